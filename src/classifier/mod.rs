@@ -1,0 +1,1 @@
+//! The classifier: compiles rules once, then says which tags a text gets and why.

@@ -1,0 +1,110 @@
+//! Validated settings: what the rest of the program sees of the config.
+
+use crate::model::DigestSpec;
+use crate::query::{Query, RuleSet};
+use ipnet::IpNet;
+use jiff::{SignedDuration, tz::TimeZone};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use url::Url;
+
+/// A whole config, valid as a whole. Replaced as a whole on reload.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    pub service: ServiceSettings,
+    pub http: HttpSettings,
+    pub fetch: FetchSettings,
+    pub retention: RetentionSettings,
+    pub feeds: Vec<FeedSettings>,
+    pub rules: RuleSet,
+    pub digests: Vec<DigestSettings>,
+    /// Every file that was read, for watching.
+    pub files: Vec<PathBuf>,
+}
+
+#[derive(Debug, Clone)]
+pub struct ServiceSettings {
+    pub data_dir: PathBuf,
+    pub time_zone: TimeZone,
+}
+
+#[derive(Debug, Clone)]
+pub struct HttpSettings {
+    pub listen: SocketAddr,
+    /// Ends in `/`. Used in every address that leaves the house.
+    pub public_url: Url,
+    /// WebSub hubs to name in our feeds and to ping.
+    pub hubs: Vec<Url>,
+}
+
+/// How often a feed is polled.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Interval {
+    /// From the feed's own rhythm, within `min_interval..=max_interval`.
+    Adaptive,
+    Fixed(SignedDuration),
+    /// Six fields, seconds first, in the service's time zone.
+    Cron(String),
+}
+
+#[derive(Debug, Clone)]
+pub struct FetchSettings {
+    pub interval: Interval,
+    pub min_interval: SignedDuration,
+    pub max_interval: SignedDuration,
+    /// For one whole visit.
+    pub timeout: SignedDuration,
+    /// Bytes after decompression.
+    pub max_body_bytes: u64,
+    pub concurrency: usize,
+    pub per_host: usize,
+    pub user_agent: String,
+    pub allow_private_addresses: bool,
+    /// Private networks that may be reached all the same.
+    pub allow_networks: Vec<IpNet>,
+    pub proxy: Option<Url>,
+}
+
+#[derive(Debug, Clone)]
+pub struct RetentionSettings {
+    pub keep_items: SignedDuration,
+    /// `None`: as long as `keep_items`.
+    pub keep_tagged_items: Option<SignedDuration>,
+    pub keep_issues: Option<SignedDuration>,
+}
+
+#[derive(Debug, Clone)]
+pub struct FeedSettings {
+    /// As configured; sent as it stands (no normalisation of path or query), fragment removed.
+    pub url: Url,
+    pub title: Option<String>,
+    pub groups: Vec<String>,
+    /// `None`: the default of `[fetch]`.
+    pub interval: Option<Interval>,
+    pub language: Option<String>,
+    pub full_text: bool,
+    pub enabled: bool,
+    pub headers: Vec<(String, String)>,
+    pub basic_auth: Option<(String, Secret)>,
+    pub proxy: Option<Url>,
+}
+
+/// A secret read from a file or the environment; never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct DigestSettings {
+    pub spec: DigestSpec,
+    pub query: Query,
+    /// The query as written.
+    pub query_text: String,
+    /// Made from a tag that publishes itself.
+    pub from_tag: bool,
+}

@@ -1,0 +1,1 @@
+//! Digests: membership, periods, issues.

@@ -1,0 +1,1 @@
+//! Export: digests as Atom, RSS, JSON Feed, OPML and HTML.

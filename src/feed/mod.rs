@@ -1,0 +1,1 @@
+//! Feed documents: bytes in, normalised items out.

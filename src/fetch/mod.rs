@@ -1,0 +1,1 @@
+//! Fetching: one polite, guarded visit to one address.

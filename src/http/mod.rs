@@ -1,0 +1,1 @@
+//! Serving: feeds, pages, API, metrics. Reads, formats, answers; never fetches.

@@ -1,0 +1,20 @@
+//! veille keeps watch over technology news.
+//!
+//! The pipeline: feeds are *scheduled* when due, *fetched* with manners, *read* whatever they send,
+//! *planned* against what is known, *classified* by rules that explain themselves, gathered into
+//! *stories*, *stored* in one transaction, published as *digests* and *served*.
+
+pub mod classifier;
+pub mod cli;
+pub mod config;
+pub mod digest;
+pub mod export;
+pub mod feed;
+pub mod fetch;
+pub mod http;
+pub mod model;
+pub mod query;
+pub mod refresh;
+pub mod scheduler;
+pub mod store;
+pub mod stories;

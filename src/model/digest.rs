@@ -1,0 +1,82 @@
+//! Digests: the feeds that we publish.
+
+use crate::model::{EntryId, StoryId, Timestamp};
+use serde::Serialize;
+
+/// A digest's name as configured; part of its addresses, so lower-case letters, digits, `-`, `_`, `.` only.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct DigestName(pub String);
+
+/// How an issue's stories are arranged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GroupBy {
+    Tag,
+    Feed,
+    #[default]
+    None,
+}
+
+/// When a periodic digest is cut, in the service's time zone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Schedule {
+    /// Each day at this wall-clock time.
+    Day { at: jiff::civil::Time },
+    /// Each week on this day.
+    Week { on: jiff::civil::Weekday, at: jiff::civil::Time },
+    /// Each month on this day, or on the last one of a shorter month.
+    Month { day: i8, at: jiff::civil::Time },
+    /// Six fields, seconds first.
+    Cron(String),
+}
+
+/// Stream: an entry per story. Periodic: an entry per issue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DigestKind {
+    Stream,
+    Periodic { schedule: Schedule, group_by: GroupBy, empty_issues: bool },
+}
+
+/// A digest as configured, without its query.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DigestSpec {
+    pub name: DigestName,
+    pub title: String,
+    pub description: Option<String>,
+    pub kind: DigestKind,
+    /// Served only under a secret path.
+    pub private: bool,
+    /// Most entries in one document.
+    pub limit: usize,
+}
+
+/// A story's place in a digest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Membership {
+    pub story_id: StoryId,
+    pub entry_id: EntryId,
+    /// The order in which stories entered; never reused.
+    pub sequence: i64,
+    pub entered_at: Timestamp,
+    /// When what the entry shows last changed: a new source, an edit, another tag.
+    pub updated_at: Timestamp,
+}
+
+/// Row number of an issue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+pub struct IssueId(pub i64);
+
+/// One issue of a periodic digest: what entered between two cuts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Issue {
+    pub id: IssueId,
+    /// Names the period: `2026-11-24`, `2026-W48`, `2026-11`, or the cut's instant for a cron schedule.
+    pub period: String,
+    pub entry_id: EntryId,
+    pub starts_at: Timestamp,
+    pub ends_at: Timestamp,
+    pub cut_at: Timestamp,
+    pub updated_at: Timestamp,
+    pub story_count: u64,
+}

@@ -1,0 +1,116 @@
+//! Items: one story from one feed, as claimed by its publisher and as kept by us.
+
+use crate::model::{FeedId, StoryId, TagMatch, Timestamp};
+use serde::Serialize;
+
+/// Row number of an item; also the order in which items were first seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+pub struct ItemId(pub i64);
+
+/// Our identity of an item within its feed. Stable over edits of the item, re-parsing and moves of the feed.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+pub struct ItemKey(pub String);
+
+/// Hash of all that a publisher can edit; a change of it makes an item *changed*.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ContentHash(pub [u8; 16]);
+
+/// The rungs of the identity ladder for one item. Each rung that exists is a key of its own; which
+/// one is used is the feed's policy (a feed with unstable guids is identified by link).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ItemKeys {
+    /// From the guid as sent; when a document repeats one guid on different items, from guid and link together.
+    pub guid: Option<ItemKey>,
+    /// From the canonical link; absent when several items of the document share it.
+    pub link: Option<ItemKey>,
+    /// From title and text: always there.
+    pub content: ItemKey,
+}
+
+/// A file that an item announces (RSS `enclosure`, Atom `rel=enclosure`, JSON Feed `attachments`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, serde::Deserialize)]
+pub struct Enclosure {
+    pub url: String,
+    #[serde(rename = "type")]
+    pub media_type: Option<String>,
+    /// Size in bytes as claimed.
+    pub length: Option<u64>,
+}
+
+/// What the publisher says of an item, cleaned: safe HTML, plain text, absolute links, sane dates.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ItemContent {
+    /// The publisher's id exactly as sent.
+    pub guid: Option<String>,
+    pub link: Option<String>,
+    /// Plain text, one line.
+    pub title: String,
+    pub authors: Vec<String>,
+    /// The publisher's claim; may be missing, or wrong.
+    pub published_at: Option<Timestamp>,
+    pub updated_at: Option<Timestamp>,
+    /// The publisher's labels.
+    pub categories: Vec<String>,
+    /// Plain text; a line break ends a block.
+    pub summary: String,
+    /// Sanitised HTML with absolute links.
+    pub content_html: String,
+    /// Plain text of the content; a line break ends a block. Empty when the item has only a summary.
+    pub content_text: String,
+    pub enclosures: Vec<Enclosure>,
+    /// BCP 47 tag as declared by item or feed.
+    pub language: Option<String>,
+}
+
+/// An item as it arrives from a document, before we know whether we have it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewItem {
+    pub keys: ItemKeys,
+    pub content_hash: ContentHash,
+    pub content: ItemContent,
+}
+
+/// An item as kept in the store.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Item {
+    pub id: ItemId,
+    pub feed_id: FeedId,
+    pub key: ItemKey,
+    pub content: ItemContent,
+    /// Our clock when the item first arrived.
+    pub first_seen_at: Timestamp,
+    /// When the item's content last changed by our clock; `first_seen_at` when it never did.
+    pub changed_at: Timestamp,
+    pub story_id: StoryId,
+    /// What we call the item's feed: its configured or own title, else its URL.
+    pub feed_title: String,
+    /// The feed's identity: its URL as first configured.
+    pub feed_url: String,
+    /// The site that the feed belongs to, if it says so.
+    pub site_url: Option<String>,
+    /// The feed's groups.
+    pub groups: Vec<String>,
+    pub tags: Vec<TagMatch>,
+}
+
+impl Item {
+    /// The instant to sort and show an item by: the publisher's claim where it is credible, else ours.
+    ///
+    /// A claim later than our first sight is from a wrong clock or a scheduled post; taken at its
+    /// word it would sit on top for as long as it is ahead. `min` keeps order stable over refreshes.
+    /// A claim from before the web's first feeds (1999) is a default value, not a date.
+    #[must_use]
+    pub fn ordered_at(&self) -> Timestamp {
+        ordered_at(self.content.published_at.or(self.content.updated_at), self.first_seen_at)
+    }
+}
+
+/// See [`Item::ordered_at`].
+#[must_use]
+pub fn ordered_at(claimed_at: Option<Timestamp>, first_seen_at: Timestamp) -> Timestamp {
+    const FIRST_FEEDS_AT: Timestamp = Timestamp::constant(915_148_800, 0); // 1999-01-01T00:00:00Z
+    match claimed_at {
+        Some(at) if at >= FIRST_FEEDS_AT => at.min(first_seen_at),
+        _ => first_seen_at,
+    }
+}

@@ -1,0 +1,18 @@
+//! The value types that the stages hand to each other, in the words of the glossary.
+//!
+//! Pure: no clock, no I/O, no SQL, no HTTP. A type here says what something *is*; what is done
+//! with it lives in the stage that does it. Instants are [`Timestamp`]s whose names end in `_at`;
+//! durations carry their unit in the name or are `jiff::SignedDuration`.
+
+mod digest;
+mod feed;
+mod item;
+mod story;
+mod tag;
+
+pub use digest::{DigestKind, DigestName, DigestSpec, GroupBy, Issue, IssueId, Membership, Schedule};
+pub use feed::{FeedHealth, FeedId, FeedState, Validators};
+pub use item::{ContentHash, Enclosure, Item, ItemContent, ItemId, ItemKey, ItemKeys, NewItem};
+pub use jiff::Timestamp;
+pub use story::{EntryId, Story, StoryId};
+pub use tag::{Evidence, Field, TagMatch, TagName, TagOrigin};

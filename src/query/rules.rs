@@ -1,0 +1,37 @@
+//! Tagging rules as parsed from the config, before they are compiled for matching.
+
+use crate::model::TagName;
+use crate::query::Query;
+use std::collections::BTreeMap;
+
+/// All lists and tags of a config.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RuleSet {
+    pub lists: BTreeMap<String, Vec<Query>>,
+    pub tags: Vec<TagRule>,
+}
+
+/// One tag's rule: it holds when `any` or `match` holds or the weights reach the threshold, and `except` does not.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TagRule {
+    pub name: TagName,
+    pub title: String,
+    pub any: Vec<Query>,
+    pub matches: Option<Query>,
+    pub except: Option<Query>,
+    pub score: Vec<ScoreClause>,
+    pub threshold: f64,
+    /// Texts that must get the tag.
+    pub examples_match: Vec<String>,
+    /// Texts that must not.
+    pub examples_no_match: Vec<String>,
+    /// Whether the tag is a stream digest of its own name.
+    pub publish: bool,
+}
+
+/// A weighted clause.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ScoreClause {
+    pub query: Query,
+    pub weight: f64,
+}

@@ -1,0 +1,1 @@
+//! A refresh: one visit to one feed, from due to stored.

@@ -1,0 +1,1 @@
+//! The scheduler: what is due, and when it is due next.
