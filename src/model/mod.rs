@@ -7,6 +7,7 @@
 mod digest;
 mod feed;
 mod item;
+mod publication;
 mod story;
 mod tag;
 
@@ -14,5 +15,6 @@ pub use digest::{DigestKind, DigestName, DigestSpec, GroupBy, Issue, IssueId, Me
 pub use feed::{FeedHealth, FeedId, FeedState, Validators};
 pub use item::{ContentHash, Enclosure, Item, ItemContent, ItemId, ItemKey, ItemKeys, NewItem};
 pub use jiff::Timestamp;
+pub use publication::{EntryLink, EntrySource, FeedAddresses, PublishedCategory, PublishedEntry, PublishedFeed};
 pub use story::{EntryId, Story, StoryId};
 pub use tag::{Evidence, Field, TagMatch, TagName, TagOrigin};
