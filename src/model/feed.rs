@@ -39,6 +39,88 @@ pub enum FeedState {
     Removed,
 }
 
+/// A feed as the config has it: what the store writes down.
+#[derive(Debug, Clone)]
+pub struct ConfiguredFeed {
+    pub url: String,
+    pub title: Option<String>,
+    pub groups: Vec<String>,
+    pub language: Option<String>,
+    pub enabled: bool,
+    /// When a feed that is new to the store is first refreshed.
+    pub first_check_at: Timestamp,
+}
+
+/// Which rung of the identity ladder tells a feed's items apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ItemIdentity {
+    Guid,
+    Link,
+    Content,
+}
+
+/// A permanent redirect that was seen but is not adopted yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredRedirect {
+    pub url: String,
+    /// Visits in a row that were led there and found a feed.
+    pub count: u32,
+    pub since_at: Timestamp,
+}
+
+/// All that is known of one feed between two visits. A refresh reads it, and writes back what it
+/// has become; title, groups and language come from the config and stay.
+#[derive(Debug, Clone)]
+pub struct FeedRecord {
+    pub id: FeedId,
+    /// The feed's identity: its URL as first configured.
+    pub url: String,
+    pub fetch_url: Option<String>,
+    pub configured_title: Option<String>,
+    pub title: Option<String>,
+    pub site_url: Option<String>,
+    pub language: Option<String>,
+    pub groups: Vec<String>,
+    pub state: FeedState,
+    pub item_identity: ItemIdentity,
+    pub next_check_at: Option<Timestamp>,
+    pub next_check_reason: String,
+    pub last_refresh_at: Option<Timestamp>,
+    pub last_success_at: Option<Timestamp>,
+    pub last_new_item_at: Option<Timestamp>,
+    pub last_status: Option<u16>,
+    pub fresh_until_at: Option<Timestamp>,
+    pub retry_after_at: Option<Timestamp>,
+    /// From ttl and sy:*, in seconds.
+    pub ttl_s: Option<u64>,
+    /// Bit `h` set: not in hour `h` GMT.
+    pub skip_hours: u32,
+    /// Bit `d` set: not on day `d`; 0 is Monday.
+    pub skip_days: u8,
+    pub failure_count: u32,
+    pub failing_since_at: Option<Timestamp>,
+    pub last_error: Option<String>,
+    pub overflow_count: u32,
+    pub last_overflow_at: Option<Timestamp>,
+    pub redirect: Option<StoredRedirect>,
+    /// One set a URL that issued them.
+    pub validators: Vec<(String, Validators)>,
+}
+
+impl FeedRecord {
+    /// Where to ask for it.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        self.fetch_url.as_deref().unwrap_or(&self.url)
+    }
+
+    /// What to call it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.configured_title.as_deref().or(self.title.as_deref()).unwrap_or(&self.url)
+    }
+}
+
 /// One feed's health, as shown by `veille feeds`, `/feeds` and `/api/v1/feeds`.
 #[derive(Debug, Clone, Serialize)]
 pub struct FeedHealth {

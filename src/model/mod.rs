@@ -10,9 +10,9 @@ mod item;
 mod story;
 mod tag;
 
-pub use digest::{DigestKind, DigestName, DigestSpec, GroupBy, Issue, IssueId, Membership, Schedule};
-pub use feed::{FeedHealth, FeedId, FeedState, Validators};
-pub use item::{ContentHash, Enclosure, Item, ItemContent, ItemId, ItemKey, ItemKeys, NewItem};
+pub use digest::{ConfiguredDigest, DigestKind, DigestName, DigestSpec, GroupBy, Issue, IssueId, Membership, Schedule};
+pub use feed::{ConfiguredFeed, FeedHealth, FeedId, FeedRecord, FeedState, ItemIdentity, StoredRedirect, Validators};
+pub use item::{ContentHash, Enclosure, Item, ItemContent, ItemId, ItemKey, ItemKeys, KnownItem, NewItem, ordered_at};
 pub use jiff::Timestamp;
 pub use story::{EntryId, Story, StoryId};
 pub use tag::{Evidence, Field, TagMatch, TagName, TagOrigin};
