@@ -44,12 +44,14 @@ CREATE TABLE feeds (
 ) STRICT;
 CREATE INDEX feeds_due ON feeds (next_check_at) WHERE state = 'active';
 
--- ETag and Last-Modified as received, one set a URL: never sent anywhere else.
+-- ETag and Last-Modified as received, one set a URL, never sent anywhere else; lifetime_s is the
+-- freshness lifetime that came with them, which a 304 that names none renews.
 CREATE TABLE validators (
     feed_id        INTEGER NOT NULL REFERENCES feeds ON DELETE CASCADE,
     url            TEXT    NOT NULL,
     etag           BLOB,
     last_modified  BLOB,
+    lifetime_s     INTEGER,
     PRIMARY KEY (feed_id, url)
 ) STRICT, WITHOUT ROWID;
 

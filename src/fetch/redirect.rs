@@ -3,6 +3,7 @@
 //! Pure. Following them is the client's; keeping [`RedirectMemory`] is the store's.
 
 use super::error::RedirectFault;
+use crate::model::RedirectMemory;
 use jiff::{SignedDuration, Timestamp};
 use url::Url;
 
@@ -27,15 +28,6 @@ pub(super) fn target(base: &Url, location: Option<&[u8]>) -> Result<Url, Redirec
     }
     url.set_fragment(None);
     Ok(url)
-}
-
-/// The permanent redirect that a feed has been showing lately.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RedirectMemory {
-    pub target: Url,
-    pub first_seen_at: Timestamp,
-    /// Visits that ended with a parseable feed (or its 304) behind this same target.
-    pub answers: u32,
 }
 
 /// What to do after a good visit.
