@@ -93,14 +93,18 @@ fn write_entry(document: &mut Document, entry: &PublishedEntry) {
     attributes.extend(language);
     document.text("content", &attributes, &entry.content_html);
     if let Some(source) = &entry.source {
-        document.parent("source", &[], |document| write_source(document, source));
+        document.parent("source", &[], |document| write_source(document, source, entry.authors.is_empty()));
     }
 }
 
 /// Where the entry is from. The feed's own id and date are not ours to invent: its address identifies it.
-fn write_source(document: &mut Document, source: &EntrySource) {
+/// An entry without an author gets that of its source before that of our feed (RFC 4287 section 4.2.1).
+fn write_source(document: &mut Document, source: &EntrySource, is_author: bool) {
     document.text("id", &[], &source.feed_url);
     document.text("title", &[], &source.title);
+    if is_author {
+        document.parent("author", &[], |document| document.text("name", &[], &source.title));
+    }
     document.empty("link", &[("rel", "self"), ("href", &source.feed_url)]);
     if let Some(url) = &source.site_url {
         document.empty("link", &[("rel", "alternate"), ("href", url)]);
