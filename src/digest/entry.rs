@@ -11,6 +11,8 @@ use std::fmt::Write as _;
 
 /// Characters of a text that stands for a missing title.
 const TITLE_CHARS: usize = 120;
+/// Characters of a text that stands for a missing summary, and of a summary in an issue.
+pub(super) const SUMMARY_CHARS: usize = 280;
 /// Characters of a quotation in a reason.
 const QUOTE_CHARS: usize = 80;
 /// Quotations in a reason: enough to believe it, short enough to be one line.
@@ -32,7 +34,7 @@ pub fn story_entry(story: &Story, membership: &Membership, publisher: &Publisher
         updated_at: updated_at(membership, published_at),
         authors: first.content.authors.clone(),
         categories: tags.iter().map(|tag| publisher.category(&tag.tag)).collect(),
-        summary: first.content.summary.clone(),
+        summary: summary(first),
         content_html: story_html(first, &other_sources, &reasons),
         source: Some(EntrySource {
             title: first.feed_title.clone(),
@@ -59,6 +61,16 @@ fn title(item: &Item) -> String {
     let found = text.into_iter().find(|text| !text.is_empty());
     found
         .map_or_else(|| content.link.clone().unwrap_or_else(|| item.feed_title.clone()), |text| cut(&text, TITLE_CHARS))
+}
+
+/// The publisher's summary, or the beginning of the text.
+fn summary(item: &Item) -> String {
+    let content = &item.content;
+    if content.summary.trim().is_empty() {
+        cut(content.content_text.trim(), SUMMARY_CHARS)
+    } else {
+        content.summary.clone()
+    }
 }
 
 /// At most `max_chars` characters, with an ellipsis when some were left off.

@@ -3,6 +3,7 @@
 //! Semantic HTML alone: no script, no style, no image of ours, so nothing for a reader to strip. Times are
 //! in the service's zone.
 
+use crate::digest::entry::{SUMMARY_CHARS, cut};
 use crate::model::{EntryLink, PublishedEntry, Timestamp};
 use jiff::tz::TimeZone;
 use maud::{Markup, html};
@@ -48,9 +49,6 @@ pub fn issue_plain_text(groups: &[IssueGroup], time_zone: &TimeZone) -> String {
 }
 
 pub(super) const NOTHING: &str = "Nothing entered in this period.";
-
-/// Characters of a summary in an issue.
-const SUMMARY_CHARS: usize = 280;
 
 fn story(entry: &PublishedEntry, time_zone: &TimeZone) -> Markup {
     let printed_at = printed(entry.published_at, time_zone);
@@ -104,7 +102,7 @@ fn plain_story(text: &mut String, entry: &PublishedEntry, time_zone: &TimeZone) 
 /// The beginning of the summary on one line, unless it only repeats the title.
 fn summary(entry: &PublishedEntry) -> String {
     let line = entry.summary.split_whitespace().collect::<Vec<_>>().join(" ");
-    if line == entry.title { String::new() } else { super::entry::cut(&line, SUMMARY_CHARS) }
+    if line == entry.title { String::new() } else { cut(&line, SUMMARY_CHARS) }
 }
 
 /// `Tue 24 Nov 2026, 08:00`: no month or day in figures that two countries would read differently.

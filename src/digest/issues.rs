@@ -1,13 +1,13 @@
 //! Which issue a story belongs to: issues are cut by what entered since the last cut.
 
 use crate::digest::Period;
-use crate::model::{Membership, Timestamp};
+use crate::model::{PendingEntry, Timestamp};
 
-/// An issue to be made: a period and what entered in it, in the order in which it entered.
+/// An issue to be made: a period and the sequences of what entered in it, ascending.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cut {
     pub period: Period,
-    pub members: Vec<Membership>,
+    pub sequences: Vec<i64>,
 }
 
 /// Gives each pending story (one that is in no issue yet) its issue, or leaves it pending.
@@ -17,21 +17,21 @@ pub struct Cut {
 /// stamped later than `now` was stamped by a clock that has since been set back; it is in the store, so
 /// it has entered, and goes to the last due issue: left pending it might wait for years.
 ///
-/// Every pending story comes out exactly once: in one cut, or not at all, and then it is still pending.
-/// Empty periods are returned too; whether they become issues is the digest's setting.
+/// Every pending story comes out at most once; one that does not is still pending and gets its issue at a
+/// later cut. Empty periods are returned too; whether they become issues is the digest's setting.
 #[must_use]
-pub fn assign(pending: Vec<Membership>, periods: Vec<Period>, now: Timestamp) -> Vec<Cut> {
-    let mut cuts: Vec<Cut> = periods.into_iter().map(|period| Cut { period, members: Vec::new() }).collect();
+pub fn assign(pending: &[PendingEntry], periods: Vec<Period>, now: Timestamp) -> Vec<Cut> {
+    let mut cuts: Vec<Cut> = periods.into_iter().map(|period| Cut { period, sequences: Vec::new() }).collect();
     let Some(last) = cuts.len().checked_sub(1) else { return cuts };
-    for member in pending {
-        let first_open = cuts.partition_point(|cut| cut.period.ends_at <= member.entered_at);
-        let index = if member.entered_at > now { last } else { first_open };
+    for entry in pending {
+        let first_open = cuts.partition_point(|cut| cut.period.ends_at <= entry.entered_at);
+        let index = if entry.entered_at > now { last } else { first_open };
         if let Some(cut) = cuts.get_mut(index) {
-            cut.members.push(member);
+            cut.sequences.push(entry.sequence);
         }
     }
     for cut in &mut cuts {
-        cut.members.sort_by_key(|member| member.sequence);
+        cut.sequences.sort_unstable();
     }
     cuts
 }

@@ -13,7 +13,7 @@ mod issues;
 mod publisher;
 
 pub use calendar::{BadSchedule, Calendar, PERIODS_PER_CALL, Period};
-pub use document::{Archive, document};
+pub use document::document;
 pub use entry::{reason, story_entry};
 pub use identity::{feed_id, issue_entry_id, story_entry_id};
 pub use issue::{issue_entry, issue_groups};

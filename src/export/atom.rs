@@ -7,7 +7,7 @@ use crate::model::{EntrySource, PublishedEntry, PublishedFeed};
 pub(super) fn render(feed: &PublishedFeed) -> Vec<u8> {
     let mut document = Document::new();
     let mut attributes = vec![("xmlns", "http://www.w3.org/2005/Atom")];
-    if feed.addresses.is_archive() {
+    if feed.addresses.is_archive_page() {
         attributes.push(("xmlns:fh", "http://purl.org/syndication/history/1.0"));
     }
     attributes.extend(language(feed.language.as_ref()));
@@ -30,7 +30,7 @@ fn head(document: &mut Document, feed: &PublishedFeed) {
     if let Some(url) = &feed.icon_url {
         document.text("icon", &[], url);
     }
-    if feed.addresses.is_archive() {
+    if feed.addresses.is_archive_page() {
         document.empty("fh:archive", &[]);
     }
     links(document, feed, Format::Atom, "link");
@@ -50,17 +50,15 @@ pub(super) fn links(document: &mut Document, feed: &PublishedFeed, format: Forma
     for hub in &feed.hubs {
         link("hub", hub, None);
     }
-    // A reader of archives follows `prev-archive`, a reader of pages `next`: both lead into the past.
-    let neighbours = [
-        (&addresses.current_stem, ["current", "first"]),
-        (&addresses.older_stem, ["prev-archive", "next"]),
-        (&addresses.newer_stem, ["next-archive", "previous"]),
-    ];
-    for (stem, relations) in neighbours {
-        if let Some(stem) = stem {
-            for rel in relations {
-                link(rel, &format.address(stem), Some(media_type));
-            }
+    for (relation, archive_relation, stem) in [
+        ("first", "current", &addresses.first_stem),
+        ("next", "prev-archive", &addresses.older_stem),
+        ("previous", "next-archive", &addresses.newer_stem),
+    ] {
+        let Some(stem) = stem else { continue };
+        link(relation, &format.address(stem), Some(media_type));
+        if addresses.is_archived {
+            link(archive_relation, &format.address(stem), Some(media_type));
         }
     }
 }
@@ -95,14 +93,18 @@ fn write_entry(document: &mut Document, entry: &PublishedEntry) {
     attributes.extend(language);
     document.text("content", &attributes, &entry.content_html);
     if let Some(source) = &entry.source {
-        document.parent("source", &[], |document| write_source(document, source));
+        document.parent("source", &[], |document| write_source(document, source, entry.authors.is_empty()));
     }
 }
 
 /// Where the entry is from. The feed's own id and date are not ours to invent: its address identifies it.
-fn write_source(document: &mut Document, source: &EntrySource) {
+/// An entry without an author gets that of its source before that of our feed (RFC 4287 section 4.2.1).
+fn write_source(document: &mut Document, source: &EntrySource, is_author: bool) {
     document.text("id", &[], &source.feed_url);
     document.text("title", &[], &source.title);
+    if is_author {
+        document.parent("author", &[], |document| document.text("name", &[], &source.title));
+    }
     document.empty("link", &[("rel", "self"), ("href", &source.feed_url)]);
     if let Some(url) = &source.site_url {
         document.empty("link", &[("rel", "alternate"), ("href", url)]);

@@ -1,20 +1,21 @@
 //! JSON Feed 1.1, with an extension `_veille` for what it has no word for.
 
+use crate::export::xml::allowed;
 use crate::export::{Format, GENERATOR};
 use crate::model::{EntryLink, EntrySource, PublishedEntry, PublishedFeed, Timestamp};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 pub(super) fn render(feed: &PublishedFeed) -> Vec<u8> {
     let format = Format::JsonFeed;
     let document = Feed {
         version: "https://jsonfeed.org/version/1.1",
-        title: &feed.title,
+        title: Text(&feed.title),
         home_page_url: &feed.addresses.page_url,
         feed_url: format.address(&feed.addresses.stem),
-        description: &feed.description,
+        description: Text(&feed.description),
         next_url: feed.addresses.older_stem.as_ref().map(|stem| format.address(stem)),
         icon: feed.icon_url.as_deref(),
-        authors: vec![Author { name: &feed.author }],
+        authors: vec![Author { name: Text(&feed.author) }],
         language: feed.language.as_deref(),
         hubs: feed.hubs.iter().map(|url| Hub { kind: "WebSub", url }).collect(),
         about: AboutFeed {
@@ -34,12 +35,12 @@ fn item(entry: &PublishedEntry) -> Item<'_> {
     Item {
         id: &entry.id.0,
         url: entry.url.as_deref(),
-        title: &entry.title,
-        content_html: &entry.content_html,
-        summary: Some(entry.summary.as_str()).filter(|summary| !summary.is_empty()),
+        title: Text(&entry.title),
+        content_html: Text(&entry.content_html),
+        summary: Some(Text(&entry.summary)).filter(|summary| !summary.0.is_empty()),
         date_published: entry.published_at,
         date_modified: entry.updated_at,
-        authors: entry.authors.iter().map(|name| Author { name }).collect(),
+        authors: entry.authors.iter().map(|name| Author { name: Text(name) }).collect(),
         tags: entry.categories.iter().map(|category| category.term.as_str()).collect(),
         language: entry.language.as_deref(),
         attachments: entry
@@ -58,13 +59,22 @@ fn item(entry: &PublishedEntry) -> Item<'_> {
     }
 }
 
+/// Text in which the characters are left out that the XML formats cannot hold, so that all formats say the same.
+struct Text<'a>(&'a str);
+
+impl Serialize for Text<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&allowed(self.0))
+    }
+}
+
 #[derive(Serialize)]
 struct Feed<'a> {
     version: &'static str,
-    title: &'a str,
+    title: Text<'a>,
     home_page_url: &'a str,
     feed_url: String,
-    description: &'a str,
+    description: Text<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     next_url: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -81,7 +91,7 @@ struct Feed<'a> {
 
 #[derive(Serialize)]
 struct Author<'a> {
-    name: &'a str,
+    name: Text<'a>,
 }
 
 #[derive(Serialize)]
@@ -104,10 +114,10 @@ struct Item<'a> {
     id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     url: Option<&'a str>,
-    title: &'a str,
-    content_html: &'a str,
+    title: Text<'a>,
+    content_html: Text<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    summary: Option<&'a str>,
+    summary: Option<Text<'a>>,
     date_published: Timestamp,
     date_modified: Timestamp,
     #[serde(skip_serializing_if = "Vec::is_empty")]

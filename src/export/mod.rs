@@ -54,9 +54,11 @@ impl Format {
         Self::ALL.into_iter().find(|format| format.extension() == extension)
     }
 
-    /// The address of the document at a stem.
-    fn address(self, stem: &str) -> String {
-        format!("{stem}.{}", self.extension())
+    /// The address of the document at a stem, which may have a query: `…/weekly?before=7` is at `…/weekly.atom?before=7`.
+    #[must_use]
+    pub fn address(self, stem: &str) -> String {
+        let (path, query) = stem.split_at(stem.find('?').unwrap_or(stem.len()));
+        format!("{path}.{}{query}", self.extension())
     }
 }
 

@@ -59,7 +59,7 @@ fn written(result: std::io::Result<()>) {
 
 /// The text without the characters that XML 1.0 section 2.2 excludes, even as references: one of them
 /// makes a whole document unreadable. (A `char` is never a lone surrogate.)
-fn allowed(text: &str) -> Cow<'_, str> {
+pub(super) fn allowed(text: &str) -> Cow<'_, str> {
     let is_allowed =
         |c: char| !matches!(c, '\0'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}');
     if text.chars().all(is_allowed) {

@@ -11,7 +11,9 @@ mod publication;
 mod story;
 mod tag;
 
-pub use digest::{ConfiguredDigest, DigestKind, DigestName, DigestSpec, GroupBy, Issue, IssueId, Membership, Schedule};
+pub use digest::{
+    ConfiguredDigest, DigestKind, DigestName, DigestSpec, GroupBy, Issue, IssueId, Membership, PendingEntry, Schedule,
+};
 pub use feed::{
     ConfiguredFeed, FeedHealth, FeedId, FeedRecord, FeedState, ItemIdentity, RedirectMemory, Remembered, Validators,
 };

@@ -6,7 +6,7 @@
 use crate::model::{EntryId, Timestamp};
 use serde::Serialize;
 
-/// One document of a digest: its newest entries, or one page of its archive.
+/// One document of a digest: its newest entries, or a page of its past.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PublishedFeed {
     /// `urn:uuid:…`, a pure function of the digest's name.
@@ -30,26 +30,30 @@ pub struct PublishedFeed {
     pub entries: Vec<PublishedEntry>,
 }
 
-/// Where a document and its neighbours are. A *stem* is an address without the extension that names the format.
+/// Where a document and its neighbours are (RFC 5005). A *stem* is an address without the extension that
+/// names the format: `https://watch.example.org/digests/weekly`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct FeedAddresses {
     /// The digest as a page for people.
     pub page_url: String,
     /// This document.
     pub stem: String,
-    /// Set on a page of the archive: the document that subscribers poll.
-    pub current_stem: Option<String>,
-    /// The page of the archive that holds what came before.
+    /// The document that subscribers poll, when this one is a page of the past.
+    pub first_stem: Option<String>,
+    /// The page with what came before.
     pub older_stem: Option<String>,
-    /// The page of the archive that holds what came after; only on pages of the archive.
+    /// The page with what came after.
     pub newer_stem: Option<String>,
+    /// Whether the pages of the past are an archive: each, once there, keeps its members for ever
+    /// (RFC 5005 section 4), so that a reader need not fetch it twice.
+    pub is_archived: bool,
 }
 
 impl FeedAddresses {
-    /// A page of the archive never changes its members (RFC 5005 section 4).
+    /// Whether the document is itself a page of an archive.
     #[must_use]
-    pub fn is_archive(&self) -> bool {
-        self.current_stem.is_some()
+    pub fn is_archive_page(&self) -> bool {
+        self.is_archived && self.first_stem.is_some()
     }
 }
 

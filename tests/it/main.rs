@@ -1,3 +1,4 @@
 //! Black-box tests: through the binary, over HTTP, against a scripted origin and a real SQLite file.
 
 mod architecture;
+mod publishing;
