@@ -7,6 +7,7 @@
 mod digest;
 mod feed;
 mod item;
+mod publication;
 mod story;
 mod tag;
 
@@ -14,5 +15,6 @@ pub use digest::{ConfiguredDigest, DigestKind, DigestName, DigestSpec, GroupBy, 
 pub use feed::{ConfiguredFeed, FeedHealth, FeedId, FeedRecord, FeedState, ItemIdentity, StoredRedirect, Validators};
 pub use item::{ContentHash, Enclosure, Item, ItemContent, ItemId, ItemKey, ItemKeys, KnownItem, NewItem, ordered_at};
 pub use jiff::Timestamp;
+pub use publication::{EntryLink, EntrySource, FeedAddresses, PublishedCategory, PublishedEntry, PublishedFeed};
 pub use story::{EntryId, Story, StoryId};
 pub use tag::{Evidence, Field, TagMatch, TagName, TagOrigin};
