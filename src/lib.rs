@@ -16,5 +16,6 @@ pub mod model;
 pub mod query;
 pub mod refresh;
 pub mod scheduler;
+pub mod service;
 pub mod store;
 pub mod stories;

@@ -1,4 +1,5 @@
-//! The black-box tests: one binary, a module for each area.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+//! Black-box tests: through the binary, over HTTP, against a scripted origin and a real SQLite file.
 
+mod architecture;
 mod config;
+mod publishing;
