@@ -2,7 +2,9 @@
 
 use super::rows::{collect, count, instant_at, millis, to_json};
 use super::{ReadTx, StoreError, WriteTx};
-use crate::model::{ConfiguredDigest, DigestName, EntryId, Issue, IssueId, Membership, Story, StoryId, Timestamp};
+use crate::model::{
+    ConfiguredDigest, DigestName, EntryId, Issue, IssueId, Membership, PendingEntry, Story, StoryId, Timestamp,
+};
 use rusqlite::{OptionalExtension, Row, params};
 
 /// Grows with every change of what a digest shows; what is cached is cached per version.
@@ -10,13 +12,6 @@ use rusqlite::{OptionalExtension, Row, params};
 pub struct DigestVersion {
     pub version: i64,
     pub changed_at: Timestamp,
-}
-
-/// A story that waits for the next issue.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PendingEntry {
-    pub sequence: i64,
-    pub entered_at: Timestamp,
 }
 
 /// An issue about to be cut: its period and the entries that go into it.

@@ -17,7 +17,7 @@ mod stories;
 mod tags;
 mod writer;
 
-pub use digests::{DigestVersion, NewIssue, PendingEntry};
+pub use digests::{DigestVersion, NewIssue};
 pub use error::StoreError;
 pub use items::{ItemFilter, KnownItems};
 pub use lock::DirectoryLock;
