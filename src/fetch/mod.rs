@@ -17,7 +17,7 @@ pub use address::{AddressPolicy, Refusal};
 pub use client::{Client, ClientError};
 pub use error::{Cause, FetchError, Phase, RedirectFault};
 pub use freshness::Freshness;
-pub use redirect::{Adoption, RedirectMemory, adoption};
+pub use redirect::{Adoption, adoption};
 
 use crate::config::{FeedSettings, Secret};
 use crate::model::Validators;

@@ -1,0 +1,5 @@
+//! One binary of black-box tests, a module an area.
+
+mod support;
+
+mod fetching;
