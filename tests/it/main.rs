@@ -1,4 +1,6 @@
-//! Black-box tests: one binary, a module an area.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+//! Black-box tests: through the binary, over HTTP, against a scripted origin and a real SQLite file.
 
+mod architecture;
+mod config;
+mod publishing;
 mod serving;

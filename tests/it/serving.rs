@@ -640,6 +640,8 @@ fn settings(data_dir: &std::path::Path) -> Settings {
             listen: "127.0.0.1:8787".parse().unwrap(),
             public_url: "https://watch.example.org/".parse().unwrap(),
             hubs: Vec::new(),
+            login: None,
+            token: None,
         },
         fetch: FetchSettings {
             interval: Interval::Adaptive,
@@ -718,7 +720,7 @@ async fn fill(store: &Store, settings: &Settings) {
             ends_at: "2026-11-23T07:00:00Z".parse().unwrap(),
             sequences: pending.iter().map(|entry| entry.sequence).collect(),
         };
-        tx.cut_issue(&weekly, &issue, entered_at)?;
+        tx.cut_issues(&weekly, &[issue], entered_at, entered_at)?;
         Ok(())
     });
     filled.await.unwrap();
