@@ -5,4 +5,5 @@ mod architecture;
 mod config;
 mod fetching;
 mod publishing;
+mod serving;
 mod support;
