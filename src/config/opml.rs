@@ -285,7 +285,8 @@ pub fn write<'a>(title: &str, feeds: impl IntoIterator<Item = OpmlEntry<'a>>) ->
 
 fn outline(out: &mut String, indent: &str, feed: &OpmlEntry<'_>) {
     let text = escaped(feed.title.unwrap_or(feed.url));
-    let _ = write!(out, "{indent}<outline type=\"rss\" text=\"{text}\" title=\"{text}\" xmlUrl=\"{}\"", escaped(feed.url));
+    let _ =
+        write!(out, "{indent}<outline type=\"rss\" text=\"{text}\" title=\"{text}\" xmlUrl=\"{}\"", escaped(feed.url));
     for (name, value) in [("htmlUrl", feed.site_url), ("language", feed.language)] {
         if let Some(value) = value {
             let _ = write!(out, " {name}=\"{}\"", escaped(value));
