@@ -5,7 +5,7 @@
 
 use super::source::{FileId, Place, Source};
 use crate::query::Severity;
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use serde::Serialize;
 use std::cell::{Ref, RefCell};
 use std::fmt::Write as _;
@@ -23,6 +23,8 @@ pub struct Diagnostic {
     label: Option<String>,
     /// Other places that belong to it: where a name was first given.
     related: Vec<(Place, String)>,
+    /// Its source line holds a secret that must not be shown again.
+    hides_source: bool,
     /// Rests on something not being there, which a syntax error may have hidden.
     from_absence: bool,
 }
@@ -36,6 +38,7 @@ impl Diagnostic {
             place: place.into(),
             label: None,
             related: Vec::new(),
+            hides_source: false,
             from_absence: false,
         }
     }
@@ -59,6 +62,10 @@ impl Diagnostic {
     pub(super) fn related(mut self, place: Place, label: impl Into<String>) -> Self {
         self.related.push((place, label.into()));
         self
+    }
+
+    pub(super) fn hiding_source(self) -> Self {
+        Self { hides_source: true, ..self }
     }
 
     pub(super) fn from_absence(self) -> Self {
@@ -137,7 +144,11 @@ impl Diagnostics {
             Severity::Warning => Level::WARNING,
         };
         let mut group = Group::with_title(level.primary_title(diagnostic.message.as_str()));
-        if let Some(place) = &diagnostic.place {
+        if let Some(place) = diagnostic.place.as_ref().filter(|_| diagnostic.hides_source) {
+            let source = &self.sources[place.file];
+            let (line, column) = source.line_and_column(place.span.start);
+            group = group.element(Origin::path(source.path.as_str()).line(line).char_column(column));
+        } else if let Some(place) = &diagnostic.place {
             group = group.element(self.snippet(place, diagnostic.label.as_deref(), AnnotationKind::Primary));
         }
         for (place, label) in &diagnostic.related {

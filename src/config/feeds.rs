@@ -173,7 +173,7 @@ fn headers(value: Value<'_>, secrets: &Secrets<'_>) -> Vec<(String, String)> {
                 entry.key
             );
             let message = format!("{} is a secret, and none may stand in the config", quoted(entry.key));
-            secrets.report.add(Diagnostic::error(entry.value.place(), message).help(help));
+            secrets.report.add(Diagnostic::error(entry.value.place(), message).help(help).hiding_source());
         } else if let Some(text) = entry.value.text("a string, or a table that names a secret") {
             if text.text.chars().any(char::is_control) {
                 secrets.report.add(text.error("a header's value holds no control characters"));

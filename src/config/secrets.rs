@@ -35,7 +35,7 @@ impl Secrets<'_> {
         );
         if let Some(literal) = table.get(keys.literal) {
             let message = format!("{} stands in the config, where no secret may be", quoted(keys.literal));
-            self.report.add(Diagnostic::error(literal.place(), message).help(how));
+            self.report.add(Diagnostic::error(literal.place(), message).help(how).hiding_source());
             return None;
         }
         let file = table.text(keys.file, "a path");

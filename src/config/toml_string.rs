@@ -46,8 +46,6 @@ fn unit(raw: &str, is_basic: bool) -> (usize, usize) {
     match characters.next() {
         None => (0, 0),
         Some('\\') if is_basic => escape(raw, characters.next()),
-        // The parser turns CRLF into LF in a multi-line string.
-        Some('\r') if raw.starts_with("\r\n") => (2, 1),
         Some(character) => (character.len_utf8(), character.len_utf8()),
     }
 }
@@ -98,6 +96,7 @@ mod tests {
         check(r"'literal \n stays'", "stays", "stays");
         check("\"\"\"\nfirst\nsecond\"\"\"", "second", "second");
         check("'''\r\nfirst\r\nsecond'''", "second", "second");
+        check("\"\"\"\r\nfirst\r\nsecond\"\"\"", "second", "second");
         check("\"\"\"one \\\n    two\"\"\"", "two", "two");
     }
 

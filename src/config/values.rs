@@ -101,7 +101,8 @@ pub(super) fn web_address(text: Text<'_>) -> Option<Url> {
         Ok(url) if url.username().is_empty() && url.password().is_none() => return Some(url),
         Ok(_) => {
             let message = format!("{} holds credentials, which never stand in the config", quoted_host(text.text));
-            text.error(message).help("write `basic_auth = { username = \"…\", password_file = \"…\" }`")
+            let help = "write `basic_auth = { username = \"…\", password_file = \"…\" }`";
+            text.error(message).help(help).hiding_source()
         }
         Err(reason) => text.error(format!("{} is not a web address: {reason}", quoted(text.text))),
     };
