@@ -7,6 +7,7 @@ mod feeds;
 mod logging;
 mod output;
 mod parse;
+mod poll;
 mod run;
 mod status;
 mod workplace;
@@ -49,6 +50,7 @@ pub struct Context {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::Args),
+    Poll(poll::Args),
     Parse(parse::Args),
     Feeds(feeds::Args),
     Status(status::Args),
@@ -72,6 +74,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let context = &arguments.context;
     match &arguments.command {
         Command::Run(args) => run::run(args, context),
+        Command::Poll(args) => poll::run(args, context),
         Command::Parse(args) => parse::run(args),
         Command::Feeds(args) => feeds::run(args, context),
         Command::Status(args) => status::run(args, context),
