@@ -25,7 +25,7 @@ const REL: &str = "noopener noreferrer nofollow ugc";
 ///
 /// The second value tells that the markup was beyond bounds and is shown as text.
 pub(super) fn sanitise(html: &str, base: Option<&Url>) -> (String, bool) {
-    let html = cut(html, MAX_HTML_BYTES);
+    let html = cut_html(html);
     let mut rewriter =
         Rewriter { out: String::with_capacity(html.len() + 64), open: Vec::new(), tags: 0, is_tidy: true, base };
     if rewriter.run(html).is_err() {
@@ -51,6 +51,18 @@ pub(super) fn escaped_paragraphs(text: &str) -> String {
 /// The longest beginning of at most that many bytes that ends between characters.
 pub(super) fn cut(text: &str, bytes: usize) -> &str {
     &text[..text.floor_char_boundary(bytes)]
+}
+
+/// HTML within the cap; a tag that the cut would go through goes as a whole.
+pub(super) fn cut_html(html: &str) -> &str {
+    if html.len() <= MAX_HTML_BYTES {
+        return html;
+    }
+    let kept = cut(html, MAX_HTML_BYTES);
+    match kept.rfind(['<', '>']) {
+        Some(at) if kept[at..].starts_with('<') => &kept[..at],
+        _ => kept,
+    }
 }
 
 static AMMONIA: LazyLock<ammonia::Builder<'static>> = LazyLock::new(|| {

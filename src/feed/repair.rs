@@ -211,6 +211,8 @@ impl<'a> Repair<'a, '_> {
             item.links.push(Link { href: resolved(href), rel: "alternate".into(), media_type: None, base: item.base });
             item.updated = tag.attribute("lastmod").map(resolved);
         }
+        // An RSS 1.0 item is named by `rdf:about`; a guid inside it comes first.
+        item.about = tag.attribute("rdf:about").map(resolved).map(trimmed).filter(|about| !about.is_empty());
         self.draft.item_elements += 1;
         self.items.push(self.draft.items.len());
         self.draft.items.push(item);
@@ -224,6 +226,8 @@ impl<'a> Repair<'a, '_> {
 
     fn end_item(&mut self) {
         let Some(index) = self.items.pop() else { return };
+        let item = &mut self.draft.items[index];
+        item.guid = item.guid.take().or_else(|| item.about.take());
         if index + 1 == self.draft.items.len() && self.draft.items[index].is_shell() {
             self.draft.items.pop();
         }
