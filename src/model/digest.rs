@@ -51,6 +51,18 @@ pub struct DigestSpec {
     pub limit: usize,
 }
 
+/// A digest as the store keeps it.
+#[derive(Debug, Clone)]
+pub struct ConfiguredDigest {
+    pub name: DigestName,
+    pub title: String,
+    /// The query as written.
+    pub query: String,
+    /// Of the query and of every rule that it refers to: when it changes, membership is computed anew.
+    pub rule_hash: String,
+    pub periodic: bool,
+}
+
 /// A story's place in a digest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Membership {
@@ -61,6 +73,13 @@ pub struct Membership {
     pub entered_at: Timestamp,
     /// When what the entry shows last changed: a new source, an edit, another tag.
     pub updated_at: Timestamp,
+}
+
+/// A story that waits for the next issue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PendingEntry {
+    pub sequence: i64,
+    pub entered_at: Timestamp,
 }
 
 /// Row number of an issue.

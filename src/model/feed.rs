@@ -1,7 +1,9 @@
 //! Feeds: what we poll, and how each of them is doing.
 
 use crate::model::Timestamp;
+use jiff::SignedDuration;
 use serde::Serialize;
+use url::Url;
 
 /// Row number of a feed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -37,6 +39,98 @@ pub enum FeedState {
     Disabled,
     /// No longer in the config; its items stay.
     Removed,
+}
+
+/// A feed as the config has it: what the store writes down.
+#[derive(Debug, Clone)]
+pub struct ConfiguredFeed {
+    pub url: String,
+    pub title: Option<String>,
+    pub groups: Vec<String>,
+    pub language: Option<String>,
+    pub enabled: bool,
+    /// When a feed that is new to the store is first refreshed.
+    pub first_check_at: Timestamp,
+}
+
+/// Which rung of the identity ladder tells a feed's items apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ItemIdentity {
+    Guid,
+    Link,
+    Content,
+}
+
+/// What an address told us with its last good answer, to be stored with the items of that answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remembered {
+    /// The address that issued the validators; they are never sent to another.
+    pub url: Url,
+    pub validators: Validators,
+    /// The freshness lifetime it gave; a 304 that names none renews this one.
+    pub lifetime: Option<SignedDuration>,
+}
+
+/// The permanent redirect that a feed has been showing lately.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RedirectMemory {
+    pub target: Url,
+    pub first_seen_at: Timestamp,
+    /// Visits that ended with a parseable feed (or its 304) behind this same target.
+    pub answers: u32,
+}
+
+/// All that is known of one feed between two visits. A refresh reads it, and writes back what it
+/// has become; title, groups and language come from the config and stay.
+#[derive(Debug, Clone)]
+pub struct FeedRecord {
+    pub id: FeedId,
+    /// The feed's identity: its URL as first configured.
+    pub url: String,
+    pub fetch_url: Option<String>,
+    pub configured_title: Option<String>,
+    pub title: Option<String>,
+    pub site_url: Option<String>,
+    pub language: Option<String>,
+    pub groups: Vec<String>,
+    pub state: FeedState,
+    pub item_identity: ItemIdentity,
+    pub next_check_at: Option<Timestamp>,
+    pub next_check_reason: String,
+    pub last_refresh_at: Option<Timestamp>,
+    pub last_success_at: Option<Timestamp>,
+    pub last_new_item_at: Option<Timestamp>,
+    pub last_status: Option<u16>,
+    pub fresh_until_at: Option<Timestamp>,
+    pub retry_after_at: Option<Timestamp>,
+    /// From ttl and sy:*, in seconds.
+    pub ttl_s: Option<u64>,
+    /// Bit `h` set: not in hour `h` GMT.
+    pub skip_hours: u32,
+    /// Bit `d` set: not on day `d`; 0 is Monday.
+    pub skip_days: u8,
+    pub failure_count: u32,
+    pub failing_since_at: Option<Timestamp>,
+    pub last_error: Option<String>,
+    pub overflow_count: u32,
+    pub last_overflow_at: Option<Timestamp>,
+    pub redirect: Option<RedirectMemory>,
+    /// What each address on the way said with its last good answer.
+    pub remembered: Vec<Remembered>,
+}
+
+impl FeedRecord {
+    /// Where to ask for it.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        self.fetch_url.as_deref().unwrap_or(&self.url)
+    }
+
+    /// What to call it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.configured_title.as_deref().or(self.title.as_deref()).unwrap_or(&self.url)
+    }
 }
 
 /// One feed's health, as shown by `veille feeds`, `/feeds` and `/api/v1/feeds`.

@@ -1,6 +1,6 @@
 //! Items: one story from one feed, as claimed by its publisher and as kept by us.
 
-use crate::model::{FeedId, StoryId, TagMatch, Timestamp};
+use crate::model::{FeedId, ItemIdentity, StoryId, TagMatch, Timestamp};
 use serde::Serialize;
 
 /// Row number of an item; also the order in which items were first seen.
@@ -25,6 +25,35 @@ pub struct ItemKeys {
     pub link: Option<ItemKey>,
     /// From title and text: always there.
     pub content: ItemKey,
+}
+
+impl ItemKeys {
+    /// Every rung that exists.
+    pub fn all(&self) -> impl Iterator<Item = &ItemKey> {
+        self.guid.iter().chain(&self.link).chain(std::iter::once(&self.content))
+    }
+
+    /// The key under a feed's policy, falling down the ladder where a rung is missing.
+    #[must_use]
+    pub fn under(&self, identity: ItemIdentity) -> &ItemKey {
+        let (guid, link) = (self.guid.as_ref(), self.link.as_ref());
+        match identity {
+            ItemIdentity::Guid => guid.or(link),
+            ItemIdentity::Link => link,
+            ItemIdentity::Content => None,
+        }
+        .unwrap_or(&self.content)
+    }
+}
+
+/// What is known of a stored item when its feed is read again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownItem {
+    pub id: ItemId,
+    pub key: ItemKey,
+    pub link_key: Option<ItemKey>,
+    pub content_key: ItemKey,
+    pub content_hash: ContentHash,
 }
 
 /// A file that an item announces (RSS `enclosure`, Atom `rel=enclosure`, JSON Feed `attachments`).

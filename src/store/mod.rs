@@ -1,1 +1,143 @@
-//! The store: one SQLite file, all SQL, one writer.
+//! The store: one SQLite file, `veille.db`, and all SQL.
+//!
+//! One thread writes, a few read-only connections read. `&ReadTx` can look, `&WriteTx` can change:
+//! who may write shows in the signature. No rusqlite type leaves this module, so that another
+//! engine stays possible; no decision is taken here that a pure module could take.
+
+mod digests;
+mod error;
+mod feeds;
+mod items;
+mod lock;
+mod maintenance;
+mod readers;
+mod rows;
+mod schema;
+mod stories;
+mod tags;
+mod writer;
+
+pub use digests::{DigestVersion, NewIssue};
+pub use error::StoreError;
+pub use items::{ItemFilter, KnownItems};
+pub use lock::DirectoryLock;
+pub use maintenance::{Counts, Pruned};
+pub use stories::StoryCandidate;
+
+use readers::Readers;
+use rusqlite::Connection;
+use std::path::{Path, PathBuf};
+use writer::Writer;
+
+/// Name of the database within the data directory.
+pub const DATABASE_NAME: &str = "veille.db";
+
+/// Read-only connections; a page, a digest and a refresh rarely read at once more than this.
+const READERS: usize = 4;
+
+/// The open store. Cheap to share behind an `Arc`; closing it waits for the last write.
+#[derive(Debug)]
+pub struct Store {
+    path: PathBuf,
+    writer: Writer,
+    readers: Readers,
+}
+
+/// A consistent view for reading.
+#[derive(Debug)]
+pub struct ReadTx<'a> {
+    connection: &'a Connection,
+}
+
+/// The one open write transaction. Whatever it changes is committed together or not at all.
+#[derive(Debug)]
+pub struct WriteTx<'a> {
+    connection: &'a Connection,
+}
+
+impl Store {
+    /// Opens or creates `veille.db` in `data_dir` and brings its schema up to date.
+    ///
+    /// A database of an older schema is copied beside itself (`veille.db.before-N`) before it is migrated.
+    ///
+    /// # Errors
+    /// The directory cannot be written, the file is no SQLite database, belongs to another program, is
+    /// damaged, or was written by a newer veille. The file is left as it was.
+    pub fn open(data_dir: &Path) -> Result<Self, StoreError> {
+        let path = data_dir.join(DATABASE_NAME);
+        let connection = schema::open_for_writing(&path)?;
+        let readers = Readers::open(&path, READERS)?;
+        Ok(Self { writer: Writer::start(connection), readers, path })
+    }
+
+    /// Opens an existing store as it is, beside the daemon that may be using it: nothing is created,
+    /// migrated or checkpointed.
+    ///
+    /// # Errors
+    /// There is no database in `data_dir`, its schema is not this veille's, or as [`Store::open`].
+    pub fn open_existing(data_dir: &Path) -> Result<Self, StoreError> {
+        let path = data_dir.join(DATABASE_NAME);
+        if !path.exists() {
+            return Err(StoreError::Missing { path });
+        }
+        let connection = schema::open_as_it_is(&path)?;
+        let readers = Readers::open(&path, 1)?;
+        Ok(Self { writer: Writer::start(connection), readers, path })
+    }
+
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Runs `job` on a read-only snapshot, on a blocking thread.
+    ///
+    /// # Errors
+    /// What `job` returns.
+    pub async fn read<T, F>(&self, job: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&ReadTx<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
+        self.readers.run(job).await
+    }
+
+    /// Runs `job` in a write transaction and returns once it is on disk.
+    ///
+    /// Jobs that wait at the same time share one commit, each in a savepoint of its own: a job that
+    /// fails takes nothing of the others with it.
+    ///
+    /// # Errors
+    /// What `job` returns, or why the commit failed; then nothing of the job is stored.
+    pub async fn write<T, F>(&self, job: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&WriteTx<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
+        self.writer.run(job).await
+    }
+
+    /// Writes a consistent copy to `target` while the store is in use.
+    ///
+    /// # Errors
+    /// `target` exists or cannot be written.
+    pub async fn backup(&self, target: PathBuf) -> Result<(), StoreError> {
+        self.readers.run(move |tx| maintenance::backup(tx.connection, &target)).await
+    }
+
+    /// Writes the log back into the database file, so that the file alone is the whole store.
+    ///
+    /// # Errors
+    /// The database cannot be written.
+    pub async fn checkpoint(&self) -> Result<(), StoreError> {
+        self.writer.outside_transaction(maintenance::checkpoint).await
+    }
+}
+
+impl<'a> WriteTx<'a> {
+    /// The same transaction, for looking.
+    #[must_use]
+    pub fn as_read(&self) -> ReadTx<'a> {
+        ReadTx { connection: self.connection }
+    }
+}

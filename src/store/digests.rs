@@ -1,0 +1,279 @@
+//! Digests: their members, their issues, and the version that every change raises.
+
+use super::rows::{collect, count, instant_at, millis, to_json};
+use super::{ReadTx, StoreError, WriteTx};
+use crate::model::{
+    ConfiguredDigest, DigestName, EntryId, Issue, IssueId, Membership, PendingEntry, Story, StoryId, Timestamp,
+};
+use rusqlite::{OptionalExtension, Row, params};
+
+/// Grows with every change of what a digest shows; what is cached is cached per version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct DigestVersion {
+    pub version: i64,
+    pub changed_at: Timestamp,
+}
+
+/// An issue about to be cut: its period and the entries that go into it.
+#[derive(Debug, Clone)]
+pub struct NewIssue {
+    pub period: String,
+    pub entry_id: EntryId,
+    pub starts_at: Timestamp,
+    pub ends_at: Timestamp,
+    pub sequences: Vec<i64>,
+}
+
+const ISSUE_COLUMNS: &str = "issue_id, period, entry_id, starts_at, ends_at, cut_at, updated_at, \
+    (SELECT count(*) FROM digest_entries e WHERE e.issue_id = issues.issue_id AND e.left_at IS NULL) AS story_count";
+
+impl ReadTx<'_> {
+    pub fn digest_version(&self, digest: &DigestName) -> Result<Option<DigestVersion>, StoreError> {
+        let sql = "SELECT version, changed_at FROM digests WHERE digest = ?1";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let version = statement.query_row([&digest.0], |row| {
+            Ok(DigestVersion { version: row.get("version")?, changed_at: instant_at(row, "changed_at")? })
+        });
+        Ok(version.optional()?)
+    }
+
+    /// Stories of a digest, newest first, from those older than the entry with sequence `before`.
+    pub fn digest_stories(
+        &self,
+        digest: &DigestName,
+        before: Option<i64>,
+        limit: usize,
+    ) -> Result<Vec<(Membership, Story)>, StoreError> {
+        let sql = "SELECT e.sequence, e.story_id, s.entry_id, e.entered_at, e.updated_at FROM digest_entries e \
+             JOIN stories s USING (story_id) WHERE e.digest = ?1 AND e.left_at IS NULL \
+             AND (?2 IS NULL OR (e.ordered_at, e.sequence) < \
+                 (SELECT b.ordered_at, b.sequence FROM digest_entries b WHERE b.sequence = ?2)) \
+             ORDER BY e.ordered_at DESC, e.sequence DESC LIMIT ?3";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows = statement.query_map(params![digest.0, before, limit], membership)?;
+        self.with_stories(collect(rows)?)
+    }
+
+    /// How many stories a digest has.
+    pub fn digest_size(&self, digest: &DigestName) -> Result<u64, StoreError> {
+        let sql = "SELECT count(*) FROM digest_entries WHERE digest = ?1 AND left_at IS NULL";
+        Ok(count(self.connection.prepare_cached(sql)?.query_row([&digest.0], |row| row.get(0))?))
+    }
+
+    /// Issues of a periodic digest, newest first, from those before the issue `before`.
+    pub fn issues(&self, digest: &DigestName, before: Option<IssueId>, limit: usize) -> Result<Vec<Issue>, StoreError> {
+        let sql = format!(
+            "SELECT {ISSUE_COLUMNS} FROM issues WHERE digest = ?1 AND (?2 IS NULL OR issue_id < ?2) \
+             ORDER BY issue_id DESC LIMIT ?3"
+        );
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        collect(statement.query_map(params![digest.0, before.map(|issue| issue.0), limit], issue)?)
+    }
+
+    pub fn issue(&self, digest: &DigestName, period: &str) -> Result<Option<Issue>, StoreError> {
+        let sql = format!("SELECT {ISSUE_COLUMNS} FROM issues WHERE digest = ?1 AND period = ?2");
+        Ok(self.connection.prepare_cached(&sql)?.query_row(params![digest.0, period], issue).optional()?)
+    }
+
+    /// The stories of an issue in the order in which they entered.
+    pub fn issue_stories(&self, issue: IssueId) -> Result<Vec<(Membership, Story)>, StoreError> {
+        let sql = "SELECT e.sequence, e.story_id, s.entry_id, e.entered_at, e.updated_at FROM digest_entries e \
+             JOIN stories s USING (story_id) WHERE e.issue_id = ?1 AND e.left_at IS NULL ORDER BY e.sequence";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let rows = statement.query_map([issue.0], membership)?;
+        self.with_stories(collect(rows)?)
+    }
+
+    /// Until when a digest's issues have been cut; when it was first configured, if none ever was.
+    pub fn cut_until_at(&self, digest: &DigestName) -> Result<Option<Timestamp>, StoreError> {
+        let sql = "SELECT coalesce(cut_until_at, created_at) AS until_at FROM digests WHERE digest = ?1";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        Ok(statement.query_row([&digest.0], |row| instant_at(row, "until_at")).optional()?)
+    }
+
+    /// Stories that entered and are in no issue yet, in the order in which they entered.
+    pub fn pending_entries(&self, digest: &DigestName) -> Result<Vec<PendingEntry>, StoreError> {
+        let sql = "SELECT sequence, entered_at FROM digest_entries WHERE digest = ?1 AND issue_id IS NULL \
+                   AND left_at IS NULL AND backfilled = 0 ORDER BY sequence";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        collect(statement.query_map([&digest.0], |row| {
+            Ok(PendingEntry { sequence: row.get("sequence")?, entered_at: instant_at(row, "entered_at")? })
+        })?)
+    }
+
+    fn with_stories(&self, members: Vec<Membership>) -> Result<Vec<(Membership, Story)>, StoreError> {
+        let ids: Vec<StoryId> = members.iter().map(|member| member.story_id).collect();
+        let mut stories = self.stories(&ids)?.into_iter().peekable();
+        let with_story = |member: Membership| {
+            let story = stories.next_if(|story| story.id == member.story_id)?;
+            Some((member, story))
+        };
+        Ok(members.into_iter().filter_map(with_story).collect())
+    }
+}
+
+impl WriteTx<'_> {
+    /// Brings the digests of the store in line with the config. Returns those whose members must be
+    /// computed anew over the archive: new ones, and those whose query or rules changed.
+    pub fn sync_digests(&self, digests: &[ConfiguredDigest], now: Timestamp) -> Result<Vec<DigestName>, StoreError> {
+        let names = to_json(&digests.iter().map(|digest| digest.name.0.as_str()).collect::<Vec<_>>());
+        self.connection
+            .prepare_cached("UPDATE digests SET configured = 0 WHERE digest NOT IN (SELECT value FROM json_each(?1))")?
+            .execute([names])?;
+        let mut known = self.connection.prepare_cached(
+            "SELECT configured = 1 AND rule_hash = ?2, title = ?3 AND kind = ?4 FROM digests WHERE digest = ?1",
+        )?;
+        let mut upsert = self.connection.prepare_cached(
+            "INSERT INTO digests (digest, kind, title, query, configured, changed_at, created_at) \
+             VALUES (?1, ?2, ?3, ?4, 1, ?5, ?5) ON CONFLICT (digest) DO UPDATE SET kind = ?2, title = ?3, query = ?4, \
+             configured = 1",
+        )?;
+        let mut stale = Vec::new();
+        for digest in digests {
+            let kind = if digest.periodic { "periodic" } else { "stream" };
+            let same: Option<(bool, bool)> = known
+                .query_row(params![digest.name.0, digest.rule_hash, digest.title, kind], |row| {
+                    Ok((row.get(0)?, row.get(1)?))
+                })
+                .optional()?;
+            upsert.execute(params![digest.name.0, kind, digest.title, digest.query, millis(now)])?;
+            match same {
+                Some((true, true)) => {}
+                Some((true, false)) => self.raise_version(&digest.name, now)?,
+                _ => stale.push(digest.name.clone()),
+            }
+        }
+        Ok(stale)
+    }
+
+    /// Notes that a digest's members are those that these rules give.
+    pub fn members_computed(&self, digest: &DigestName, rule_hash: &str) -> Result<(), StoreError> {
+        let sql = "UPDATE digests SET rule_hash = ?2 WHERE digest = ?1";
+        self.connection.prepare_cached(sql)?.execute(params![digest.0, rule_hash])?;
+        Ok(())
+    }
+
+    /// Puts a story into a digest, or back. Returns whether it was not in it.
+    ///
+    /// A story that left keeps its sequence and its issue, so that it is never announced twice.
+    pub fn enter_digest(
+        &self,
+        digest: &DigestName,
+        story: StoryId,
+        ordered_at: Timestamp,
+        backfilled: bool,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let changed = self
+            .connection
+            .prepare_cached(
+                "INSERT INTO digest_entries (digest, story_id, entered_at, updated_at, ordered_at, backfilled) \
+                 VALUES (?1, ?2, ?3, ?3, ?4, ?5) ON CONFLICT (digest, story_id) DO UPDATE SET left_at = NULL \
+                 WHERE left_at IS NOT NULL",
+            )?
+            .execute(params![digest.0, story.0, millis(now), millis(ordered_at), backfilled])?;
+        if changed > 0 {
+            self.raise_version(digest, now)?;
+        }
+        Ok(changed > 0)
+    }
+
+    /// Takes a story out of a digest that its items' tags no longer carry. Returns whether it was in it.
+    pub fn leave_digest(&self, digest: &DigestName, story: StoryId, now: Timestamp) -> Result<bool, StoreError> {
+        let sql = "UPDATE digest_entries SET left_at = ?3 WHERE digest = ?1 AND story_id = ?2 AND left_at IS NULL";
+        let changed = self.connection.prepare_cached(sql)?.execute(params![digest.0, story.0, millis(now)])?;
+        if changed > 0 {
+            self.raise_version(digest, now)?;
+        }
+        Ok(changed > 0)
+    }
+
+    /// Digests that the story is in.
+    pub fn digests_of(&self, story: StoryId) -> Result<Vec<DigestName>, StoreError> {
+        let sql = "SELECT digest FROM digest_entries WHERE story_id = ?1 AND left_at IS NULL";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        collect(statement.query_map([story.0], |row| Ok(DigestName(row.get(0)?)))?)
+    }
+
+    /// Notes that what a story shows has changed: an edit, another source, other tags.
+    pub fn story_changed(&self, story: StoryId, now: Timestamp) -> Result<(), StoreError> {
+        let at = millis(now);
+        self.connection
+            .prepare_cached("UPDATE digest_entries SET updated_at = ?2 WHERE story_id = ?1 AND left_at IS NULL")?
+            .execute(params![story.0, at])?;
+        self.connection
+            .prepare_cached(
+                "UPDATE issues SET updated_at = ?2 WHERE issue_id IN \
+                 (SELECT issue_id FROM digest_entries WHERE story_id = ?1 AND left_at IS NULL)",
+            )?
+            .execute(params![story.0, at])?;
+        self.digests_of(story)?.iter().try_for_each(|digest| self.raise_version(digest, now))
+    }
+
+    /// Cuts issues: from now on their entries are in them and in no other, and all that entered before
+    /// `until` has had its cut, whether there was anything to put into an issue or not.
+    pub fn cut_issues(
+        &self,
+        digest: &DigestName,
+        issues: &[NewIssue],
+        until: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        for issue in issues {
+            self.cut_issue(digest, issue, now)?;
+        }
+        let sql = "UPDATE digests SET cut_until_at = max(coalesce(cut_until_at, ?2), ?2) WHERE digest = ?1";
+        self.connection.prepare_cached(sql)?.execute(params![digest.0, millis(until)])?;
+        Ok(())
+    }
+
+    fn cut_issue(&self, digest: &DigestName, issue: &NewIssue, now: Timestamp) -> Result<(), StoreError> {
+        let sql = "INSERT INTO issues (digest, period, entry_id, starts_at, ends_at, cut_at, updated_at) \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)";
+        let (starts_at, ends_at) = (millis(issue.starts_at), millis(issue.ends_at));
+        self.connection.prepare_cached(sql)?.execute(params![
+            digest.0,
+            issue.period,
+            issue.entry_id.0,
+            starts_at,
+            ends_at,
+            millis(now)
+        ])?;
+        let id = self.connection.last_insert_rowid();
+        let sql = "UPDATE digest_entries SET issue_id = ?2 WHERE digest = ?1 AND issue_id IS NULL \
+                   AND sequence IN (SELECT value FROM json_each(?3))";
+        self.connection.prepare_cached(sql)?.execute(params![digest.0, id, to_json(&issue.sequences)])?;
+        self.raise_version(digest, now)
+    }
+
+    fn raise_version(&self, digest: &DigestName, now: Timestamp) -> Result<(), StoreError> {
+        let sql = "UPDATE digests SET version = version + 1, changed_at = max(changed_at, ?2) WHERE digest = ?1";
+        self.connection.prepare_cached(sql)?.execute(params![digest.0, millis(now)])?;
+        Ok(())
+    }
+}
+
+fn membership(row: &Row<'_>) -> rusqlite::Result<Membership> {
+    Ok(Membership {
+        story_id: StoryId(row.get("story_id")?),
+        entry_id: EntryId(row.get("entry_id")?),
+        sequence: row.get("sequence")?,
+        entered_at: instant_at(row, "entered_at")?,
+        updated_at: instant_at(row, "updated_at")?,
+    })
+}
+
+fn issue(row: &Row<'_>) -> rusqlite::Result<Issue> {
+    Ok(Issue {
+        id: IssueId(row.get("issue_id")?),
+        period: row.get("period")?,
+        entry_id: EntryId(row.get("entry_id")?),
+        starts_at: instant_at(row, "starts_at")?,
+        ends_at: instant_at(row, "ends_at")?,
+        cut_at: instant_at(row, "cut_at")?,
+        updated_at: instant_at(row, "updated_at")?,
+        story_count: count(row.get("story_count")?),
+    })
+}

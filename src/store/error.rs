@@ -1,0 +1,71 @@
+//! What can go wrong with the store, told apart where a caller acts differently.
+
+use std::path::{Path, PathBuf};
+
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    #[error("{}: there is no database here yet; `veille run` or `veille poll` makes one", path.display())]
+    Missing { path: PathBuf },
+    #[error(
+        "{}: the database has schema {found}, and this veille knows only up to {known}; use a newer veille, or restore {}.before-{found}",
+        path.display(), path.display()
+    )]
+    Newer { path: PathBuf, found: i64, known: i64 },
+    #[error(
+        "{}: the database has schema {found} and this veille wants {known}; start `veille run` once to bring it up to date",
+        path.display()
+    )]
+    Older { path: PathBuf, found: i64, known: i64 },
+    #[error("{}: this is not a database of veille; move it away, or choose another data directory", path.display())]
+    Foreign { path: PathBuf },
+    #[error("{}: the database is damaged ({detail}); restore a backup (see `veille backup`)", path.display())]
+    Damaged { path: PathBuf, detail: String },
+    #[error("{}: {detail}", path.display())]
+    Unusable { path: PathBuf, detail: String },
+    #[error("another veille (pid {pid}) works in {}; stop it, or choose another data directory", path.display())]
+    Busy { path: PathBuf, pid: String },
+    #[error("the disk is full: nothing was stored; make room, and it goes on by itself")]
+    Full,
+    #[error("the store cannot be written: {0}")]
+    NotWritable(String),
+    #[error("the store is closed")]
+    Closed,
+    #[error("the query took too long and was stopped")]
+    TimedOut,
+    #[error("the store holds {column} that cannot be read: {detail}")]
+    Content { column: &'static str, detail: String },
+    #[error("the store failed: {0}")]
+    Other(String),
+}
+
+impl StoreError {
+    /// Whether trying again later, with nothing changed, may work.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Full | Self::NotWritable(_) | Self::TimedOut)
+    }
+
+    pub(super) fn at(path: &Path, error: &rusqlite::Error) -> Self {
+        use rusqlite::ErrorCode as Code;
+        let path = path.to_owned();
+        match error.sqlite_error_code() {
+            Some(Code::NotADatabase) => Self::Foreign { path },
+            Some(Code::DatabaseCorrupt) => Self::Damaged { path, detail: error.to_string() },
+            _ => Self::Unusable { path, detail: format!("the database cannot be opened: {error}") },
+        }
+    }
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::ErrorCode as Code;
+        match error.sqlite_error_code() {
+            Some(Code::DiskFull) => Self::Full,
+            Some(Code::ReadOnly | Code::CannotOpen | Code::SystemIoFailure | Code::DatabaseBusy) => {
+                Self::NotWritable(error.to_string())
+            }
+            Some(Code::OperationInterrupted) => Self::TimedOut,
+            _ => Self::Other(error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,318 @@
+//! Feeds: their row, their validators, and when they are due.
+
+use super::rows::{collect, count, from_json, instant_at, millis, optional_instant_at, optional_millis, to_json};
+use super::{ReadTx, StoreError, WriteTx};
+use crate::model::{
+    ConfiguredFeed, FeedHealth, FeedId, FeedRecord, FeedState, ItemIdentity, RedirectMemory, Remembered, Timestamp,
+    Validators,
+};
+use jiff::SignedDuration;
+use rusqlite::{OptionalExtension, Row, named_params, params};
+use url::Url;
+
+const COLUMNS: &str = "feed_id, url, fetch_url, configured_title, title, site_url, language, groups, state, \
+    item_identity, next_check_at, next_check_reason, last_refresh_at, last_success_at, last_new_item_at, last_status, \
+    fresh_until_at, retry_after_at, ttl_s, skip_hours, skip_days, failure_count, failing_since_at, last_error, \
+    overflow_count, last_overflow_at, redirect_url, redirect_count, redirect_since_at";
+
+impl ReadTx<'_> {
+    /// Active feeds that are due at `now`, longest overdue first.
+    pub fn due_feeds(&self, now: Timestamp, limit: usize) -> Result<Vec<FeedRecord>, StoreError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM feeds WHERE state = 'active' AND next_check_at <= ?1 ORDER BY next_check_at LIMIT ?2"
+        );
+        self.feed_records(&sql, params![millis(now), i64::try_from(limit).unwrap_or(i64::MAX)])
+    }
+
+    /// When the next active feed is due.
+    pub fn next_due_at(&self) -> Result<Option<Timestamp>, StoreError> {
+        let sql = "SELECT min(next_check_at) FROM feeds WHERE state = 'active'";
+        let next: Option<i64> = self.connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
+        Ok(next.map(super::rows::instant))
+    }
+
+    pub fn feed_record(&self, id: FeedId) -> Result<Option<FeedRecord>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM feeds WHERE feed_id = ?1");
+        Ok(self.feed_records(&sql, params![id.0])?.pop())
+    }
+
+    /// Every feed of the config.
+    pub fn configured_feeds(&self) -> Result<Vec<FeedRecord>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM feeds WHERE state <> 'removed' ORDER BY feed_id");
+        self.feed_records(&sql, params![])
+    }
+
+    /// Health of every feed of the config, the failing ones first.
+    pub fn feeds(&self, now: Timestamp) -> Result<Vec<FeedHealth>, StoreError> {
+        let sql = "SELECT f.feed_id, f.url, f.fetch_url, coalesce(f.configured_title, f.title, f.url) AS name, f.site_url, \
+                 f.language, f.groups, f.state, f.last_refresh_at, f.last_success_at, f.next_check_at, f.next_check_reason, \
+                 f.last_status, f.failure_count, f.last_error, f.failing_since_at, f.overflow_count, \
+                 (SELECT count(*) FROM items i WHERE i.feed_id = f.feed_id) AS items, \
+                 (SELECT count(*) FROM items i WHERE i.feed_id = f.feed_id AND i.ordered_at > :week_ago) AS items_last_week \
+             FROM feeds f WHERE f.state <> 'removed' ORDER BY f.failure_count > 0 DESC, name COLLATE NOCASE";
+        let week_ago = millis(now) - 7 * 86_400_000;
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let rows = statement.query_map(named_params! { ":week_ago": week_ago }, |row| {
+            Ok((row.get::<_, String>("groups")?, health(row)?))
+        })?;
+        collect(rows)?
+            .into_iter()
+            .map(|(groups, health)| Ok(FeedHealth { groups: from_json("groups", &groups)?, ..health }))
+            .collect()
+    }
+
+    /// Instants of a feed's newest items, newest first: its rhythm.
+    pub fn item_times(&self, feed: FeedId, limit: u32) -> Result<Vec<Timestamp>, StoreError> {
+        let sql = "SELECT ordered_at FROM items WHERE feed_id = ?1 ORDER BY ordered_at DESC LIMIT ?2";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        collect(statement.query_map(params![feed.0, limit], |row| instant_at(row, "ordered_at"))?)
+    }
+
+    /// Hosts that asked to be left alone, and until when.
+    pub fn held_hosts(&self, now: Timestamp) -> Result<Vec<(String, Timestamp)>, StoreError> {
+        let sql = "SELECT host, held_until_at FROM hosts WHERE held_until_at > ?1";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let rows = statement.query_map([millis(now)], |row| Ok((row.get(0)?, instant_at(row, "held_until_at")?)))?;
+        collect(rows)
+    }
+
+    fn feed_records(&self, sql: &str, parameters: impl rusqlite::Params) -> Result<Vec<FeedRecord>, StoreError> {
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let rows = statement.query_map(parameters, |row| Ok((row.get::<_, String>("groups")?, record(row)?)))?;
+        let mut records = Vec::new();
+        for row in rows {
+            let (groups, mut record) = row?;
+            record.groups = from_json("groups", &groups)?;
+            record.remembered = self.remembered(record.id)?;
+            records.push(record);
+        }
+        Ok(records)
+    }
+
+    fn remembered(&self, feed: FeedId) -> Result<Vec<Remembered>, StoreError> {
+        let sql = "SELECT url, etag, last_modified, lifetime_s FROM validators WHERE feed_id = ?1";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let rows = statement.query_map([feed.0], |row| {
+            let validators = Validators { etag: row.get("etag")?, last_modified: row.get("last_modified")? };
+            let lifetime: Option<i64> = row.get("lifetime_s")?;
+            Ok((row.get::<_, String>("url")?, validators, lifetime.map(SignedDuration::from_secs)))
+        })?;
+        let with_url = |(url, validators, lifetime)| Ok(Remembered { url: address("url", url)?, validators, lifetime });
+        collect(rows)?.into_iter().map(with_url).collect()
+    }
+}
+
+impl WriteTx<'_> {
+    /// Brings the feeds of the store in line with the config: new ones are added, those that left are
+    /// marked removed (their items stay), returning ones are polled again.
+    ///
+    /// Returns how many are new.
+    pub fn sync_feeds(&self, feeds: &[ConfiguredFeed]) -> Result<usize, StoreError> {
+        self.connection.execute_batch(
+            "CREATE TEMP TABLE IF NOT EXISTS in_config (url TEXT PRIMARY KEY) WITHOUT ROWID; DELETE FROM in_config;",
+        )?;
+        let mut listed = self.connection.prepare_cached("INSERT OR IGNORE INTO in_config (url) VALUES (?1)")?;
+        let mut known = self.connection.prepare_cached("SELECT 1 FROM feeds WHERE url = ?1")?;
+        let mut upsert = self.connection.prepare_cached(
+            "INSERT INTO feeds (url, configured_title, groups, language, state, next_check_at) \
+             VALUES (:url, :title, :groups, :language, :state, :next_check_at) \
+             ON CONFLICT (url) DO UPDATE SET configured_title = :title, groups = :groups, \
+                 language = coalesce(:language, language), \
+                 state = CASE WHEN :state = 'disabled' THEN 'disabled' \
+                              WHEN state IN ('removed', 'disabled') THEN 'active' ELSE state END, \
+                 next_check_at = coalesce(next_check_at, :next_check_at)",
+        )?;
+        let mut new = 0;
+        for feed in feeds {
+            listed.execute([&feed.url])?;
+            new += usize::from(known.query_row([&feed.url], |_| Ok(())).optional()?.is_none());
+            upsert.execute(named_params! {
+                ":url": feed.url,
+                ":title": feed.title,
+                ":groups": to_json(&feed.groups),
+                ":language": feed.language,
+                ":state": if feed.enabled { "active" } else { "disabled" },
+                ":next_check_at": millis(feed.first_check_at),
+            })?;
+        }
+        let sql = "UPDATE feeds SET state = 'removed' WHERE url NOT IN (SELECT url FROM in_config)";
+        self.connection.prepare_cached(sql)?.execute([])?;
+        Ok(new)
+    }
+
+    /// Writes back what a visit made of a feed.
+    pub fn save_feed(&self, feed: &FeedRecord) -> Result<(), StoreError> {
+        let redirect = feed.redirect.as_ref();
+        self.connection
+            .prepare_cached(
+                "UPDATE feeds SET fetch_url = :fetch_url, title = :title, site_url = :site_url, language = :language, \
+                 state = CASE WHEN state IN ('removed', 'disabled') THEN state ELSE :state END, \
+                 item_identity = :item_identity, next_check_at = :next_check_at, next_check_reason = :next_check_reason, \
+                 last_refresh_at = :last_refresh_at, last_success_at = :last_success_at, last_new_item_at = :last_new_item_at, \
+                 last_status = :last_status, fresh_until_at = :fresh_until_at, retry_after_at = :retry_after_at, ttl_s = :ttl_s, \
+                 skip_hours = :skip_hours, skip_days = :skip_days, failure_count = :failure_count, \
+                 failing_since_at = :failing_since_at, last_error = :last_error, overflow_count = :overflow_count, \
+                 last_overflow_at = :last_overflow_at, redirect_url = :redirect_url, redirect_count = :redirect_count, \
+                 redirect_since_at = :redirect_since_at WHERE feed_id = :feed_id",
+            )?
+            .execute(named_params! {
+                ":feed_id": feed.id.0,
+                ":fetch_url": feed.fetch_url,
+                ":title": feed.title,
+                ":site_url": feed.site_url,
+                ":language": feed.language,
+                ":state": state_name(feed.state),
+                ":item_identity": identity_name(feed.item_identity),
+                ":next_check_at": optional_millis(feed.next_check_at),
+                ":next_check_reason": feed.next_check_reason,
+                ":last_refresh_at": optional_millis(feed.last_refresh_at),
+                ":last_success_at": optional_millis(feed.last_success_at),
+                ":last_new_item_at": optional_millis(feed.last_new_item_at),
+                ":last_status": feed.last_status,
+                ":fresh_until_at": optional_millis(feed.fresh_until_at),
+                ":retry_after_at": optional_millis(feed.retry_after_at),
+                ":ttl_s": feed.ttl_s.and_then(|seconds| i64::try_from(seconds).ok()),
+                ":skip_hours": feed.skip_hours,
+                ":skip_days": feed.skip_days,
+                ":failure_count": feed.failure_count,
+                ":failing_since_at": optional_millis(feed.failing_since_at),
+                ":last_error": feed.last_error,
+                ":overflow_count": feed.overflow_count,
+                ":last_overflow_at": optional_millis(feed.last_overflow_at),
+                ":redirect_url": redirect.map(|redirect| redirect.target.as_str()),
+                ":redirect_count": redirect.map_or(0, |redirect| redirect.answers),
+                ":redirect_since_at": redirect.map(|redirect| millis(redirect.first_seen_at)),
+            })?;
+        self.save_remembered(feed)
+    }
+
+    /// Moves feeds' next checks, as after a long sleep.
+    pub fn reschedule(&self, checks: &[(FeedId, Timestamp)], reason: &str) -> Result<(), StoreError> {
+        let sql = "UPDATE feeds SET next_check_at = ?2, next_check_reason = ?3 WHERE feed_id = ?1";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        for (feed, at) in checks {
+            statement.execute(params![feed.0, millis(*at), reason])?;
+        }
+        Ok(())
+    }
+
+    /// Leaves a host alone until then; never shortens what it asked for before.
+    pub fn hold_host(&self, host: &str, until: Timestamp) -> Result<(), StoreError> {
+        let sql = "INSERT INTO hosts (host, held_until_at) VALUES (?1, ?2) \
+                   ON CONFLICT (host) DO UPDATE SET held_until_at = max(held_until_at, ?2)";
+        self.connection.prepare_cached(sql)?.execute(params![host, millis(until)])?;
+        Ok(())
+    }
+
+    fn save_remembered(&self, feed: &FeedRecord) -> Result<(), StoreError> {
+        self.connection.prepare_cached("DELETE FROM validators WHERE feed_id = ?1")?.execute([feed.id.0])?;
+        let sql = "INSERT INTO validators (feed_id, url, etag, last_modified, lifetime_s) VALUES (?1, ?2, ?3, ?4, ?5)";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        for Remembered { url, validators, lifetime } in &feed.remembered {
+            let lifetime_s = lifetime.map(|lifetime| lifetime.as_secs());
+            statement.execute(params![
+                feed.id.0,
+                url.as_str(),
+                validators.etag,
+                validators.last_modified,
+                lifetime_s
+            ])?;
+        }
+        Ok(())
+    }
+}
+
+fn record(row: &Row<'_>) -> rusqlite::Result<FeedRecord> {
+    let redirect_url: Option<String> = row.get("redirect_url")?;
+    let redirect_since_at = optional_instant_at(row, "redirect_since_at")?;
+    let redirect_count = row.get("redirect_count")?;
+    Ok(FeedRecord {
+        id: FeedId(row.get("feed_id")?),
+        url: row.get("url")?,
+        fetch_url: row.get("fetch_url")?,
+        configured_title: row.get("configured_title")?,
+        title: row.get("title")?,
+        site_url: row.get("site_url")?,
+        language: row.get("language")?,
+        groups: Vec::new(),
+        state: state(&row.get::<_, String>("state")?),
+        item_identity: identity(&row.get::<_, String>("item_identity")?),
+        next_check_at: optional_instant_at(row, "next_check_at")?,
+        next_check_reason: row.get("next_check_reason")?,
+        last_refresh_at: optional_instant_at(row, "last_refresh_at")?,
+        last_success_at: optional_instant_at(row, "last_success_at")?,
+        last_new_item_at: optional_instant_at(row, "last_new_item_at")?,
+        last_status: row.get("last_status")?,
+        fresh_until_at: optional_instant_at(row, "fresh_until_at")?,
+        retry_after_at: optional_instant_at(row, "retry_after_at")?,
+        ttl_s: row.get::<_, Option<i64>>("ttl_s")?.map(count),
+        skip_hours: row.get("skip_hours")?,
+        skip_days: row.get("skip_days")?,
+        failure_count: row.get("failure_count")?,
+        failing_since_at: optional_instant_at(row, "failing_since_at")?,
+        last_error: row.get("last_error")?,
+        overflow_count: row.get("overflow_count")?,
+        last_overflow_at: optional_instant_at(row, "last_overflow_at")?,
+        redirect: redirect_url
+            .and_then(|url| Url::parse(&url).ok())
+            .zip(redirect_since_at)
+            .map(|(target, first_seen_at)| RedirectMemory { target, first_seen_at, answers: redirect_count }),
+        remembered: Vec::new(),
+    })
+}
+
+fn health(row: &Row<'_>) -> rusqlite::Result<FeedHealth> {
+    Ok(FeedHealth {
+        id: FeedId(row.get("feed_id")?),
+        url: row.get("url")?,
+        fetch_url: row.get("fetch_url")?,
+        title: row.get("name")?,
+        site_url: row.get("site_url")?,
+        language: row.get("language")?,
+        groups: Vec::new(),
+        state: state(&row.get::<_, String>("state")?),
+        last_refresh_at: optional_instant_at(row, "last_refresh_at")?,
+        last_success_at: optional_instant_at(row, "last_success_at")?,
+        next_check_at: optional_instant_at(row, "next_check_at")?,
+        next_check_reason: row.get("next_check_reason")?,
+        last_status: row.get("last_status")?,
+        failure_count: row.get("failure_count")?,
+        last_error: row.get("last_error")?,
+        failing_since_at: optional_instant_at(row, "failing_since_at")?,
+        overflow_count: row.get("overflow_count")?,
+        items: count(row.get("items")?),
+        items_last_week: count(row.get("items_last_week")?),
+    })
+}
+
+fn address(column: &'static str, text: String) -> Result<Url, StoreError> {
+    Url::parse(&text).map_err(|error| StoreError::Content { column, detail: format!("`{text}`: {error}") })
+}
+
+const STATES: [(FeedState, &str); 5] = [
+    (FeedState::Active, "active"),
+    (FeedState::Gone, "gone"),
+    (FeedState::Duplicate, "duplicate"),
+    (FeedState::Disabled, "disabled"),
+    (FeedState::Removed, "removed"),
+];
+
+fn state_name(state: FeedState) -> &'static str {
+    STATES.iter().find(|(known, _)| *known == state).expect("every state has a name").1
+}
+
+/// The schema's CHECK admits no other name.
+fn state(name: &str) -> FeedState {
+    STATES.iter().find(|(_, known)| *known == name).expect("the schema checks the state").0
+}
+
+const IDENTITIES: [(ItemIdentity, &str); 3] =
+    [(ItemIdentity::Guid, "guid"), (ItemIdentity::Link, "link"), (ItemIdentity::Content, "content")];
+
+fn identity_name(identity: ItemIdentity) -> &'static str {
+    IDENTITIES.iter().find(|(known, _)| *known == identity).expect("every identity has a name").1
+}
+
+fn identity(name: &str) -> ItemIdentity {
+    IDENTITIES.iter().find(|(_, known)| *known == name).expect("the schema checks the identity").0
+}

@@ -1,0 +1,164 @@
+//! Keeping the store small, copied and measured.
+
+use super::rows::{collect, count, millis, optional_instant_at, to_json};
+use super::{ReadTx, StoreError, WriteTx};
+use crate::model::Timestamp;
+use rusqlite::{Connection, named_params, params};
+use std::path::Path;
+
+/// How much is in the store.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Counts {
+    pub feeds: u64,
+    pub feeds_due: u64,
+    pub feeds_failing: u64,
+    pub items: u64,
+    pub items_last_day: u64,
+    pub tagged_items: u64,
+    pub stories: u64,
+    pub last_refresh_at: Option<Timestamp>,
+    pub next_check_at: Option<Timestamp>,
+    pub database_bytes: u64,
+}
+
+/// What retention removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pruned {
+    pub items: usize,
+    pub tombstones: usize,
+}
+
+/// How long the key of a pruned item outlives its last listing: longer than any wait between two visits.
+const TOMBSTONE_KEPT_MS: i64 = 60 * 86_400_000;
+
+impl ReadTx<'_> {
+    pub fn counts(&self, now: Timestamp) -> Result<Counts, StoreError> {
+        let sql = "SELECT (SELECT count(*) FROM feeds WHERE state <> 'removed') AS feeds, \
+             (SELECT count(*) FROM feeds WHERE state = 'active' AND next_check_at <= :now) AS feeds_due, \
+             (SELECT count(*) FROM feeds WHERE state <> 'removed' AND failure_count > 0) AS feeds_failing, \
+             (SELECT count(*) FROM items) AS items, \
+             (SELECT count(*) FROM items WHERE ordered_at > :now - 86400000) AS items_last_day, \
+             (SELECT count(DISTINCT item_id) FROM item_tags) AS tagged_items, \
+             (SELECT count(*) FROM stories) AS stories, \
+             (SELECT max(last_refresh_at) FROM feeds) AS last_refresh_at, \
+             (SELECT min(next_check_at) FROM feeds WHERE state = 'active') AS next_check_at, \
+             (SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()) AS database_bytes";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let counts = statement.query_row(named_params! { ":now": millis(now) }, |row| {
+            Ok(Counts {
+                feeds: count(row.get("feeds")?),
+                feeds_due: count(row.get("feeds_due")?),
+                feeds_failing: count(row.get("feeds_failing")?),
+                items: count(row.get("items")?),
+                items_last_day: count(row.get("items_last_day")?),
+                tagged_items: count(row.get("tagged_items")?),
+                stories: count(row.get("stories")?),
+                last_refresh_at: optional_instant_at(row, "last_refresh_at")?,
+                next_check_at: optional_instant_at(row, "next_check_at")?,
+                database_bytes: count(row.get("database_bytes")?),
+            })
+        })?;
+        Ok(counts)
+    }
+
+    /// Items a day over the last `days` days, oldest first, by the day (UTC) that they are ordered under.
+    pub fn items_a_day(&self, now: Timestamp, days: u16) -> Result<Vec<u64>, StoreError> {
+        const DAY_MS: i64 = 86_400_000;
+        let today = millis(now).div_euclid(DAY_MS);
+        let first = today - i64::from(days) + 1;
+        let sql =
+            "SELECT ordered_at / 86400000 AS day, count(*) AS items FROM items WHERE ordered_at >= ?1 GROUP BY day";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let rows = statement.query_map([first * DAY_MS], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
+        let mut by_day = vec![0; usize::from(days)];
+        for (day, items) in collect(rows)? {
+            if let Some(place) = usize::try_from(day - first).ok().and_then(|index| by_day.get_mut(index)) {
+                *place = count(items);
+            }
+        }
+        Ok(by_day)
+    }
+
+    /// Looks for damage; `Ok` when there is none.
+    pub fn check_integrity(&self) -> Result<(), StoreError> {
+        let answer: String = self.connection.query_row("PRAGMA quick_check", [], |row| row.get(0))?;
+        if answer == "ok" { Ok(()) } else { Err(StoreError::Other(format!("quick_check: {answer}"))) }
+    }
+}
+
+impl WriteTx<'_> {
+    /// Removes at most `limit` items first seen before `untagged_before` (tagged ones: before
+    /// `tagged_before`), and remembers their keys for as long as a feed may still list them.
+    pub fn prune(
+        &self,
+        untagged_before: Timestamp,
+        tagged_before: Timestamp,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Pruned, StoreError> {
+        let sql = "SELECT i.item_id, i.story_id FROM items i WHERE i.first_seen_at < ?1 \
+             AND (i.first_seen_at < ?2 OR NOT EXISTS (SELECT 1 FROM item_tags t WHERE t.item_id = i.item_id)) \
+             AND NOT EXISTS (SELECT 1 FROM digest_entries e WHERE e.story_id = i.story_id AND e.issue_id IS NOT NULL) \
+             LIMIT ?3";
+        let newest = untagged_before.max(tagged_before);
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let parameters = params![millis(newest), millis(tagged_before), limit];
+        let rows = statement.query_map(parameters, |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
+        let (ids, stories): (Vec<i64>, Vec<i64>) = collect(rows)?.into_iter().unzip();
+        let ids = to_json(&ids);
+        self.connection
+            .prepare_cached(
+                "INSERT OR REPLACE INTO tombstones (feed_id, item_key, last_listed_at) \
+                 SELECT feed_id, item_key, ?2 FROM items WHERE item_id IN (SELECT value FROM json_each(?1))",
+            )?
+            .execute(params![ids, millis(now)])?;
+        let items = self
+            .connection
+            .prepare_cached("DELETE FROM items WHERE item_id IN (SELECT value FROM json_each(?1))")?
+            .execute([&ids])?;
+        self.connection
+            .prepare_cached(
+                "DELETE FROM stories WHERE story_id IN (SELECT value FROM json_each(?1)) \
+                 AND NOT EXISTS (SELECT 1 FROM items i WHERE i.story_id = stories.story_id)",
+            )?
+            .execute([to_json(&stories)])?;
+        let tombstones = self
+            .connection
+            .prepare_cached("DELETE FROM tombstones WHERE last_listed_at < ?1")?
+            .execute([millis(now) - TOMBSTONE_KEPT_MS])?;
+        Ok(Pruned { items, tombstones })
+    }
+
+    /// Forgets near-duplicate signatures of items first seen before `before`: news that old is not told again.
+    pub fn forget_signatures(&self, before: Timestamp) -> Result<usize, StoreError> {
+        let old = "SELECT item_id FROM items WHERE first_seen_at < ?1";
+        self.connection
+            .prepare_cached(&format!("DELETE FROM signature_bands WHERE item_id IN ({old})"))?
+            .execute([millis(before)])?;
+        let sql = format!("DELETE FROM signatures WHERE item_id IN ({old})");
+        Ok(self.connection.prepare_cached(&sql)?.execute([millis(before)])?)
+    }
+}
+
+pub(super) fn checkpoint(connection: &Connection) -> Result<(), StoreError> {
+    connection.execute_batch("PRAGMA optimize")?;
+    Ok(connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?)
+}
+
+/// Copies a database page by page while others use it (SQLite's online backup).
+pub(super) fn backup(connection: &Connection, target: &Path) -> Result<(), StoreError> {
+    let unusable = |detail: String| StoreError::Unusable { path: target.to_owned(), detail };
+    if target.exists() {
+        return Err(unusable("this file exists already; name a new one".into()));
+    }
+    let partial = target.with_extension("partial");
+    let copied = connection.backup("main", &partial, None::<fn(rusqlite::backup::Progress)>);
+    let placed = copied
+        .map_err(|error| error.to_string())
+        .and_then(|()| std::fs::rename(&partial, target).map_err(|error| error.to_string()));
+    placed.map_err(|error| {
+        // What is left of a failed copy is of no use to anyone.
+        let _ = std::fs::remove_file(&partial);
+        unusable(format!("the copy cannot be written: {error}"))
+    })
+}

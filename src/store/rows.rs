@@ -1,0 +1,45 @@
+//! Columns to values and back.
+
+use super::StoreError;
+use crate::model::Timestamp;
+use rusqlite::Row;
+use serde::{Serialize, de::DeserializeOwned};
+
+pub(super) fn millis(at: Timestamp) -> i64 {
+    at.as_millisecond()
+}
+
+pub(super) fn optional_millis(at: Option<Timestamp>) -> Option<i64> {
+    at.map(millis)
+}
+
+/// Instants that jiff cannot hold (year -9999 to 9999) were never written by us; they read as the nearest one.
+pub(super) fn instant(millis: i64) -> Timestamp {
+    Timestamp::from_millisecond(millis).unwrap_or(if millis < 0 { Timestamp::MIN } else { Timestamp::MAX })
+}
+
+pub(super) fn instant_at(row: &Row<'_>, column: &str) -> rusqlite::Result<Timestamp> {
+    row.get(column).map(instant)
+}
+
+pub(super) fn optional_instant_at(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<Timestamp>> {
+    Ok(row.get::<_, Option<i64>>(column)?.map(instant))
+}
+
+pub(super) fn to_json<T: Serialize>(value: &T) -> String {
+    serde_json::to_string(value).expect("plain values have a JSON form")
+}
+
+pub(super) fn from_json<T: DeserializeOwned>(column: &'static str, text: &str) -> Result<T, StoreError> {
+    serde_json::from_str(text).map_err(|error| StoreError::Content { column, detail: error.to_string() })
+}
+
+/// Counts of rows, which SQLite keeps signed.
+pub(super) fn count(value: i64) -> u64 {
+    u64::try_from(value).unwrap_or(0)
+}
+
+/// Collects rows, stopping at the first failure.
+pub(super) fn collect<T>(rows: impl Iterator<Item = rusqlite::Result<T>>) -> Result<Vec<T>, StoreError> {
+    rows.collect::<rusqlite::Result<Vec<T>>>().map_err(StoreError::from)
+}

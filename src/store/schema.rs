@@ -1,0 +1,176 @@
+//! Opening the database: whose it is, how old it is, and bringing it up to date.
+//!
+//! Migrations only ever append. Each runs in one transaction with the version that it makes, so a
+//! kill at any moment leaves the old schema or the new one.
+
+use super::{StoreError, maintenance};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior, config::DbConfig};
+use std::path::Path;
+use std::time::Duration;
+
+/// `veil` in ASCII: tells our database from any other (`PRAGMA application_id`).
+const APPLICATION_ID: i64 = 0x7665_696c;
+
+/// All migrations in order; the schema's version (`PRAGMA user_version`) is how many have run.
+const MIGRATIONS: &[&str] = &[include_str!("../../migrations/0001_initial.sql")];
+
+/// How long a command waits for the daemon's write to end, and the reverse.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What the write-ahead log may keep on disk after a checkpoint.
+const WAL_LIMIT_BYTES: i64 = 64 << 20;
+
+pub(super) fn open_for_writing(path: &Path) -> Result<Connection, StoreError> {
+    create_private(path)?;
+    let mut connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let version = checked_version(path, &connection)?;
+    configure_writer(&connection).map_err(|error| StoreError::at(path, &error))?;
+    let known = known_version();
+    if version > 0 && version < known {
+        let copy = path.with_extension(format!("db.before-{version}"));
+        if !copy.exists() {
+            maintenance::backup(&connection, &copy)?;
+        }
+    }
+    for (index, sql) in MIGRATIONS.iter().enumerate().skip(usize::try_from(version).unwrap_or(0)) {
+        migrate(&mut connection, sql, index + 1).map_err(|error| StoreError::Unusable {
+            path: path.to_owned(),
+            detail: format!("migration {} failed, the database is as it was: {error}", index + 1),
+        })?;
+    }
+    Ok(connection)
+}
+
+/// A database that some `veille run` made, neither created nor migrated.
+pub(super) fn open_as_it_is(path: &Path) -> Result<Connection, StoreError> {
+    let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let (found, known) = (checked_version(path, &connection)?, known_version());
+    if found < known {
+        return Err(StoreError::Older { path: path.to_owned(), found, known });
+    }
+    configure_writer(&connection).map_err(|error| StoreError::at(path, &error))?;
+    Ok(connection)
+}
+
+pub(super) fn open_for_reading(path: &Path) -> Result<Connection, StoreError> {
+    // Not SQLITE_OPEN_READ_ONLY: a reader of a WAL database must be able to make its -shm file.
+    let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    connection.pragma_update(None, "query_only", true).map_err(|error| StoreError::at(path, &error))?;
+    Ok(connection)
+}
+
+fn open(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
+    let at = |error| StoreError::at(path, &error);
+    let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(at)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(at)?;
+    // Otherwise a misspelt column in double quotes is silently a text.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false).map_err(at)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DDL, false).map_err(at)?;
+    connection.set_prepared_statement_cache_capacity(128);
+    Ok(connection)
+}
+
+/// The database holds what people read and their private digests: for its owner alone.
+fn create_private(path: &Path) -> Result<(), StoreError> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let made = std::fs::OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path);
+    made.map(drop).map_err(|error| StoreError::Unusable {
+        path: path.to_owned(),
+        detail: format!("{error}; veille needs a data directory that it may write to"),
+    })
+}
+
+/// The schema's version, 0 for a new file, once the file is known to be ours.
+fn checked_version(path: &Path, connection: &Connection) -> Result<i64, StoreError> {
+    let pragma = |name: &str| -> Result<i64, StoreError> {
+        connection.pragma_query_value(None, name, |row| row.get(0)).map_err(|error| StoreError::at(path, &error))
+    };
+    let (application, version) = (pragma("application_id")?, pragma("user_version")?);
+    let tables: i64 = connection
+        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+        .map_err(|error| StoreError::at(path, &error))?;
+    let known = known_version();
+    match (application, version) {
+        (0, 0) if tables == 0 => Ok(0),
+        (APPLICATION_ID, found) if found > known => Err(StoreError::Newer { path: path.to_owned(), found, known }),
+        (APPLICATION_ID, found) => Ok(found),
+        _ => Err(StoreError::Foreign { path: path.to_owned() }),
+    }
+}
+
+fn known_version() -> i64 {
+    i64::try_from(MIGRATIONS.len()).expect("a handful of migrations")
+}
+
+fn configure_writer(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "journal_mode", "wal")?;
+    // FULL syncs the log at each commit: an item that was stored survives a power cut, and with it
+    // the promise that a validator never claims more than the store holds. One commit a refresh pays for it.
+    connection.pragma_update(None, "synchronous", "full")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "journal_size_limit", WAL_LIMIT_BYTES)?;
+    connection.pragma_update(None, "temp_store", "memory")
+}
+
+fn migrate(connection: &mut Connection, sql: &str, version: usize) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    transaction.execute_batch(sql)?;
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", i64::try_from(version).expect("a handful of migrations"))?;
+    transaction.commit()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn directory() -> tempfile::TempDir {
+        tempfile::tempdir().expect("a temporary directory")
+    }
+
+    #[test]
+    fn a_new_database_gets_every_migration_and_opens_again() {
+        let directory = directory();
+        let path = directory.path().join("veille.db");
+        for _ in 0..2 {
+            let connection = open_for_writing(&path).expect("opens");
+            let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).expect("pragma");
+            assert_eq!(version, i64::try_from(MIGRATIONS.len()).expect("small"));
+        }
+    }
+
+    #[test]
+    fn a_database_of_a_newer_veille_is_refused_untouched() {
+        let directory = directory();
+        let path = directory.path().join("veille.db");
+        let connection = open_for_writing(&path).expect("opens");
+        connection.pragma_update(None, "user_version", 999).expect("pragma");
+        drop(connection);
+        let error = open_for_writing(&path).expect_err("refused");
+        assert!(matches!(error, StoreError::Newer { found: 999, .. }), "{error}");
+    }
+
+    #[test]
+    fn another_programs_database_and_a_plain_text_are_refused_untouched() {
+        let directory = directory();
+        let other = directory.path().join("other.db");
+        Connection::open(&other).expect("opens").execute_batch("CREATE TABLE t (a)").expect("creates");
+        assert!(matches!(open_for_writing(&other), Err(StoreError::Foreign { .. })));
+        let text = directory.path().join("text.db");
+        let words = "this is a letter, not a database. ".repeat(200);
+        std::fs::write(&text, &words).expect("writes");
+        assert!(matches!(open_for_writing(&text), Err(StoreError::Foreign { .. })));
+        assert_eq!(std::fs::read_to_string(&text).expect("reads"), words);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_database_is_for_its_owner_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let directory = directory();
+        let path = directory.path().join("veille.db");
+        open_for_writing(&path).expect("opens");
+        let mode = std::fs::metadata(&path).expect("there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+}
