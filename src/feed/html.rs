@@ -193,7 +193,9 @@ impl Rewriter<'_> {
                 Token::End(name) => self.end(Name::lower(local(name)).as_str()),
             }
         }
-        while let Some(name) = self.open.pop() {
+        while self.is_tidy
+            && let Some(name) = self.open.pop()
+        {
             self.close(name);
         }
         Ok(())
@@ -207,6 +209,10 @@ impl Rewriter<'_> {
         let Some(name) = allowed(name) else { return Ok(()) };
         if name == "img" && is_tracker(tag) {
             return Ok(());
+        }
+        if let Some(open) = self.open.last().copied().filter(|open| ends(open, name)) {
+            self.open.pop();
+            self.close(open);
         }
         self.is_tidy = self.is_tidy && fits(name, &self.open);
         self.out.push('<');
@@ -267,20 +273,66 @@ impl Rewriter<'_> {
     }
 }
 
+/// Whether the start of an element ends the innermost open one, whose end tag HTML lets one leave out.
+fn ends(open: &str, name: &str) -> bool {
+    match open {
+        "p" => ends_paragraph(name),
+        "li" => name == "li",
+        "dd" | "dt" => matches!(name, "dd" | "dt"),
+        _ => false,
+    }
+}
+
+fn ends_paragraph(name: &str) -> bool {
+    matches!(
+        name,
+        "article"
+            | "aside"
+            | "blockquote"
+            | "center"
+            | "dd"
+            | "details"
+            | "div"
+            | "dl"
+            | "dt"
+            | "figcaption"
+            | "figure"
+            | "footer"
+            | "h1"
+            | "h2"
+            | "h3"
+            | "h4"
+            | "h5"
+            | "h6"
+            | "header"
+            | "hgroup"
+            | "hr"
+            | "li"
+            | "nav"
+            | "ol"
+            | "p"
+            | "pre"
+            | "summary"
+            | "table"
+            | "ul"
+    )
+}
+
 /// Whether HTML's parser leaves an element where it is written, given the elements open around it.
 fn fits(name: &str, open: &[&str]) -> bool {
     let nearest = |names: &[&str]| open.iter().rev().find(|open| names.contains(open)).copied();
+    if ends_paragraph(name) && open.contains(&"p") {
+        return false;
+    }
     match name {
-        "table" | "caption" | "col" | "colgroup" | "tbody" | "thead" | "tr" | "td" | "th" | "rp" | "rt" | "rtc"
-        | "ruby" | "pre" | "area" | "map" => false,
-        "li" => !matches!(nearest(&["li", "ul", "ol"]), Some("li")) && !open.contains(&"p"),
-        "dd" | "dt" => !matches!(nearest(&["dd", "dt", "dl"]), Some("dd" | "dt")) && !open.contains(&"p"),
+        "table" | "caption" | "col" | "colgroup" | "tbody" | "thead" | "tr" | "td" | "th" => false,
+        "rp" | "rt" | "rtc" | "ruby" | "pre" | "area" | "map" => false,
+        "li" => nearest(&["li", "ul", "ol"]) != Some("li"),
+        "dd" | "dt" => !matches!(nearest(&["dd", "dt", "dl"]), Some("dd" | "dt")),
         "a" => !open.contains(&"a"),
         "h1" | "h2" | "h3" | "h4" | "h5" | "h6" => {
-            !open.contains(&"p") && !matches!(open.last(), Some(&("h1" | "h2" | "h3" | "h4" | "h5" | "h6")))
+            !matches!(open.last(), Some(&("h1" | "h2" | "h3" | "h4" | "h5" | "h6")))
         }
-        "article" | "aside" | "blockquote" | "center" | "details" | "div" | "dl" | "figcaption" | "figure"
-        | "footer" | "header" | "hgroup" | "hr" | "nav" | "ol" | "p" | "summary" | "ul" => !open.contains(&"p"),
         _ => true,
     }
 }
