@@ -59,6 +59,9 @@ pub(super) fn normalise(
     if draft.is_broken {
         warnings.push("the markup is broken; what could be read was kept".to_owned());
     }
+    if draft.items.is_empty() && draft.item_elements > 0 {
+        warnings.push(format!("{} items were empty and left out", draft.item_elements));
+    }
     if draft.overflow > 0 {
         warnings.push(format!("{} items beyond the newest {MAX_ITEMS} were left out", draft.overflow));
     }
