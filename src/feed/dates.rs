@@ -239,9 +239,9 @@ impl Words {
         if let Some(length) = self.han_word(rest) {
             return length;
         }
-        if self.month.is_none()
-            && let Some(month) = month(&word)
-        {
+        // French `mar.` is a Tuesday when a month follows it, and March when none does.
+        let may_be_weekday = self.month.is_none() || self.numbers_before_month == 0;
+        if may_be_weekday && let Some(month) = month(&word) {
             self.month = Some(month);
             self.numbers_before_month = self.numbers.len();
         } else if matches!(word.as_str(), "am" | "a") && self.time.is_some() {

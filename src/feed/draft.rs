@@ -38,6 +38,8 @@ pub(super) struct DraftItem<'a> {
     pub content: Option<Text<'a>>,
     pub links: Vec<Link<'a>>,
     pub guid: Option<Cow<'a, str>>,
+    /// The name that RDF gives the item, a guid where there is none.
+    pub about: Option<Cow<'a, str>>,
     /// Whether the guid says of itself that it is no address (`isPermaLink="false"`).
     pub guid_is_opaque: bool,
     pub published: Option<Cow<'a, str>>,

@@ -25,7 +25,7 @@ const REL: &str = "noopener noreferrer nofollow ugc";
 ///
 /// The second value tells that the markup was beyond bounds and is shown as text.
 pub(super) fn sanitise(html: &str, base: Option<&Url>) -> (String, bool) {
-    let html = cut(html, MAX_HTML_BYTES);
+    let html = cut_html(html);
     let mut rewriter =
         Rewriter { out: String::with_capacity(html.len() + 64), open: Vec::new(), tags: 0, is_tidy: true, base };
     if rewriter.run(html).is_err() {
@@ -51,6 +51,18 @@ pub(super) fn escaped_paragraphs(text: &str) -> String {
 /// The longest beginning of at most that many bytes that ends between characters.
 pub(super) fn cut(text: &str, bytes: usize) -> &str {
     &text[..text.floor_char_boundary(bytes)]
+}
+
+/// HTML within the cap; a tag that the cut would go through goes as a whole.
+pub(super) fn cut_html(html: &str) -> &str {
+    if html.len() <= MAX_HTML_BYTES {
+        return html;
+    }
+    let kept = cut(html, MAX_HTML_BYTES);
+    match kept.rfind(['<', '>']) {
+        Some(at) if kept[at..].starts_with('<') => &kept[..at],
+        _ => kept,
+    }
 }
 
 static AMMONIA: LazyLock<ammonia::Builder<'static>> = LazyLock::new(|| {
@@ -181,7 +193,9 @@ impl Rewriter<'_> {
                 Token::End(name) => self.end(Name::lower(local(name)).as_str()),
             }
         }
-        while let Some(name) = self.open.pop() {
+        while self.is_tidy
+            && let Some(name) = self.open.pop()
+        {
             self.close(name);
         }
         Ok(())
@@ -195,6 +209,10 @@ impl Rewriter<'_> {
         let Some(name) = allowed(name) else { return Ok(()) };
         if name == "img" && is_tracker(tag) {
             return Ok(());
+        }
+        if let Some(open) = self.open.last().copied().filter(|open| ends(open, name)) {
+            self.open.pop();
+            self.close(open);
         }
         self.is_tidy = self.is_tidy && fits(name, &self.open);
         self.out.push('<');
@@ -255,20 +273,66 @@ impl Rewriter<'_> {
     }
 }
 
+/// Whether the start of an element ends the innermost open one, whose end tag HTML lets one leave out.
+fn ends(open: &str, name: &str) -> bool {
+    match open {
+        "p" => ends_paragraph(name),
+        "li" => name == "li",
+        "dd" | "dt" => matches!(name, "dd" | "dt"),
+        _ => false,
+    }
+}
+
+fn ends_paragraph(name: &str) -> bool {
+    matches!(
+        name,
+        "article"
+            | "aside"
+            | "blockquote"
+            | "center"
+            | "dd"
+            | "details"
+            | "div"
+            | "dl"
+            | "dt"
+            | "figcaption"
+            | "figure"
+            | "footer"
+            | "h1"
+            | "h2"
+            | "h3"
+            | "h4"
+            | "h5"
+            | "h6"
+            | "header"
+            | "hgroup"
+            | "hr"
+            | "li"
+            | "nav"
+            | "ol"
+            | "p"
+            | "pre"
+            | "summary"
+            | "table"
+            | "ul"
+    )
+}
+
 /// Whether HTML's parser leaves an element where it is written, given the elements open around it.
 fn fits(name: &str, open: &[&str]) -> bool {
     let nearest = |names: &[&str]| open.iter().rev().find(|open| names.contains(open)).copied();
+    if ends_paragraph(name) && open.contains(&"p") {
+        return false;
+    }
     match name {
-        "table" | "caption" | "col" | "colgroup" | "tbody" | "thead" | "tr" | "td" | "th" | "rp" | "rt" | "rtc"
-        | "ruby" | "pre" | "area" | "map" => false,
-        "li" => !matches!(nearest(&["li", "ul", "ol"]), Some("li")) && !open.contains(&"p"),
-        "dd" | "dt" => !matches!(nearest(&["dd", "dt", "dl"]), Some("dd" | "dt")) && !open.contains(&"p"),
+        "table" | "caption" | "col" | "colgroup" | "tbody" | "thead" | "tr" | "td" | "th" => false,
+        "rp" | "rt" | "rtc" | "ruby" | "pre" | "area" | "map" => false,
+        "li" => nearest(&["li", "ul", "ol"]) != Some("li"),
+        "dd" | "dt" => !matches!(nearest(&["dd", "dt", "dl"]), Some("dd" | "dt")),
         "a" => !open.contains(&"a"),
         "h1" | "h2" | "h3" | "h4" | "h5" | "h6" => {
-            !open.contains(&"p") && !matches!(open.last(), Some(&("h1" | "h2" | "h3" | "h4" | "h5" | "h6")))
+            !matches!(open.last(), Some(&("h1" | "h2" | "h3" | "h4" | "h5" | "h6")))
         }
-        "article" | "aside" | "blockquote" | "center" | "details" | "div" | "dl" | "figcaption" | "figure"
-        | "footer" | "header" | "hgroup" | "hr" | "nav" | "ol" | "p" | "summary" | "ul" => !open.contains(&"p"),
         _ => true,
     }
 }

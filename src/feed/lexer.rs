@@ -86,8 +86,8 @@ impl<'a> Iterator for Attributes<'a> {
 pub(super) struct Lexer<'a> {
     source: &'a str,
     position: usize,
-    /// Searches that reached the end in vain are not repeated: `"`, `'`, `-->`, `]]>`, `?>`, `>`.
-    exhausted: [bool; 6],
+    /// Searches that reached the end in vain are not repeated: `"`, `'`, `-->`, `]]>`, `?>`, `>`, `]`.
+    exhausted: [bool; 7],
 }
 
 const DOUBLE_QUOTE: usize = 0;
@@ -96,11 +96,12 @@ const COMMENT_END: usize = 2;
 const CDATA_END: usize = 3;
 const INSTRUCTION_END: usize = 4;
 const TAG_END: usize = 5;
+const SUBSET_END: usize = 6;
 const CLOSERS: [&str; 6] = ["\"", "'", "-->", "]]>", "?>", ">"];
 
 impl<'a> Lexer<'a> {
     pub fn new(source: &'a str) -> Self {
-        Lexer { source, position: 0, exhausted: [false; 6] }
+        Lexer { source, position: 0, exhausted: [false; 7] }
     }
 
     /// Byte offset of the next token.
@@ -185,10 +186,10 @@ impl<'a> Lexer<'a> {
 
     /// A CDATA section that nobody closed ends with the element that a feed would wrap in one.
     fn unclosed_cdata(&self, inside: usize) -> (usize, usize) {
-        const WRAPPERS: [&str; 6] =
-            ["</description>", "</content:encoded>", "</title>", "</summary>", "</content>", "</item>"];
+        const WRAPPERS: [&str; 6] = ["description", "content:encoded", "title", "summary", "content", "item"];
         let rest = &self.source[inside..];
-        let end = WRAPPERS.iter().filter_map(|wrapper| rest.find(wrapper)).min().unwrap_or(rest.len());
+        let is_wrapper = |at: &usize| WRAPPERS.contains(&&rest[at + 2..][..name_len(&rest[at + 2..])]);
+        let end = rest.match_indices("</").map(|(at, _)| at).find(is_wrapper).unwrap_or(rest.len());
         (inside + end, inside + end)
     }
 
@@ -198,12 +199,13 @@ impl<'a> Lexer<'a> {
         let mut in_subset = false;
         for (offset, byte) in bytes[from..].iter().enumerate() {
             match byte {
-                b'[' => in_subset = true,
+                b'[' if !self.exhausted[SUBSET_END] => in_subset = true,
                 b']' => in_subset = false,
                 b'>' if !in_subset => return from + offset + 1,
                 _ => {}
             }
         }
+        self.exhausted[SUBSET_END] = in_subset;
         self.find(TAG_END, from).map_or(bytes.len(), |at| at + 1)
     }
 

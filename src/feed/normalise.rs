@@ -1,7 +1,7 @@
 //! From what a document says to clean items: one-line titles, plain and safe texts, absolute links, sane facts.
 
 use super::draft::{Channel, Draft, DraftItem, Link, Text, TextKind};
-use super::{FeedFormat, MAX_ITEMS, ParsedFeed, ReadContext, dates, html, identity, text, url::absolute};
+use super::{FeedFormat, MAX_ITEMS, ParsedFeed, ReadContext, dates, html, identity, reference, text, url::absolute};
 use crate::model::{Enclosure, ItemContent, Timestamp};
 use feed_rs::model::Entry;
 use std::borrow::Cow;
@@ -58,6 +58,9 @@ pub(super) fn normalise(
     let mut warnings = draft.warnings;
     if draft.is_broken {
         warnings.push("the markup is broken; what could be read was kept".to_owned());
+    }
+    if draft.items.is_empty() && draft.item_elements > 0 {
+        warnings.push(format!("{} items were empty and left out", draft.item_elements));
     }
     if draft.overflow > 0 {
         warnings.push(format!("{} items beyond the newest {MAX_ITEMS} were left out", draft.overflow));
@@ -158,6 +161,7 @@ fn title(title: &Text<'_>) -> String {
     let source = html::cut(&title.source, 4 * MAX_TITLE_BYTES);
     let text = match title.kind {
         TextKind::Html => text::to_text(source),
+        TextKind::Plain => said_plain(source),
         _ => text::to_text_loose(source),
     };
     let line = without_mark_floods(text::one_line(&text));
@@ -180,18 +184,29 @@ fn without_mark_floods(line: String) -> String {
 
 /// The words of a text; a line break ends a block.
 fn plain(text: &Text<'_>) -> String {
-    let source = html::cut(&text.source, html::MAX_HTML_BYTES);
+    let source = html::cut_html(&text.source);
     match text.kind {
         TextKind::Html => text::to_text(source),
-        TextKind::Plain if !text::looks_like_html(source) => text::plain_to_text(source),
+        TextKind::Plain => said_plain(source),
         _ => text::to_text_loose(source),
+    }
+}
+
+/// A text that is said to be plain: HTML all the same where it closes a tag, since many publishers say it of
+/// everything; else `<b>` in it is meant as written, and only references are resolved.
+fn said_plain(source: &str) -> String {
+    if text::closes_tag(source) {
+        text::to_text_loose(source)
+    } else {
+        text::plain_to_text(&reference::resolve(source))
     }
 }
 
 fn safe_html(text: &Text<'_>, bases: &Bases) -> (String, bool) {
     let is_html = match text.kind {
         TextKind::Html => true,
-        TextKind::Unsaid | TextKind::Plain => text::has_tag(html::cut(&text.source, html::MAX_HTML_BYTES)),
+        TextKind::Unsaid => text::has_tag(html::cut_html(&text.source)),
+        TextKind::Plain => text::closes_tag(html::cut_html(&text.source)),
         TextKind::Opaque => false,
     };
     if is_html {
@@ -283,8 +298,8 @@ impl Bases {
         index.and_then(|index| self.inner.get(index)?.as_ref()).or(self.document.as_ref())
     }
 
-    fn resolve(&self, reference: &str, index: Option<usize>) -> String {
-        absolute(reference, self.of(index))
+    fn resolve(&self, address: &str, index: Option<usize>) -> String {
+        absolute(address, self.of(index))
     }
 }
 

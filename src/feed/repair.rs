@@ -50,7 +50,7 @@ fn find_root<'a>(lexer: &mut Lexer<'a>) -> Result<(Tag<'a>, FeedFormat), FeedErr
     while let Some(token) = lexer.next() {
         match token {
             Token::Start(tag) => {
-                if let Some(format) = root_format(&tag, lexer) {
+                if let Some(format) = root_format(&tag) {
                     return Ok((tag, format));
                 }
                 is_page |=
@@ -65,7 +65,7 @@ fn find_root<'a>(lexer: &mut Lexer<'a>) -> Result<(Tag<'a>, FeedFormat), FeedErr
     Err(if is_page { FeedError::WebPage } else { FeedError::NotAFeed })
 }
 
-fn root_format(tag: &Tag<'_>, lexer: &Lexer<'_>) -> Option<FeedFormat> {
+fn root_format(tag: &Tag<'_>) -> Option<FeedFormat> {
     let local = tag.name.rsplit(':').next().unwrap_or(tag.name);
     if local.eq_ignore_ascii_case("rss") {
         let version = tag.attribute("version").unwrap_or_default().trim();
@@ -75,10 +75,7 @@ fn root_format(tag: &Tag<'_>, lexer: &Lexer<'_>) -> Option<FeedFormat> {
         let is_old = tag.attributes().any(|(_, value)| value.contains("netscape.com/rdf/simple/0.9"));
         return Some(if is_old { FeedFormat::Rss0 } else { FeedFormat::Rss1 });
     }
-    if local.eq_ignore_ascii_case("feed") {
-        return Some(FeedFormat::Atom);
-    }
-    if local.eq_ignore_ascii_case("entry") && lexer.source().contains("</entry") {
+    if local.eq_ignore_ascii_case("feed") || local.eq_ignore_ascii_case("entry") {
         return Some(FeedFormat::Atom);
     }
     // A channel without its root element, and CDF, which is no more than that.
@@ -211,10 +208,13 @@ impl<'a> Repair<'a, '_> {
             item.links.push(Link { href: resolved(href), rel: "alternate".into(), media_type: None, base: item.base });
             item.updated = tag.attribute("lastmod").map(resolved);
         }
+        // An RSS 1.0 item is named by `rdf:about`; a guid inside it comes first.
+        item.about = tag.attribute("rdf:about").map(resolved).map(trimmed).filter(|about| !about.is_empty());
         self.draft.item_elements += 1;
         self.items.push(self.draft.items.len());
         self.draft.items.push(item);
-        if tag.empty || self.open.len() >= MAX_DEPTH {
+        // An item is opened at any depth: `MAX_OPEN_ITEMS` bounds how far that goes beyond the limit.
+        if tag.empty {
             self.end_item();
             self.scope.leave(self.open.len());
         } else {
@@ -224,6 +224,8 @@ impl<'a> Repair<'a, '_> {
 
     fn end_item(&mut self) {
         let Some(index) = self.items.pop() else { return };
+        let item = &mut self.draft.items[index];
+        item.guid = item.guid.take().or_else(|| item.about.take());
         if index + 1 == self.draft.items.len() && self.draft.items[index].is_shell() {
             self.draft.items.pop();
         }

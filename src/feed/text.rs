@@ -107,6 +107,18 @@ pub(super) fn has_tag(value: &str) -> bool {
         })
 }
 
+/// Whether a value closes a tag of HTML, or holds one that needs no closing: more than a mention of a tag.
+pub(super) fn closes_tag(value: &str) -> bool {
+    value.contains('<')
+        && Lexer::new(value).any(|token| match token {
+            Token::Start(tag) => {
+                tag.empty && is_html_element(local(tag.name)) || matches!(local(tag.name), "br" | "img" | "hr")
+            }
+            Token::End(name) => is_html_element(local(name)),
+            Token::Text(_) | Token::CData(_) | Token::Other(_) => false,
+        })
+}
+
 pub(super) fn local(name: &str) -> &str {
     name.rsplit(':').next().unwrap_or(name)
 }

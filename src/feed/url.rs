@@ -85,12 +85,13 @@ fn is_tracking(name: &str) -> bool {
     name.starts_with("utm_") || name.starts_with("pk_") || name.starts_with("mtm_") || NAMES.contains(&name.as_str())
 }
 
-/// `reference` as an absolute address: as it stands when it is one, else resolved against the base.
-pub(super) fn absolute(reference: &str, base: Option<&Url>) -> String {
-    let reference = reference.trim();
-    match Url::parse(reference) {
-        Ok(_) => reference.to_owned(),
-        Err(_) => base.and_then(|base| base.join(reference).ok()).map_or_else(|| reference.to_owned(), String::from),
+/// `address` as an absolute one: as it stands when it is, else resolved against the base. An `&amp;` in it was
+/// escaped once too often.
+pub(super) fn absolute(address: &str, base: Option<&Url>) -> String {
+    let address = address.trim().replace("&amp;", "&");
+    match Url::parse(&address) {
+        Ok(_) => address,
+        Err(_) => base.and_then(|base| base.join(&address).ok()).map_or(address, String::from),
     }
 }
 
