@@ -1,1 +1,2 @@
 mod publishing;
+mod stories;
