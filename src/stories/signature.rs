@@ -239,3 +239,6 @@ fn mix(value: u32, row: usize) -> u32 {
     mixed = (mixed ^ (mixed >> 13)).wrapping_mul(0xc2b2_ae35);
     mixed ^ (mixed >> 16)
 }
+
+#[cfg(test)]
+mod tests;
