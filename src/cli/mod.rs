@@ -1,1 +1,71 @@
 //! The command line: one file a command, no logic beyond arguments and printing.
+//!
+//! Exit 0: done. 1: the answer is no (a check failed, nothing was found). 2: the arguments, the config
+//! or the data directory must be mended first; the message says how.
+
+mod logging;
+mod output;
+mod status;
+mod workplace;
+
+use workplace::Workplace;
+
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// A self-hosted technology watch: polls feeds, tags items by rules you can read, publishes digests.
+#[derive(Debug, Parser)]
+#[command(name = "veille", version, propagate_version = true, max_term_width = 100)]
+struct Arguments {
+    #[command(flatten)]
+    context: Context,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command shares.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Context {
+    /// The config's entry point [default: ./config/veille.toml, then /etc/veille/veille.toml]
+    #[arg(long, global = true, env = "VEILLE_CONFIG", value_name = "PATH")]
+    pub config: Option<PathBuf>,
+    /// Where the database lives [default: as configured, else $STATE_DIRECTORY, else the XDG state directory]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Print data as JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Log more (-v: each refresh, -vv: everything)
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Log only errors
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Status(status::Args),
+}
+
+/// Runs the command of the process's arguments.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    logging::start(&arguments.context);
+    match run(&arguments) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("veille: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let context = &arguments.context;
+    match &arguments.command {
+        Command::Status(args) => status::run(args, context),
+    }
+}

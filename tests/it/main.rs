@@ -1,2 +1,6 @@
+//! Black-box tests: through the binary, over HTTP, against a scripted origin and a real SQLite file.
+
+mod architecture;
+mod config;
 mod publishing;
 mod stories;

@@ -1,0 +1,31 @@
+//! Printing: JSON for programs, lines for people, and never a raw escape sequence from a feed.
+
+use serde::Serialize;
+use std::io::{self, Write};
+
+/// Prints one JSON document and a line break.
+pub(super) fn print_json<T: Serialize>(value: &T) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    serde_json::to_writer_pretty(&mut out, value)?;
+    writeln!(out)?;
+    Ok(())
+}
+
+/// Text from a feed as it may stand on a terminal: no control characters, no marks that turn the
+/// direction of what follows (U+202A-202E, U+2066-2069).
+pub(super) fn printable(text: &str) -> String {
+    let turns = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars().filter(|c| !turns(*c)).map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// A line break ends the program's interest quietly: `veille … | head` is no failure.
+pub(super) fn print_lines(lines: impl IntoIterator<Item = String>) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    for line in lines {
+        match writeln!(out, "{line}") {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
+            other => other?,
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,430 @@
+//! The client: one visit from the first request to the document, redirects included.
+//!
+//! Every request of a visit passes the address guard, carries only what belongs to its address, and
+//! ends within one deadline. Nothing is retried here.
+
+use super::address::AddressPolicy;
+use super::body::{ACCEPT_ENCODING, Coding, Decoder};
+use super::error::{Cause, FetchError, Phase, RedirectFault};
+use super::freshness::Freshness;
+use super::redirect::{self, HOPS_MAX};
+use super::resolver::GuardedResolver;
+use super::{FetchOutcome, FetchRequest, Modified, NotModified, Remembered, RetryLater};
+use crate::config::FetchSettings;
+use crate::model::Validators;
+use jiff::{SignedDuration, Timestamp};
+use reqwest::header::{
+    ACCEPT, ACCEPT_ENCODING as ACCEPT_ENCODING_HEADER, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue,
+    IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, LOCATION,
+};
+use reqwest::{Response, StatusCode, redirect::Policy};
+use rustls_platform_verifier::BuilderVerifierExt;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::time::{Instant, timeout, timeout_at};
+use url::Url;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// From the request to the end of the headers of its answer, connecting included.
+const HEADERS_TIMEOUT: Duration = Duration::from_secs(20);
+/// Long enough for the feeds of one host that follow each other, short enough not to hold thousands of sockets.
+const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Some sites send well over the usual 100 header lines.
+const HEADERS_MAX: usize = 256;
+/// An entity tag longer than this is neither stored nor echoed.
+const ETAG_BYTES_MAX: usize = 8 * 1024;
+/// What is read of an answer without a document so that its connection can be used again.
+const DRAIN_BYTES_MAX: usize = 16 * 1024;
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Makes visits. Cheap to clone; the clones share connections.
+#[derive(Debug, Clone)]
+pub struct Client {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    policy: AddressPolicy,
+    timeout: Duration,
+    max_body_bytes: u64,
+    per_host: usize,
+    user_agent: HeaderValue,
+    default_proxy: Option<Url>,
+    tls: rustls::ClientConfig,
+    /// One connection pool a proxy, made when first needed; `None` is the direct way.
+    pools: Mutex<HashMap<Option<Url>, reqwest::Client>>,
+}
+
+/// A client cannot be made from these settings.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    #[error("the user agent `{0}` holds characters that a header cannot carry")]
+    UserAgent(String),
+    #[error("the proxy `{url}` cannot be used: {reason}")]
+    Proxy { url: Url, reason: String },
+    #[error("TLS cannot be set up: {0}")]
+    Tls(rustls::Error),
+}
+
+impl Client {
+    /// A client that trusts the authorities that this machine trusts.
+    pub fn new(settings: &FetchSettings) -> Result<Self, ClientError> {
+        Self::with_tls(settings, system_tls().map_err(ClientError::Tls)?)
+    }
+
+    /// A client with its own idea of TLS: for tests and for machines without a certificate store.
+    pub fn with_tls(settings: &FetchSettings, mut tls: rustls::ClientConfig) -> Result<Self, ClientError> {
+        tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        let user_agent = HeaderValue::from_str(&settings.user_agent)
+            .map_err(|_| ClientError::UserAgent(settings.user_agent.clone()))?;
+        let shared = Shared {
+            policy: AddressPolicy {
+                allow_private: settings.allow_private_addresses,
+                allow_networks: settings.allow_networks.clone(),
+            },
+            timeout: settings.timeout.unsigned_abs(),
+            max_body_bytes: settings.max_body_bytes,
+            per_host: settings.per_host,
+            user_agent,
+            default_proxy: settings.proxy.clone(),
+            tls,
+            pools: Mutex::default(),
+        };
+        shared.pool(shared.default_proxy.as_ref())?;
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// Makes one visit that begins at `now` and takes at most the configured timeout.
+    ///
+    /// Dropping the future ends the visit and closes its connection.
+    pub async fn fetch(&self, request: &FetchRequest, now: Timestamp) -> Result<FetchOutcome, FetchError> {
+        let mut visit = Visit::begin(&self.shared, request, now);
+        let ended = timeout_at(visit.started + self.shared.timeout, visit.run()).await;
+        let (cause, headers) = match ended {
+            Ok(Ok(outcome)) => return Ok(outcome),
+            Ok(Err(failed)) => failed,
+            Err(_) => {
+                let after_ms = self.shared.timeout.as_millis();
+                (Cause::Timeout { phase: visit.phase, after_ms }, None)
+            }
+        };
+        Err(visit.failed(cause, headers.as_ref()))
+    }
+}
+
+impl Shared {
+    fn pool(&self, proxy: Option<&Url>) -> Result<reqwest::Client, ClientError> {
+        let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(pool) = pools.get(&proxy.cloned()) {
+            return Ok(pool.clone());
+        }
+        let pool = self.build_pool(proxy)?;
+        pools.insert(proxy.cloned(), pool.clone());
+        Ok(pool)
+    }
+
+    fn build_pool(&self, proxy: Option<&Url>) -> Result<reqwest::Client, ClientError> {
+        let mut builder = reqwest::Client::builder()
+            .tls_backend_preconfigured(self.tls.clone())
+            .redirect(Policy::none())
+            .referer(false)
+            .retry(reqwest::retry::never())
+            .no_proxy()
+            .user_agent(self.user_agent.clone())
+            .connect_timeout(CONNECT_TIMEOUT.min(self.timeout))
+            .pool_idle_timeout(POOL_IDLE_TIMEOUT)
+            .pool_max_idle_per_host(self.per_host)
+            .http1_title_case_headers()
+            .http1_max_headers(HEADERS_MAX)
+            .http1_ignore_invalid_headers_in_responses(true)
+            .http1_allow_spaces_after_header_name_in_responses(true);
+        match proxy {
+            None => builder = builder.dns_resolver(GuardedResolver::new(self.policy.clone())),
+            // The proxy resolves the feeds' names; the only name we look up is its own, which the operator chose.
+            Some(url) => builder = builder.proxy(reqwest::Proxy::all(url.clone()).map_err(|e| bad_proxy(url, &e))?),
+        }
+        builder.build().map_err(|error| match proxy {
+            Some(url) => bad_proxy(url, &error),
+            None => ClientError::Tls(rustls::Error::General(error.to_string())),
+        })
+    }
+}
+
+fn bad_proxy(url: &Url, error: &reqwest::Error) -> ClientError {
+    ClientError::Proxy { url: url.clone(), reason: error.to_string() }
+}
+
+/// The system's roots with ring, without touching rustls' process-wide default.
+fn system_tls() -> Result<rustls::ClientConfig, rustls::Error> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder =
+        || rustls::ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions();
+    match builder()?.with_platform_verifier() {
+        Ok(builder) => Ok(builder.with_no_client_auth()),
+        Err(error) => {
+            tracing::warn!(%error, "no certificate authorities found: https feeds will fail; install ca-certificates");
+            Ok(builder()?.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth())
+        }
+    }
+}
+
+/// A failure and the headers of the answer that was one.
+type Failed = (Cause, Option<HeaderMap>);
+
+/// A visit under way.
+struct Visit<'v> {
+    shared: &'v Shared,
+    request: &'v FetchRequest,
+    now: Timestamp,
+    started: Instant,
+    /// Where we are in the chain.
+    url: Url,
+    seen: Vec<Url>,
+    permanent_target: Option<Url>,
+    only_permanent: bool,
+    phase: Phase,
+    status: Option<u16>,
+}
+
+impl<'v> Visit<'v> {
+    fn begin(shared: &'v Shared, request: &'v FetchRequest, now: Timestamp) -> Self {
+        Self {
+            shared,
+            request,
+            now,
+            started: Instant::now(),
+            url: bare(&request.url),
+            seen: Vec::new(),
+            permanent_target: None,
+            only_permanent: true,
+            phase: Phase::Headers,
+            status: None,
+        }
+    }
+
+    async fn run(&mut self) -> Result<FetchOutcome, Failed> {
+        loop {
+            let response = self.ask().await.map_err(|cause| (cause, None))?;
+            let status = response.status();
+            if !matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) {
+                return self.conclude(response).await;
+            }
+            let headers = response.headers().clone();
+            drain(response).await;
+            self.redirect(status, &headers).map_err(|cause| (cause, Some(headers)))?;
+        }
+    }
+
+    async fn ask(&mut self) -> Result<Response, Cause> {
+        let Self { shared, request, .. } = *self;
+        shared.policy.check_url(&self.url, &request.configured_url).map_err(Cause::Refused)?;
+        let pool = shared
+            .pool(request.proxy.as_ref().or(shared.default_proxy.as_ref()))
+            .map_err(|error| Cause::Unsendable(error.to_string()))?;
+        self.phase = Phase::Headers;
+        self.status = None;
+        let mut ask = pool.get(self.url_to_send()).headers(self.headers()?);
+        if let Some((user, password)) = request.basic_auth.as_ref().filter(|_| self.is_at_home()) {
+            ask = ask.basic_auth(user, Some(&password.0));
+        }
+        let answer = timeout(HEADERS_TIMEOUT, ask.send())
+            .await
+            .map_err(|_| Cause::Timeout { phase: Phase::Headers, after_ms: HEADERS_TIMEOUT.as_millis() })?;
+        let response = answer.map_err(|error| Cause::of(&error, CONNECT_TIMEOUT.as_millis()))?;
+        self.status = Some(response.status().as_u16());
+        Ok(response)
+    }
+
+    /// The address with the user name and password that the operator wrote into it, where they belong.
+    fn url_to_send(&self) -> Url {
+        let mut url = self.url.clone();
+        let home = &self.request.configured_url;
+        if self.is_at_home() {
+            // Both fail only for addresses without a host, which the guard has refused.
+            let _ = url.set_username(home.username());
+            let _ = url.set_password(home.password());
+        }
+        url
+    }
+
+    /// What this request says beside its address. The order is always the same.
+    fn headers(&self) -> Result<HeaderMap, Cause> {
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT, HeaderValue::from_static(self.request.accept));
+        headers.insert(ACCEPT_ENCODING_HEADER, HeaderValue::from_static(ACCEPT_ENCODING));
+        if self.is_at_home() {
+            self.add_the_operators(&mut headers)?;
+        }
+        if let Some(known) = self.remembered() {
+            for (name, value) in
+                [(IF_NONE_MATCH, &known.validators.etag), (IF_MODIFIED_SINCE, &known.validators.last_modified)]
+            {
+                if let Some(value) = value.as_ref().and_then(|bytes| HeaderValue::from_bytes(bytes).ok()) {
+                    headers.insert(name, value);
+                }
+            }
+        }
+        Ok(headers)
+    }
+
+    fn add_the_operators(&self, headers: &mut HeaderMap) -> Result<(), Cause> {
+        for (name, value) in &self.request.headers {
+            let unsendable = || Cause::Unsendable(format!("the header `{name}` has a name or value that HTTP forbids"));
+            let name: HeaderName = name.parse().map_err(|_| unsendable())?;
+            headers.insert(name, HeaderValue::from_str(value).map_err(|_| unsendable())?);
+        }
+        Ok(())
+    }
+
+    /// Whether we are at the host and port that the operator's headers and credentials were meant for,
+    /// and not on a less secure way to it.
+    fn is_at_home(&self) -> bool {
+        let home = &self.request.configured_url;
+        home.host() == self.url.host()
+            && home.port_or_known_default() == self.url.port_or_known_default()
+            && (home.scheme() == self.url.scheme() || self.url.scheme() == "https")
+    }
+
+    fn remembered(&self) -> Option<&'v Remembered> {
+        let url = &self.url;
+        self.request.remembered.iter().find(|known| known.url == *url && !known.validators.is_empty())
+    }
+
+    fn redirect(&mut self, status: StatusCode, headers: &HeaderMap) -> Result<(), Cause> {
+        let target =
+            redirect::target(&self.url, headers.get(LOCATION).map(HeaderValue::as_bytes)).map_err(Cause::Redirect)?;
+        if target == self.url || self.seen.contains(&target) {
+            return Err(Cause::Redirect(RedirectFault::Loop));
+        }
+        if self.seen.len() == HOPS_MAX {
+            return Err(Cause::Redirect(RedirectFault::TooMany));
+        }
+        self.only_permanent &= matches!(status.as_u16(), 301 | 308);
+        if self.only_permanent {
+            self.permanent_target = Some(target.clone());
+        }
+        self.seen.push(std::mem::replace(&mut self.url, target));
+        Ok(())
+    }
+
+    async fn conclude(&mut self, response: Response) -> Result<FetchOutcome, Failed> {
+        let status = response.status().as_u16();
+        let freshness = Freshness::of(response.headers(), self.received_at());
+        let failed = |cause| Err((cause, None));
+        let outcome = match status {
+            200 | 203 => return self.document(response, freshness).await,
+            304 => match self.remembered() {
+                Some(known) => FetchOutcome::NotModified(self.not_modified(known, response.headers(), freshness)),
+                None => return failed(Cause::UnaskedNotModified),
+            },
+            410 if self.only_permanent => FetchOutcome::Gone(self.url.clone()),
+            429 => FetchOutcome::RetryLater(RetryLater { status, url: self.url.clone(), freshness }),
+            // Without Retry-After a 503 is a failure like any other and says nothing of the host's other feeds.
+            503 if freshness.retry_after.is_some() => {
+                FetchOutcome::RetryLater(RetryLater { status, url: self.url.clone(), freshness })
+            }
+            _ => {
+                let headers = response.headers().clone();
+                drain(response).await;
+                return Err((Cause::Status(status), Some(headers)));
+            }
+        };
+        drain(response).await;
+        Ok(outcome)
+    }
+
+    async fn document(&mut self, mut response: Response, freshness: Freshness) -> Result<FetchOutcome, Failed> {
+        self.phase = Phase::Body;
+        let validators = received_validators(response.headers());
+        let content_type =
+            response.headers().get(CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+        let status = response.status().as_u16();
+        let body = self.body(&mut response).await.map_err(|cause| (cause, Some(response.headers().clone())))?;
+        Ok(FetchOutcome::Modified(Modified {
+            body,
+            content_type,
+            status,
+            final_url: self.url.clone(),
+            permanent_target: self.permanent_target.clone(),
+            remembered: Remembered { url: self.url.clone(), validators, lifetime: freshness.lifetime },
+            freshness,
+        }))
+    }
+
+    async fn body(&self, response: &mut Response) -> Result<bytes::Bytes, Cause> {
+        let limit_bytes = self.shared.max_body_bytes;
+        let coding = Coding::of(response.headers())?;
+        if coding == Coding::Identity && response.content_length().is_some_and(|length| length > limit_bytes) {
+            return Err(Cause::TooLarge { limit_bytes });
+        }
+        let mut decoder = Decoder::new(coding, limit_bytes);
+        while let Some(chunk) =
+            response.chunk().await.map_err(|error| Cause::of(&error, CONNECT_TIMEOUT.as_millis()))?
+        {
+            decoder.push(&chunk)?;
+        }
+        let body = decoder.finish()?;
+        if body.is_empty() { Err(Cause::Empty) } else { Ok(body) }
+    }
+
+    fn not_modified(&self, known: &Remembered, headers: &HeaderMap, freshness: Freshness) -> NotModified {
+        let carried = received_validators(headers);
+        let freshness = freshness.or_lifetime(known.lifetime);
+        let validators = Validators {
+            etag: carried.etag.or_else(|| known.validators.etag.clone()),
+            last_modified: carried.last_modified.or_else(|| known.validators.last_modified.clone()),
+        };
+        NotModified {
+            final_url: self.url.clone(),
+            permanent_target: self.permanent_target.clone(),
+            remembered: Remembered { url: self.url.clone(), validators, lifetime: freshness.lifetime },
+            freshness,
+        }
+    }
+
+    /// The start of the visit by the wall clock and what has passed since by the monotonic one.
+    fn received_at(&self) -> Timestamp {
+        let elapsed = SignedDuration::try_from(self.started.elapsed()).unwrap_or(SignedDuration::MAX);
+        self.now.saturating_add(elapsed).unwrap_or(self.now)
+    }
+
+    fn failed(self, cause: Cause, headers: Option<&HeaderMap>) -> FetchError {
+        let freshness = headers.map(|headers| Freshness::of(headers, self.received_at())).unwrap_or_default();
+        FetchError { redirected: !self.seen.is_empty(), status: self.status, url: self.url, freshness, cause }
+    }
+}
+
+/// ETag and Last-Modified byte for byte. An empty or oversized tag is not there.
+fn received_validators(headers: &HeaderMap) -> Validators {
+    let bytes = |name| headers.get(name).map(|value: &HeaderValue| value.as_bytes().to_vec());
+    let etag = bytes(ETAG).filter(|etag| !etag.is_empty() && etag.len() <= ETAG_BYTES_MAX);
+    let last_modified = bytes(LAST_MODIFIED).filter(|date| !date.is_empty() && date.len() <= ETAG_BYTES_MAX);
+    Validators { etag, last_modified }
+}
+
+/// Reads what is left of a short answer, so that its connection goes back to the pool.
+async fn drain(mut response: Response) {
+    let read = async {
+        let mut bytes = 0;
+        while let Ok(Some(chunk)) = response.chunk().await {
+            bytes += chunk.len();
+            if bytes > DRAIN_BYTES_MAX {
+                break;
+            }
+        }
+    };
+    // Whether it ends in time or not, the answer was understood already.
+    let _ = timeout(DRAIN_TIMEOUT, read).await;
+}
+
+/// Path and query as they stand, without fragment and credentials.
+fn bare(url: &Url) -> Url {
+    let mut url = url.clone();
+    url.set_fragment(None);
+    // Both fail only for addresses without a host, which the guard refuses.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url
+}

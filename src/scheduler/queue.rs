@@ -1,0 +1,206 @@
+//! Who is next: feeds that are due, host by host, within the limits that make us a good neighbour.
+//!
+//! Pure: time comes in as an argument. One host's thousand feeds never keep another's waiting, since
+//! a feed takes a place only when its host may be asked.
+
+use crate::model::FeedId;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How much may happen at once.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Refreshes in flight.
+    pub concurrency: usize,
+    /// Refreshes in flight at one host and port.
+    pub per_host: usize,
+    /// Least time between two starts at one host; `None`: a second, but none at loopback addresses.
+    pub per_host_gap: Option<Duration>,
+}
+
+/// Feeds waiting and in flight. A feed is in it at most once.
+#[derive(Debug)]
+pub struct DueQueue {
+    limits: Limits,
+    hosts: BTreeMap<String, Host>,
+    /// Every feed in the queue, and its host.
+    feeds: HashMap<FeedId, String>,
+    in_flight: usize,
+    /// The host served last: the next turn begins behind it.
+    last_served: String,
+}
+
+#[derive(Debug, Default)]
+struct Host {
+    waiting: VecDeque<FeedId>,
+    in_flight: usize,
+    not_before: Option<Instant>,
+}
+
+/// What the queue has to say now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// Start this one.
+    Start(FeedId),
+    /// Nothing may start before then.
+    WaitUntil(Instant),
+    /// Nothing may start before something has finished or is offered.
+    Wait,
+}
+
+impl DueQueue {
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self { limits, hosts: BTreeMap::new(), feeds: HashMap::new(), in_flight: 0, last_served: String::new() }
+    }
+
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.limits = limits;
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.feeds.is_empty()
+    }
+
+    /// How many feeds wait or are in flight.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.feeds.len()
+    }
+
+    /// Queues a due feed of `host` (with port) unless it waits or is in flight already.
+    pub fn offer(&mut self, feed: FeedId, host: &str) {
+        if !self.feeds.contains_key(&feed) {
+            self.feeds.insert(feed, host.to_owned());
+            self.hosts.entry(host.to_owned()).or_default().waiting.push_back(feed);
+        }
+    }
+
+    /// The next feed to start, hosts taking turns.
+    pub fn next(&mut self, now: Instant) -> Turn {
+        if self.in_flight >= self.limits.concurrency {
+            return Turn::Wait;
+        }
+        let (per_host, mut earliest) = (self.limits.per_host, None::<Instant>);
+        let after =
+            self.hosts.range::<String, _>((std::ops::Bound::Excluded(&self.last_served), std::ops::Bound::Unbounded));
+        let turns = after.chain(self.hosts.range::<String, _>(..=&self.last_served));
+        let mut found = None;
+        for (name, host) in turns.filter(|(_, host)| !host.waiting.is_empty() && host.in_flight < per_host) {
+            match host.not_before {
+                Some(at) if at > now => earliest = Some(earliest.map_or(at, |known| known.min(at))),
+                _ => {
+                    found = Some(name.clone());
+                    break;
+                }
+            }
+        }
+        match found {
+            Some(name) => Turn::Start(self.start(name, now)),
+            None => earliest.map_or(Turn::Wait, Turn::WaitUntil),
+        }
+    }
+
+    /// A refresh has ended, however it did.
+    pub fn finished(&mut self, feed: FeedId, now: Instant) {
+        let Some(name) = self.feeds.remove(&feed) else { return };
+        self.in_flight -= 1;
+        if let Some(host) = self.hosts.get_mut(&name) {
+            host.in_flight -= 1;
+        }
+        if self.feeds.is_empty() {
+            // A host is remembered for its pause alone, which is over soon.
+            self.hosts.retain(|_, host| host.not_before.is_some_and(|at| at > now));
+        }
+    }
+
+    fn start(&mut self, name: String, now: Instant) -> FeedId {
+        let gap = self.limits.per_host_gap.unwrap_or_else(|| default_gap(&name));
+        let host = self.hosts.get_mut(&name).expect("the turn was given to a host of the queue");
+        let feed = host.waiting.pop_front().expect("the turn was given to a host with a feed waiting");
+        host.in_flight += 1;
+        host.not_before = Some(now + gap);
+        self.in_flight += 1;
+        self.last_served = name;
+        feed
+    }
+}
+
+/// A second between two starts at one host; a neighbour that is ourselves needs no pause.
+fn default_gap(host_and_port: &str) -> Duration {
+    let host = host_and_port.rsplit_once(':').map_or(host_and_port, |(host, _)| host);
+    let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+    let loopback = host == "localhost" || address.is_ok_and(|address| address.is_loopback());
+    if loopback { Duration::ZERO } else { Duration::from_secs(1) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: Limits = Limits { concurrency: 3, per_host: 2, per_host_gap: Some(Duration::from_secs(1)) };
+
+    fn queue(feeds: &[(i64, &str)]) -> DueQueue {
+        let mut queue = DueQueue::new(LIMITS);
+        for (feed, host) in feeds {
+            queue.offer(FeedId(*feed), host);
+        }
+        queue
+    }
+
+    #[test]
+    fn hosts_take_turns_and_starts_at_one_are_a_second_apart() {
+        let now = Instant::now();
+        let mut queue = queue(&[(1, "a:80"), (2, "a:80"), (3, "b:80")]);
+        assert_eq!(queue.next(now), Turn::Start(FeedId(1)));
+        assert_eq!(queue.next(now), Turn::Start(FeedId(3)));
+        assert_eq!(queue.next(now), Turn::WaitUntil(now + Duration::from_secs(1)));
+        assert_eq!(queue.next(now + Duration::from_secs(1)), Turn::Start(FeedId(2)));
+    }
+
+    #[test]
+    fn limits_hold_for_each_host_and_for_all_together() {
+        let later = |seconds| Instant::now() + Duration::from_secs(seconds);
+        let mut queue = queue(&[(1, "a:80"), (2, "a:80"), (3, "a:80"), (4, "b:80"), (5, "c:80")]);
+        assert_eq!(queue.next(later(0)), Turn::Start(FeedId(1)));
+        assert_eq!(queue.next(later(10)), Turn::Start(FeedId(4)));
+        assert_eq!(queue.next(later(20)), Turn::Start(FeedId(5)));
+        assert_eq!(queue.next(later(30)), Turn::Wait);
+        queue.finished(FeedId(4), later(30));
+        assert_eq!(queue.next(later(40)), Turn::Start(FeedId(2)));
+        queue.finished(FeedId(5), later(40));
+        assert_eq!(queue.next(later(50)), Turn::Wait, "two of host a are in flight");
+        queue.finished(FeedId(1), later(50));
+        assert_eq!(queue.next(later(60)), Turn::Start(FeedId(3)));
+    }
+
+    #[test]
+    fn a_feed_that_waits_or_is_in_flight_is_not_queued_again() {
+        let now = Instant::now();
+        let mut queue = queue(&[(1, "a:80"), (1, "a:80")]);
+        assert_eq!(queue.next(now), Turn::Start(FeedId(1)));
+        queue.offer(FeedId(1), "a:80");
+        assert_eq!(queue.len(), 1);
+        queue.finished(FeedId(1), now);
+        assert!(queue.is_empty());
+    }
+
+    #[test]
+    fn the_pause_outlives_the_last_feed_of_a_host() {
+        let now = Instant::now();
+        let mut queue = queue(&[(1, "a:80")]);
+        assert_eq!(queue.next(now), Turn::Start(FeedId(1)));
+        queue.finished(FeedId(1), now);
+        queue.offer(FeedId(2), "a:80");
+        assert_eq!(queue.next(now), Turn::WaitUntil(now + Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn loopback_needs_no_pause_by_default() {
+        for (host, pause_s) in [("127.0.0.7:8080", 0), ("[::1]:80", 0), ("localhost:80", 0), ("example.org:443", 1)] {
+            assert_eq!(default_gap(host), Duration::from_secs(pause_s), "{host}");
+        }
+    }
+}
