@@ -41,8 +41,7 @@ impl Workplace {
         Ok(Self { settings, source, store: Arc::new(store), runtime: runtime()?, _lock: lock })
     }
 
-    #[expect(clippy::unused_self, reason = "the time belongs to the workplace, wherever it comes from")]
-    pub(super) fn now(&self) -> Timestamp {
+    pub(super) fn now() -> Timestamp {
         Timestamp::now()
     }
 

@@ -29,10 +29,7 @@ impl Health {
     /// `started_at` counts as the scheduler's first beat, so that a start is not a stall.
     #[must_use]
     pub fn new(started_at: Timestamp) -> Self {
-        Self {
-            scheduler_beat_ms: AtomicI64::new(started_at.as_millisecond()),
-            refused_reload: Mutex::new(None),
-        }
+        Self { scheduler_beat_ms: AtomicI64::new(started_at.as_millisecond()), refused_reload: Mutex::new(None) }
     }
 
     /// The scheduler's loop has come round.

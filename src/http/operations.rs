@@ -69,7 +69,8 @@ pub(super) async fn readyz(State(state): State<AppState>) -> Response {
     let answer = if reasons.is_empty() {
         axum::Json(json!({ "status": "ready" })).into_response()
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, axum::Json(json!({ "status": "not ready", "reasons": reasons }))).into_response()
+        (StatusCode::SERVICE_UNAVAILABLE, axum::Json(json!({ "status": "not ready", "reasons": reasons })))
+            .into_response()
     };
     uncached(answer)
 }

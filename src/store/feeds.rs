@@ -16,18 +16,18 @@ const COLUMNS: &str = "feed_id, url, fetch_url, configured_title, title, site_ur
     overflow_count, last_overflow_at, redirect_url, redirect_count, redirect_since_at";
 
 impl ReadTx<'_> {
-    /// Active feeds that are due at `now`, longest overdue first.
-    pub fn due_feeds(&self, now: Timestamp, limit: usize) -> Result<Vec<FeedRecord>, StoreError> {
-        let sql = format!(
-            "SELECT {COLUMNS} FROM feeds WHERE state = 'active' AND next_check_at <= ?1 ORDER BY next_check_at LIMIT ?2"
-        );
-        self.feed_records(&sql, params![millis(now), i64::try_from(limit).unwrap_or(i64::MAX)])
+    /// Active feeds that are due at `now` and where to ask for them, longest overdue first.
+    pub fn due_feeds(&self, now: Timestamp) -> Result<Vec<(FeedId, String)>, StoreError> {
+        let sql = "SELECT feed_id, coalesce(fetch_url, url) FROM feeds \
+                   WHERE state = 'active' AND next_check_at <= ?1 ORDER BY next_check_at";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        collect(statement.query_map([millis(now)], |row| Ok((FeedId(row.get(0)?), row.get(1)?)))?)
     }
 
-    /// When the next active feed is due.
-    pub fn next_due_at(&self) -> Result<Option<Timestamp>, StoreError> {
-        let sql = "SELECT min(next_check_at) FROM feeds WHERE state = 'active'";
-        let next: Option<i64> = self.connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
+    /// When the next active feed that is not due at `now` will be.
+    pub fn next_due_after(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        let sql = "SELECT min(next_check_at) FROM feeds WHERE state = 'active' AND next_check_at > ?1";
+        let next: Option<i64> = self.connection.prepare_cached(sql)?.query_row([millis(now)], |row| row.get(0))?;
         Ok(next.map(super::rows::instant))
     }
 
