@@ -46,11 +46,16 @@ pub fn run(_: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let status = workplace.block_on(async |store| {
         store
             .read(move |tx| {
-                let failing = tx.feeds(now)?.into_iter().filter(|feed| feed.failure_count > 0 || feed.state == FeedState::Gone);
+                let failing =
+                    tx.feeds(now)?.into_iter().filter(|feed| feed.failure_count > 0 || feed.state == FeedState::Gone);
                 Ok(Status {
                     counts: tx.counts(now)?,
                     items_a_day: tx.items_a_day(now, DAYS)?,
-                    tags: tx.tag_counts()?.into_iter().map(|(tag, items, newest_at)| TagStatus { tag, items, newest_at }).collect(),
+                    tags: tx
+                        .tag_counts()?
+                        .into_iter()
+                        .map(|(tag, items, newest_at)| TagStatus { tag, items, newest_at })
+                        .collect(),
                     failing: failing
                         .map(|feed| FailingFeed {
                             url: feed.url,
@@ -63,7 +68,11 @@ pub fn run(_: &Args, context: &Context) -> anyhow::Result<ExitCode> {
             })
             .await
     })?;
-    if context.json { print_json(&status)? } else { print_lines(screen(&status, now))? }
+    if context.json {
+        print_json(&status)?
+    } else {
+        print_lines(screen(&status, now))?
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -78,14 +87,20 @@ fn screen(status: &Status, now: Timestamp) -> Vec<String> {
     ];
     if !status.tags.is_empty() {
         lines.push(String::new());
-        let tag = |tag: &TagStatus| format!("{:>7}  {:<24} newest {}", tag.items, tag.tag.0, ago(Some(tag.newest_at), now));
+        let tag =
+            |tag: &TagStatus| format!("{:>7}  {:<24} newest {}", tag.items, tag.tag.0, ago(Some(tag.newest_at), now));
         lines.extend(status.tags.iter().map(tag));
     }
     if !status.failing.is_empty() {
         lines.push(String::new());
         let failing = |feed: &FailingFeed| {
             let next = ahead(feed.next_check_at, now);
-            printable(&format!("failing     {} since {}: {}; next try {next}", feed.url, ago(feed.failing_since_at, now), feed.error))
+            printable(&format!(
+                "failing     {} since {}: {}; next try {next}",
+                feed.url,
+                ago(feed.failing_since_at, now),
+                feed.error
+            ))
         };
         lines.extend(status.failing.iter().take(FAILING_SHOWN).map(failing));
         if let Some(more @ 1..) = status.failing.len().checked_sub(FAILING_SHOWN) {

@@ -169,10 +169,7 @@ impl Diagnostics {
     ) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
         let source = &self.sources[place.file];
         let (text, line, span) = source.excerpt(&place.span);
-        Snippet::source(text)
-            .path(source.path.as_str())
-            .line_start(line)
-            .annotation(kind.span(span).label(label))
+        Snippet::source(text).path(source.path.as_str()).line_start(line).annotation(kind.span(span).label(label))
     }
 }
 

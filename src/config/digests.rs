@@ -57,7 +57,8 @@ fn digest(entry: &Entry<'_>, rules: &Rules) -> Option<DigestSettings> {
     if let Some(query) = &query {
         rules::check_tag_references(query, &rules.tag_places, &rules.set, table.report);
     }
-    let line = |key| table.text(key, "a string").map(|text| text.text.trim().to_owned()).filter(|text| !text.is_empty());
+    let line =
+        |key| table.text(key, "a string").map(|text| text.text.trim().to_owned()).filter(|text| !text.is_empty());
     let limit = table.get("limit").and_then(|value| value.integer(1..=MOST_ENTRIES));
     let spec = DigestSpec {
         name: DigestName(entry.key.to_owned()),

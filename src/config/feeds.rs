@@ -43,7 +43,8 @@ impl Feeds<'_> {
                 let message = format!("the feed {} is listed twice", quoted(feed.url.as_str()));
                 let fault = Diagnostic::error(place, message).label("listed again");
                 let (_, first) = first.get();
-                self.report.add(fault.related(first.clone(), "first listed here").help("remove one, and join their groups"));
+                self.report
+                    .add(fault.related(first.clone(), "first listed here").help("remove one, and join their groups"));
             }
             Entry::Vacant(free) => {
                 free.insert((self.list.len(), place));
@@ -92,7 +93,10 @@ fn feed(value: Value<'_>, fetch: &FetchSettings, secrets: &Secrets<'_>) -> Optio
         table.missing("url", "write `url = \"https://…\"`");
     }
     let settings = FeedSettings {
-        title: table.text("title", "a string").map(|text| text.text.trim().to_owned()).filter(|title| !title.is_empty()),
+        title: table
+            .text("title", "a string")
+            .map(|text| text.text.trim().to_owned())
+            .filter(|title| !title.is_empty()),
         groups: groups(&table),
         interval: interval(&table, fetch),
         language: table.text("language", "a language such as \"fr\"").and_then(values::language),
@@ -142,8 +146,7 @@ fn interval(table: &Table<'_>, fetch: &FetchSettings) -> Option<Interval> {
             None => fault,
         });
     }
-    let bounded =
-        |(interval, value)| service::within_bounds(interval, value, fetch.min_interval, fetch.max_interval);
+    let bounded = |(interval, value)| service::within_bounds(interval, value, fetch.min_interval, fetch.max_interval);
     interval.map(bounded).or(cron.map(Interval::Cron))
 }
 
@@ -157,14 +160,19 @@ fn headers(value: Value<'_>, secrets: &Secrets<'_>) -> Vec<(String, String)> {
     for entry in table.into_entries() {
         let name = entry.key.to_ascii_lowercase();
         let fault = |message: String| Diagnostic::error(entry.key_place.clone(), message);
-        if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.!#$%&'*+^`|~".contains(&byte)) {
+        if name.is_empty()
+            || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.!#$%&'*+^`|~".contains(&byte))
+        {
             secrets.report.add(fault(format!("{} is not a header's name", quoted(entry.key))));
         } else if OURS.contains(&name.as_str()) {
             secrets.report.add(fault(format!("the header {} is set by veille itself", quoted(entry.key))));
         } else if entry.value.is_table() {
             headers.extend(secret_header(entry.value, secrets).map(|secret| (entry.key.to_owned(), secret.0)));
         } else if SECRET.contains(&name.as_str()) {
-            let help = format!("write `{} = {{ file = \"…\" }}`, `{{ env = \"…\" }}` or `{{ credential = \"…\" }}`", entry.key);
+            let help = format!(
+                "write `{} = {{ file = \"…\" }}`, `{{ env = \"…\" }}` or `{{ credential = \"…\" }}`",
+                entry.key
+            );
             let message = format!("{} is a secret, and none may stand in the config", quoted(entry.key));
             secrets.report.add(Diagnostic::error(entry.value.place(), message).help(help).hiding_source());
         } else if let Some(text) = entry.value.text("a string, or a table that names a secret") {

@@ -164,11 +164,8 @@ fn matching(pattern: Text<'_>, directory: &Path, report: &Report) -> Vec<Pending
 }
 
 fn glob_paths(pattern: Text<'_>, directory: &Path, report: &Report) -> Vec<PathBuf> {
-    let options = glob::MatchOptions {
-        case_sensitive: true,
-        require_literal_separator: true,
-        require_literal_leading_dot: true,
-    };
+    let options =
+        glob::MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: true };
     let escaped = glob::Pattern::escape(&directory.to_string_lossy());
     let full = Path::new(&escaped).join(pattern.text);
     let paths = match glob::glob_with(&full.to_string_lossy(), options) {
@@ -188,7 +185,9 @@ fn glob_paths(pattern: Text<'_>, directory: &Path, report: &Report) -> Vec<PathB
     }
     if found.is_empty() {
         let message = format!("{} matches no file", quoted(pattern.text));
-        report.add(Diagnostic::warning(pattern.place(), message).help("patterns are relative to the file that they stand in"));
+        report.add(
+            Diagnostic::warning(pattern.place(), message).help("patterns are relative to the file that they stand in"),
+        );
     }
     found
 }

@@ -64,5 +64,4 @@ pub fn load(path: &Path, environment: &Environment) -> Result<Loaded, Diagnostic
 }
 
 /// What may stand at the top of a file.
-const SECTIONS: [&str; 9] =
-    ["include", "service", "http", "fetch", "retention", "feeds", "lists", "tags", "digests"];
+const SECTIONS: [&str; 9] = ["include", "service", "http", "fetch", "retention", "feeds", "lists", "tags", "digests"];

@@ -202,7 +202,12 @@ fn examples(value: Value<'_>) -> (Vec<String>, Vec<String>) {
 }
 
 /// Reports references to tags that do not exist; for queries outside of rules.
-pub(super) fn check_tag_references(referring: &Referring, tags: &BTreeMap<String, Place>, lists: &RuleSet, report: &Report) {
+pub(super) fn check_tag_references(
+    referring: &Referring,
+    tags: &BTreeMap<String, Place>,
+    lists: &RuleSet,
+    report: &Report,
+) {
     for (name, place) in referring.tags.iter().filter(|(name, _)| !tags.contains_key(name)) {
         dangling("tag", name, place, tags.keys(), report);
     }
@@ -254,12 +259,7 @@ impl Graph {
 }
 
 /// Reports each cycle once, at the reference that closes it.
-fn cycles(
-    what: &str,
-    nodes: &BTreeMap<String, Node>,
-    edges: impl Fn(&Node) -> &Vec<(String, Place)>,
-    report: &Report,
-) {
+fn cycles(what: &str, nodes: &BTreeMap<String, Node>, edges: impl Fn(&Node) -> &Vec<(String, Place)>, report: &Report) {
     let mut done = BTreeSet::new();
     for start in nodes.keys() {
         // An explicit stack: a chain of lists may be as long as a file.
@@ -274,7 +274,8 @@ fn cycles(
             };
             *next += 1;
             if let Some(at) = path.iter().position(|(on_path, _)| *on_path == target) {
-                let through: Vec<_> = path[at..].iter().map(|(name, _)| name.as_str()).chain([target.as_str()]).collect();
+                let through: Vec<_> =
+                    path[at..].iter().map(|(name, _)| name.as_str()).chain([target.as_str()]).collect();
                 let message = format!("the {what} {} refers to itself: {}", quoted(target), through.join(" → "));
                 report.add(Diagnostic::error(place.clone(), message));
             } else if let Some((target, _)) = nodes.get_key_value(target) {

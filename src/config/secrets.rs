@@ -51,7 +51,8 @@ impl Secrets<'_> {
                 None
             }
             _ => {
-                self.report.add(Diagnostic::error(table.place.clone(), "a secret comes from one place, not from several"));
+                self.report
+                    .add(Diagnostic::error(table.place.clone(), "a secret comes from one place, not from several"));
                 None
             }
         }

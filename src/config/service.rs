@@ -122,9 +122,8 @@ pub(super) fn fetch(documents: &[Document], public_url: &Url, secrets: &Secrets<
     let (min_interval, max_interval) = bounds(&table);
     let interval = table.get("interval").and_then(interval);
     let settings = FetchSettings {
-        interval: interval.map_or(Interval::Adaptive, |(interval, value)| {
-            within_bounds(interval, value, min_interval, max_interval)
-        }),
+        interval: interval
+            .map_or(Interval::Adaptive, |(interval, value)| within_bounds(interval, value, min_interval, max_interval)),
         min_interval,
         max_interval,
         timeout: table.get("timeout").and_then(values::duration).unwrap_or(SignedDuration::from_secs(30)),
