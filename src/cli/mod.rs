@@ -3,6 +3,7 @@
 //! Exit 0: done. 1: the answer is no (a check failed, nothing was found). 2: the arguments, the config
 //! or the data directory must be mended first; the message says how.
 
+mod demo;
 mod feeds;
 mod logging;
 mod output;
@@ -49,6 +50,7 @@ pub struct Context {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::Args),
+    Demo(demo::Args),
     Parse(parse::Args),
     Feeds(feeds::Args),
     Status(status::Args),
@@ -72,6 +74,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let context = &arguments.context;
     match &arguments.command {
         Command::Run(args) => run::run(args, context),
+        Command::Demo(args) => demo::run(args, context),
         Command::Parse(args) => parse::run(args),
         Command::Feeds(args) => feeds::run(args, context),
         Command::Status(args) => status::run(args, context),
