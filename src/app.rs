@@ -4,6 +4,8 @@ mod reload;
 mod source;
 mod upkeep;
 
+pub use crate::scheduler::due::{host_of, visit_once};
+pub use reload::sync_store;
 pub use source::ConfigSource;
 
 use crate::http::{self, AppState, DocumentCache, Health, HttpMetrics, Limits};
@@ -50,7 +52,8 @@ pub async fn run(source: ConfigSource, ready: impl FnOnce(SocketAddr)) -> anyhow
     let _lock = DirectoryLock::take(&settings.service.data_dir)?;
     let store = Arc::new(Store::open(&settings.service.data_dir)?);
     let listen = settings.http.listen;
-    let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen} (`http.listen`)"))?;
+    let listener =
+        TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen} (`http.listen`)"))?;
     let daemon = Daemon {
         source,
         store,
@@ -82,7 +85,12 @@ impl Daemon {
         })
     }
 
-    async fn work(self, listener: TcpListener, address: SocketAddr, ready: impl FnOnce(SocketAddr)) -> anyhow::Result<()> {
+    async fn work(
+        self,
+        listener: TcpListener,
+        address: SocketAddr,
+        ready: impl FnOnce(SocketAddr),
+    ) -> anyhow::Result<()> {
         let bells = Bells::default();
         let calendar = Calendar::start(&bells).await?;
         let tasks = TaskTracker::new();

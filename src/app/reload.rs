@@ -4,9 +4,11 @@
 //! and health say so.
 
 use super::Daemon;
-use crate::model::{ConfiguredFeed, FeedId, Timestamp};
-use crate::refresh::{Watch, pace};
-use anyhow::Context as _;
+use crate::config::FeedSettings;
+use crate::model::{ConfiguredFeed, DigestName, FeedId, Timestamp};
+use crate::pace::{self, Due};
+use crate::refresh::Watch;
+use crate::store::{Store, StoreError};
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -59,7 +61,8 @@ impl Daemon {
 
     async fn put_in_force(&self) -> anyhow::Result<()> {
         let source = self.source.clone();
-        let watch = tokio::task::spawn_blocking(move || Ok::<_, anyhow::Error>(Watch::compile(source.load()?)?)).await??;
+        let watch =
+            tokio::task::spawn_blocking(move || Ok::<_, anyhow::Error>(Watch::compile(source.load()?)?)).await??;
         let old = self.current_watch();
         anyhow::ensure!(
             watch.settings.service.data_dir == old.settings.service.data_dir,
@@ -76,18 +79,7 @@ impl Daemon {
     pub(super) async fn sync_with_config(&self) -> anyhow::Result<()> {
         let watch = self.current_watch();
         let now = (self.clock)();
-        let known: HashSet<String> =
-            self.store.read(|tx| tx.configured_feeds()).await?.into_iter().map(|feed| feed.url).collect();
-        let feeds = configured_feeds(&watch, &known, now);
-        let digests = watch.configured_digests();
-        let (new, stale) = self
-            .store
-            .write(move |tx| Ok((tx.sync_feeds(&feeds)?, tx.sync_digests(&digests, now)?)))
-            .await
-            .context("the config cannot be put into the store")?;
-        if new > 0 {
-            tracing::info!(new, "new feeds");
-        }
+        let stale = sync_store(&self.store, &watch, now).await?;
         if !stale.is_empty() {
             self.retag.notify_one();
         }
@@ -98,9 +90,16 @@ impl Daemon {
 
     /// After a start or a long sleep: no storm of all that has become due meanwhile.
     async fn spread_overdue(&self, now: Timestamp) -> anyhow::Result<()> {
-        let overdue: Vec<FeedId> = self.store.read(move |tx| tx.due_feeds(now)).await?.into_iter().map(|(feed, _)| feed).collect();
-        let checks: Vec<(FeedId, Timestamp)> =
-            overdue.iter().copied().zip(pace::spread(overdue.len(), now)).collect();
+        let next_checks = self.store.read(|tx| tx.next_checks()).await?;
+        let too_far = now.checked_add(pace::SLEEP_MAX).unwrap_or(Timestamp::MAX);
+        let is_off = |at: Option<Timestamp>| at.is_none_or(|at| at <= now || at > too_far);
+        let overdue: Vec<_> = next_checks.into_iter().filter(|(_, _, at, _)| is_off(*at)).collect();
+        let due: Vec<Due<'_>> = overdue
+            .iter()
+            .map(|(_, address, at, is_new)| Due { host: host(address), due_at: at.filter(|_| !is_new) })
+            .collect();
+        let times = pace::spread(&due, now);
+        let checks: Vec<(FeedId, Timestamp)> = overdue.iter().map(|(feed, ..)| *feed).zip(times).collect();
         if checks.len() > 1 {
             self.store.write(move |tx| tx.reschedule(&checks, "overdue: spread so that no storm comes of it")).await?;
         }
@@ -108,20 +107,36 @@ impl Daemon {
     }
 }
 
-/// The feeds of the config, the new ones spread.
-fn configured_feeds(watch: &Watch, known: &HashSet<String>, now: Timestamp) -> Vec<ConfiguredFeed> {
-    let settings = &watch.settings;
-    let new = settings.feeds.iter().filter(|feed| !known.contains(feed.url.as_str())).count();
-    let mut first_checks = pace::spread(new, now).into_iter();
-    let configured = |feed: &crate::config::FeedSettings| ConfiguredFeed {
+/// The part of an address that feeds are spread by.
+fn host(address: &str) -> &str {
+    address.split('/').nth(2).unwrap_or(address)
+}
+
+/// Brings the store's feeds and digests in line with a config. Returns the digests whose members must
+/// be computed anew.
+///
+/// # Errors
+/// The store failed; it is as it was.
+pub async fn sync_store(store: &Store, watch: &Watch, now: Timestamp) -> Result<Vec<DigestName>, StoreError> {
+    let feeds: Vec<ConfiguredFeed> = watch.settings.feeds.iter().map(|feed| configured(feed, now)).collect();
+    let digests = watch.configured_digests();
+    let (new, stale) = store.write(move |tx| Ok((tx.sync_feeds(&feeds)?, tx.sync_digests(&digests, now)?))).await?;
+    if new > 0 {
+        tracing::info!(new, "new feeds");
+    }
+    Ok(stale)
+}
+
+/// A feed that is new to the store is due at once.
+fn configured(feed: &FeedSettings, now: Timestamp) -> ConfiguredFeed {
+    ConfiguredFeed {
         url: feed.url.to_string(),
         title: feed.title.clone(),
         groups: feed.groups.clone(),
         language: feed.language.clone(),
         enabled: feed.enabled,
-        first_check_at: if known.contains(feed.url.as_str()) { now } else { first_checks.next().unwrap_or(now) },
-    };
-    settings.feeds.iter().map(configured).collect()
+        first_check_at: now,
+    }
 }
 
 /// Watches the directories of the files, since editors replace a file rather than write into it.
@@ -143,9 +158,7 @@ fn watch_files(files: &[PathBuf], changed: &Arc<Notify>) -> Option<RecommendedWa
         }
         Ok(watcher)
     });
-    started
-        .inspect_err(|error| tracing::warn!(%error, "config files are not watched: send SIGHUP after an edit"))
-        .ok()
+    started.inspect_err(|error| tracing::warn!(%error, "config files are not watched: send SIGHUP after an edit")).ok()
 }
 
 fn is_config(path: &Path) -> bool {

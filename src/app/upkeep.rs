@@ -42,7 +42,8 @@ impl Daemon {
         let mut removed = 0;
         let done = async {
             loop {
-                let pruned = self.store.write(move |tx| tx.prune(untagged_before, tagged_before, now, PRUNE_BATCH)).await?;
+                let pruned =
+                    self.store.write(move |tx| tx.prune(untagged_before, tagged_before, now, PRUNE_BATCH)).await?;
                 removed += pruned.items;
                 if pruned.items < PRUNE_BATCH as usize || self.stop.is_cancelled() {
                     break;
@@ -71,7 +72,10 @@ impl Daemon {
             let in_force = || !self.stop.is_cancelled() && Arc::ptr_eq(&watch, &self.current_watch());
             match archive::retag(&around, |_| in_force()).await {
                 Ok(done) if done.items > 0 => tracing::info!(
-                    items = done.items, changed = done.changed, entered = done.entered, left = done.left,
+                    items = done.items,
+                    changed = done.changed,
+                    entered = done.entered,
+                    left = done.left,
                     "the archive follows the rules"
                 ),
                 Ok(_) => {}

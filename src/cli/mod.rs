@@ -8,6 +8,7 @@ mod feeds;
 mod logging;
 mod output;
 mod parse;
+mod poll;
 mod run;
 mod status;
 mod workplace;
@@ -51,6 +52,7 @@ pub struct Context {
 enum Command {
     Run(run::Args),
     Demo(demo::Args),
+    Poll(poll::Args),
     Parse(parse::Args),
     Feeds(feeds::Args),
     Status(status::Args),
@@ -75,6 +77,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     match &arguments.command {
         Command::Run(args) => run::run(args, context),
         Command::Demo(args) => demo::run(args, context),
+        Command::Poll(args) => poll::run(args, context),
         Command::Parse(args) => parse::run(args),
         Command::Feeds(args) => feeds::run(args, context),
         Command::Status(args) => status::run(args, context),

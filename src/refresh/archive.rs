@@ -118,7 +118,7 @@ fn store(
 /// Puts a story into exactly the digests that one of its items fits. Returns how many it entered and left.
 fn place(tx: &WriteTx<'_>, story: StoryId, watch: &Watch, now: Timestamp) -> Result<(usize, usize), StoreError> {
     let Some(story) = tx.as_read().story(story)? else { return Ok((0, 0)) };
-    let fits: BTreeSet<DigestName> = story.items.iter().flat_map(|item| watch.digests_of_item(item)).collect();
+    let fits: BTreeSet<DigestName> = story.items.iter().flat_map(|item| watch.digests_of_item(item, now)).collect();
     let (mut entered, mut left) = (0, 0);
     for digest in &fits {
         entered += usize::from(tx.enter_digest(digest, story.id, story.first().ordered_at(), true, now)?);

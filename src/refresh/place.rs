@@ -7,11 +7,11 @@ use crate::model::{
     DigestName, FeedRecord, Item, ItemContent, ItemId, ItemKey, NewItem, StoryId, TagMatch, TagName, Timestamp,
     ordered_at,
 };
-use crate::store::{StoreError, WriteTx};
-use crate::stories::{self, Signature};
+use crate::store::{StoreError, StoryCandidate, WriteTx};
+use crate::stories::{self, Candidate, Signature};
 
 /// What a document brought, with all that could be said of it outside the transaction.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Arrivals {
     pub added: Vec<(ItemKey, Arrival)>,
     pub changed: Vec<(ItemId, Arrival)>,
@@ -38,7 +38,13 @@ impl Arrivals {
         }
     }
 
-    pub(super) fn store(&self, tx: &WriteTx<'_>, record: &FeedRecord, watch: &Watch, now: Timestamp) -> Result<(), StoreError> {
+    pub(super) fn store(
+        &self,
+        tx: &WriteTx<'_>,
+        record: &FeedRecord,
+        watch: &Watch,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         // A document lists its newest item first; ids grow in the order of first sight, so the oldest goes in first.
         for (key, arrival) in self.added.iter().rev() {
             arrival.add(tx, record, key, now)?;
@@ -55,8 +61,8 @@ impl Arrival {
         let text = item_text(&item.content, record, now);
         let tags = watch.classifier.classify(&text, now);
         let names: Vec<TagName> = tags.iter().map(|tag| tag.tag.clone()).collect();
-        let digests = watch.digests_for(&text, &names);
-        let signature = Signature::of(&item.content.title, body(&item.content), text.language);
+        let digests = watch.digests_for(&text, &names, now);
+        let signature = Signature::of(&item.content.title, body(&item.content));
         Self { item, tags, digests, signature }
     }
 
@@ -72,7 +78,7 @@ impl Arrival {
         if joined.is_some() {
             tx.story_changed(story, now)?;
         }
-        let ordered_at = ordered_at(self.item.content.published_at.or(self.item.content.updated_at), now);
+        let ordered_at = self.ordered_at(now);
         self.digests.iter().try_for_each(|digest| tx.enter_digest(digest, story, ordered_at, false, now).map(drop))
     }
 
@@ -87,7 +93,7 @@ impl Arrival {
         tx.update_item(id, &self.item, now)?;
         let tags = tx.set_tags(id, &self.tags, now)?;
         let corrected = tags.iter().ne(self.tags.iter().map(|tag| &tag.tag));
-        let of_all_tags = corrected.then(|| watch.digests_for(&item_text(&self.item.content, record, now), &tags));
+        let of_all_tags = corrected.then(|| watch.digests_for(&item_text(&self.item.content, record, now), &tags, now));
         let digests = of_all_tags.as_ref().unwrap_or(&self.digests);
         let Some(item) = tx.as_read().item(id)? else { return Ok(()) };
         tx.story_changed(item.story_id, now)?;
@@ -99,7 +105,13 @@ impl Arrival {
 
     /// An item alone in its story takes it out of the digests that it no longer fits. Where others tell
     /// the story too, it stays: they may be why it is there.
-    fn leave_others(&self, tx: &WriteTx<'_>, item: &Item, fits: &[DigestName], now: Timestamp) -> Result<(), StoreError> {
+    fn leave_others(
+        &self,
+        tx: &WriteTx<'_>,
+        item: &Item,
+        fits: &[DigestName],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         let story = tx.as_read().story(item.story_id)?;
         if story.is_some_and(|story| story.items.len() > 1) {
             return Ok(());
@@ -110,10 +122,32 @@ impl Arrival {
         Ok(())
     }
 
-    fn story_to_join(&self, tx: &WriteTx<'_>, record: &FeedRecord, now: Timestamp) -> Result<Option<StoryId>, StoreError> {
-        let since = now.saturating_sub(stories::WINDOW).expect("a span of days");
-        let candidates = tx.as_read().story_candidates(&self.signature.bands(), self.item.keys.link.as_ref(), since)?;
-        Ok(stories::join(&self.signature, record.id, &candidates))
+    fn story_to_join(
+        &self,
+        tx: &WriteTx<'_>,
+        record: &FeedRecord,
+        now: Timestamp,
+    ) -> Result<Option<StoryId>, StoreError> {
+        let since = now.checked_sub(stories::WINDOW).unwrap_or(Timestamp::MIN);
+        let found = tx.as_read().story_candidates(&self.signature.bands(), self.item.keys.link.as_ref(), since)?;
+        let candidates: Vec<Candidate> = found.into_iter().map(candidate).collect();
+        let arrival =
+            stories::Arrival { feed_id: record.id, ordered_at: self.ordered_at(now), signature: &self.signature };
+        Ok(stories::join(&arrival, &candidates))
+    }
+
+    pub(super) fn ordered_at(&self, now: Timestamp) -> Timestamp {
+        ordered_at(self.item.content.published_at.or(self.item.content.updated_at), now)
+    }
+}
+
+fn candidate(found: StoryCandidate) -> Candidate {
+    Candidate {
+        story_id: found.story_id,
+        feed_id: found.feed_id,
+        ordered_at: found.ordered_at,
+        signature: found.signature.as_deref().and_then(Signature::from_bytes),
+        same_link: found.same_link,
     }
 }
 

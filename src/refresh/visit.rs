@@ -1,7 +1,9 @@
 //! One visit to one feed, from due to stored: the main path of the product, top to bottom.
 
 use super::place::Arrivals;
-use super::{Watch, outcome, pace, plan};
+use super::timing::{VisitEnd, schedule};
+use super::{Watch, outcome, plan};
+use crate::config::FeedSettings;
 use crate::feed::{self, FeedError, ParsedFeed, ReadContext};
 use crate::fetch::{FetchOutcome, FetchRequest, Modified};
 use crate::model::{FeedId, FeedRecord, FeedState, Timestamp};
@@ -26,7 +28,8 @@ pub struct Surroundings {
 pub struct Visit {
     pub feed_url: String,
     pub outcome: Outcome,
-    pub next_check_at: Timestamp,
+    /// `None`: not again, until the operator says so.
+    pub next_check_at: Option<Timestamp>,
     pub next_check_reason: String,
     /// Host and port of who asked to be left alone, and until when.
     pub host_held: Option<(String, Timestamp)>,
@@ -48,6 +51,27 @@ pub enum Outcome {
 struct Brought {
     arrivals: Arrivals,
     outcome: Option<Outcome>,
+    /// Host and port that asked to be left alone.
+    asked_for_peace: Option<String>,
+}
+
+impl Brought {
+    fn end(&self) -> VisitEnd {
+        match self.outcome {
+            Some(Outcome::Stored { added, changed, unchanged }) => {
+                VisitEnd::Good { new: added, listed: added + changed + unchanged }
+            }
+            _ => VisitEnd::Failed,
+        }
+    }
+
+    /// When the new items appeared, newest first.
+    fn times(&self, now: Timestamp) -> Vec<Timestamp> {
+        let mut times: Vec<Timestamp> =
+            self.arrivals.added.iter().map(|(_, arrival)| arrival.ordered_at(now)).collect();
+        times.sort_unstable_by(|a, b| b.cmp(a));
+        times
+    }
 }
 
 /// Visits a feed and stores what comes of it.
@@ -65,30 +89,52 @@ pub async fn refresh(around: &Surroundings, feed: FeedId) -> Result<Option<Visit
             None => Ok(None),
         })
         .await?;
-    let Some((mut record, rhythm)) = known else { return Ok(None) };
-    let Some(request) = request(around, &record) else { return Ok(None) };
-    let answer = around.watch.client.fetch(&request, (around.clock)()).await;
+    let Some((before, mut rhythm)) = known else { return Ok(None) };
+    let Some(settings) = around.watch.feed(&before.url) else { return Ok(None) };
+    let answer = around.watch.client.fetch(&request(settings, &before), (around.clock)()).await;
     let now = (around.clock)();
+    let mut record = before.clone();
     let mut brought = Brought::default();
-    match answer {
-        Ok(FetchOutcome::Modified(answer)) => brought = read_document(around, &mut record, answer, now).await?,
-        Ok(FetchOutcome::NotModified(answer)) => outcome::with_not_modified(&mut record, &answer, now),
-        Ok(FetchOutcome::RetryLater(answer)) => outcome::with_retry_later(&mut record, &answer, now),
-        Ok(FetchOutcome::Gone(_)) => outcome::with_gone(&mut record, now),
-        Err(error) => outcome::with_fetch_error(&mut record, &error, now),
-    }
-    let host_held = pace::schedule(&mut record, rhythm, &around.watch.settings, request.configured_url.as_str(), now);
-    store(around, record, brought, host_held, now).await.map(Some)
+    let end = match answer {
+        Ok(FetchOutcome::Modified(answer)) => {
+            brought = read_document(around, &mut record, answer, now).await?;
+            rhythm.splice(..0, brought.times(now));
+            brought.end()
+        }
+        Ok(FetchOutcome::NotModified(answer)) => {
+            outcome::with_not_modified(&mut record, &answer, now);
+            VisitEnd::Good { new: 0, listed: 0 }
+        }
+        Ok(FetchOutcome::RetryLater(answer)) => {
+            outcome::with_retry_later(&mut record, &answer, now);
+            brought.asked_for_peace = Some(host_of(&answer.url));
+            VisitEnd::RetryLater
+        }
+        Ok(FetchOutcome::Gone(_)) => {
+            outcome::with_gone(&mut record, now);
+            VisitEnd::Gone
+        }
+        Err(error) => {
+            outcome::with_fetch_error(&mut record, &error, now);
+            VisitEnd::Failed
+        }
+    };
+    schedule(&mut record, &before, end, &rhythm, settings, &around.watch.settings, now);
+    store(around, record, brought, now).await.map(Some)
 }
 
-fn request(around: &Surroundings, record: &FeedRecord) -> Option<FetchRequest> {
-    let settings = around.watch.feed(&record.url)?;
+fn request(settings: &FeedSettings, record: &FeedRecord) -> FetchRequest {
     let mut request = FetchRequest::for_feed(settings);
     if let Some(moved) = record.fetch_url.as_deref().and_then(|url| Url::parse(url).ok()) {
         request.url = moved;
     }
     request.remembered.clone_from(&record.remembered);
-    Some(request)
+    request
+}
+
+/// Host and port: whom a 429 or 503 speaks for.
+fn host_of(url: &Url) -> String {
+    format!("{}:{}", url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or_default())
 }
 
 /// Reads the document, compares it with what is known and classifies what is new, on a blocking thread.
@@ -123,23 +169,12 @@ async fn read_document(
     outcome::with_document(record, &answer, &parsed, &plan, now);
     let (watch, for_text) = (Arc::clone(&around.watch), record.clone());
     let arrivals = on_blocking_thread(move || Arrivals::classify(plan, &for_text, &watch, now)).await?;
-    Ok(Brought { arrivals, outcome: Some(outcome) })
+    Ok(Brought { arrivals, outcome: Some(outcome), asked_for_peace: None })
 }
 
 fn parse(answer: &Modified, language: Option<&str>) -> Result<ParsedFeed, FeedError> {
-    let context = ReadContext {
-        base_url: answer.final_url.as_str(),
-        http_charset: answer.content_type.as_deref().and_then(charset),
-        language,
-    };
+    let context = ReadContext { base_url: answer.final_url.as_str(), http_charset: answer.charset(), language };
     feed::read(&answer.body, &context)
-}
-
-/// The `charset` parameter of a Content-Type (RFC 9110 section 8.3.1).
-fn charset(content_type: &str) -> Option<&str> {
-    let mut parameters = content_type.split(';').skip(1).filter_map(|parameter| parameter.split_once('='));
-    let (_, value) = parameters.find(|(name, _)| name.trim().eq_ignore_ascii_case("charset"))?;
-    Some(value.trim().trim_matches(['"', '\'']))
 }
 
 /// Everything of a visit in one transaction: items, tags, stories, digest entries, the feed's record
@@ -148,9 +183,9 @@ async fn store(
     around: &Surroundings,
     record: FeedRecord,
     brought: Brought,
-    host_held: Option<(String, Timestamp)>,
     now: Timestamp,
 ) -> Result<Visit, StoreError> {
+    let host_held = brought.asked_for_peace.clone().zip(record.next_check_at);
     let outcome = brought.outcome.unwrap_or_else(|| match &record.last_error {
         Some(reason) => Outcome::Failed { reason: reason.clone() },
         None => Outcome::NotModified,
@@ -158,7 +193,7 @@ async fn store(
     let visit = Visit {
         feed_url: record.url.clone(),
         outcome,
-        next_check_at: record.next_check_at.unwrap_or(now),
+        next_check_at: record.next_check_at,
         next_check_reason: record.next_check_reason.clone(),
         host_held,
     };
@@ -185,37 +220,22 @@ fn report(visit: &Visit, record: &FeedRecord) {
             tracing::warn!(feed.url = %url, "the feed is gone for good (410) and no longer polled; remove it from the config");
         }
         Outcome::Failed { reason } => {
-            tracing::warn!(feed.url = %url, reason, failures = record.failure_count, next_check_at = %next, "refresh failed");
+            tracing::warn!(feed.url = %url, reason, failures = record.failure_count, next_check_at = next.map(tracing::field::display), "refresh failed");
         }
         Outcome::Stored { added, changed, unchanged } if record.last_overflow_at == record.last_refresh_at => {
-            tracing::warn!(feed.url = %url, added, changed, unchanged, next_check_at = %next,
+            tracing::warn!(feed.url = %url, added, changed, unchanged, next_check_at = next.map(tracing::field::display),
                 "every item was new: some may have come and gone since the last visit; the interval is shortened");
         }
         Outcome::Stored { added, changed, unchanged } => {
-            tracing::debug!(feed.url = %url, added, changed, unchanged, next_check_at = %next, "refreshed");
+            tracing::debug!(feed.url = %url, added, changed, unchanged, next_check_at = next.map(tracing::field::display), "refreshed");
         }
-        Outcome::NotModified => tracing::debug!(feed.url = %url, next_check_at = %next, "not modified"),
+        Outcome::NotModified => {
+            tracing::debug!(feed.url = %url, next_check_at = next.map(tracing::field::display), "not modified")
+        }
     }
 }
 
 async fn on_blocking_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, StoreError> {
     let task = tokio::task::spawn_blocking(work);
     task.await.map_err(|error| StoreError::Other(format!("reading a document ended by a panic: {error}")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::charset;
-
-    #[test]
-    fn the_charset_is_found_however_it_is_written() {
-        for (content_type, expected) in [
-            ("text/xml; charset=utf-8", Some("utf-8")),
-            ("text/xml;CHARSET=\"GBK\"", Some("GBK")),
-            ("text/xml; q=1; charset = latin1", Some("latin1")),
-            ("text/xml", None),
-        ] {
-            assert_eq!(charset(content_type), expected, "{content_type}");
-        }
-    }
 }

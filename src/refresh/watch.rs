@@ -3,7 +3,7 @@
 use crate::classifier::{Classifier, CompileError, CompiledQuery, ItemText};
 use crate::config::{DigestSettings, FeedSettings, Settings};
 use crate::fetch::{Client, ClientError};
-use crate::model::{ConfiguredDigest, DigestKind, DigestName, DigestSpec, Item, TagName};
+use crate::model::{ConfiguredDigest, DigestKind, DigestName, DigestSpec, Item, TagName, Timestamp};
 use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -32,8 +32,8 @@ pub struct CompiledDigest {
 pub enum WatchError {
     #[error(transparent)]
     Client(#[from] ClientError),
-    #[error(transparent)]
-    Rules(#[from] CompileError),
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Rules(Vec<CompileError>),
 }
 
 impl Watch {
@@ -43,12 +43,16 @@ impl Watch {
     /// A rule is larger than what matching is bounded to, or the client cannot be made.
     pub fn compile(settings: Settings) -> Result<Self, WatchError> {
         let client = Client::new(&settings.fetch)?;
-        let classifier = Classifier::compile(&settings.rules)?;
+        let classifier = Classifier::compile(&settings.rules).map_err(WatchError::Rules)?;
         let compiled = |digest: &DigestSettings| {
             let query = CompiledQuery::compile(&digest.query, &settings.rules.lists)?;
-            Ok(CompiledDigest { spec: digest.spec.clone(), query, query_text: digest.query_text.clone() })
+            Ok::<_, Vec<CompileError>>(CompiledDigest {
+                spec: digest.spec.clone(),
+                query,
+                query_text: digest.query_text.clone(),
+            })
         };
-        let digests = settings.digests.iter().map(compiled).collect::<Result<_, CompileError>>()?;
+        let digests = settings.digests.iter().map(compiled).collect::<Result<_, _>>().map_err(WatchError::Rules)?;
         let feeds = settings.feeds.iter().enumerate().map(|(index, feed)| (feed.url.to_string(), index)).collect();
         Ok(Self { settings: Arc::new(settings), client, classifier, digests, feeds })
     }
@@ -61,42 +65,51 @@ impl Watch {
 
     /// The digests that an item with these tags belongs to.
     #[must_use]
-    pub fn digests_for(&self, text: &ItemText<'_>, tags: &[TagName]) -> Vec<DigestName> {
+    pub fn digests_for(&self, text: &ItemText<'_>, tags: &[TagName], now: Timestamp) -> Vec<DigestName> {
         let tags: Vec<&str> = tags.iter().map(|tag| tag.0.as_str()).collect();
         let text = ItemText { tags: &tags, ..*text };
-        let holds = |digest: &&CompiledDigest| digest.query.matches(&text);
+        let holds = |digest: &&CompiledDigest| digest.query.matches(&text, now);
         self.digests.iter().filter(holds).map(|digest| digest.spec.name.clone()).collect()
     }
 
     /// The digests that a stored item belongs to, by the tags that it has.
     #[must_use]
-    pub fn digests_of_item(&self, item: &Item) -> Vec<DigestName> {
+    pub fn digests_of_item(&self, item: &Item, now: Timestamp) -> Vec<DigestName> {
         let tags: Vec<TagName> = item.tags.iter().map(|tag| tag.tag.clone()).collect();
-        self.digests_for(&ItemText::from_item(item), &tags)
+        self.digests_for(&ItemText::from_item(item), &tags, now)
     }
 
     /// Of all rules and digests: the same for configs that tag and gather alike.
     #[must_use]
     pub fn hash(&self) -> String {
-        let mut hash = Sha256::new();
-        for digest in self.configured_digests() {
-            hash.update(format!("{}\n{}\n", digest.name.0, digest.rule_hash));
-        }
-        hash.update(self.classifier.rules_hash());
-        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        let digests = self.digests.iter().flat_map(|digest| [digest.spec.name.0.as_str(), digest.query_text.as_str()]);
+        hash_of(self.rule_hashes().chain(digests))
     }
 
     /// The digests as the store keeps them.
     #[must_use]
     pub fn configured_digests(&self) -> Vec<ConfiguredDigest> {
-        let rules = self.classifier.rules_hash();
         let configured = |digest: &CompiledDigest| ConfiguredDigest {
             name: digest.spec.name.clone(),
             title: digest.spec.title.clone(),
             query: digest.query_text.clone(),
-            rule_hash: format!("{rules}:{}", digest.query_text),
+            // A digest may refer to any tag, so any rule may change its members.
+            rule_hash: hash_of(self.rule_hashes().chain([digest.query_text.as_str()])),
             periodic: digest.spec.kind != DigestKind::Stream,
         };
         self.digests.iter().map(configured).collect()
     }
+
+    fn rule_hashes(&self) -> impl Iterator<Item = &str> {
+        self.settings.rules.tags.iter().filter_map(|rule| self.classifier.rule_hash(&rule.name.0))
+    }
+}
+
+fn hash_of<'a>(parts: impl Iterator<Item = &'a str>) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update(part);
+        hash.update([0]);
+    }
+    hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }

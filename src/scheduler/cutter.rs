@@ -21,7 +21,12 @@ pub async fn cut_due_issues(store: &Store, watch: &Watch, now: Timestamp) -> Res
     Ok(made)
 }
 
-async fn cut_digest(store: &Store, watch: &Watch, digest: &DigestSettings, now: Timestamp) -> Result<usize, StoreError> {
+async fn cut_digest(
+    store: &Store,
+    watch: &Watch,
+    digest: &DigestSettings,
+    now: Timestamp,
+) -> Result<usize, StoreError> {
     let DigestKind::Periodic { schedule, empty_issues, .. } = &digest.spec.kind else { return Ok(0) };
     let name = digest.spec.name.clone();
     let calendar = match Calendar::new(schedule, watch.settings.service.time_zone.clone()) {
@@ -40,8 +45,11 @@ async fn cut_digest(store: &Store, watch: &Watch, digest: &DigestSettings, now: 
         let periods = calendar.due_periods(cut_until, now);
         let Some(until) = periods.last().map(|period| period.ends_at) else { return Ok(made) };
         let cuts = assign(&pending, periods, now);
-        let issues: Vec<NewIssue> =
-            cuts.into_iter().filter(|cut| *empty_issues || !cut.sequences.is_empty()).map(|cut| issue(&name, cut)).collect();
+        let issues: Vec<NewIssue> = cuts
+            .into_iter()
+            .filter(|cut| *empty_issues || !cut.sequences.is_empty())
+            .map(|cut| issue(&name, cut))
+            .collect();
         made += issues.len();
         for issue in &issues {
             tracing::info!(digest = name.0, period = issue.period, stories = issue.sequences.len(), "issue cut");

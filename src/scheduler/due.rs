@@ -69,7 +69,7 @@ pub async fn visit_once(
 ) -> Result<(), StoreError> {
     let mut visits = Visits::new(around);
     for feed in feeds {
-        visits.queue.offer(feed.id, &host_and_port(feed));
+        visits.queue.offer(feed.id, &host_of(feed.address()));
     }
     while !visits.queue.is_empty() && !stop.is_cancelled() {
         let resume_at = visits.start_turns().unwrap_or_else(|| Instant::now() + LONGEST_SLEEP);
@@ -158,7 +158,10 @@ impl Visits {
     async fn stop(mut self) {
         let drained = timeout(STOP_GRACE, async { while self.running.join_next().await.is_some() {} }).await;
         if drained.is_err() {
-            tracing::info!(visits = self.running.len(), "dropped visits in flight; they are made again at the next start");
+            tracing::info!(
+                visits = self.running.len(),
+                "dropped visits in flight; they are made again at the next start"
+            );
         }
         self.running.shutdown().await;
     }
@@ -176,12 +179,9 @@ fn until(at: Timestamp, now: Timestamp) -> Duration {
     Duration::try_from(at.duration_since(now)).unwrap_or_default()
 }
 
-fn host_and_port(feed: &FeedRecord) -> String {
-    host_of(feed.address())
-}
-
 /// Host and port, in one spelling: what limits are counted by.
-fn host_of(address: &str) -> String {
+#[must_use]
+pub fn host_of(address: &str) -> String {
     let Ok(url) = Url::parse(address) else { return address.to_owned() };
     format!("{}:{}", url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or_default())
 }

@@ -6,7 +6,7 @@ use crate::cli::workplace::runtime;
 use crate::cli::{Context, Workplace};
 use crate::config::{FeedSettings, Settings, opml, parse_web_address};
 use crate::feed::{self, ReadContext};
-use crate::fetch::{Client, FetchOutcome, FetchRequest};
+use crate::fetch::{Client, FetchOutcome, FetchRequest, Modified};
 use crate::model::Timestamp;
 use anyhow::{Context as _, anyhow, bail};
 use serde::Serialize;
@@ -46,8 +46,11 @@ pub(super) fn import(file: &str, text: &str, dry_run: bool, context: &Context) -
     let settings = source.load()?;
     let list = opml::read(text);
     let line = |at: usize| text.get(..at).map_or(0, |before| before.lines().count().max(1));
-    let problems: Vec<String> =
-        list.problems.iter().map(|problem| format!("{file}:{}: {}", line(problem.span.start), problem.message)).collect();
+    let problems: Vec<String> = list
+        .problems
+        .iter()
+        .map(|problem| format!("{file}:{}: {}", line(problem.span.start), problem.message))
+        .collect();
     if let Some(fatal) = list.problems.iter().find(|problem| problem.is_fatal) {
         bail!("{file}:{}: {}", line(fatal.span.start), fatal.message);
     }
@@ -63,35 +66,36 @@ pub(super) fn import(file: &str, text: &str, dry_run: bool, context: &Context) -
 async fn discover(settings: &Settings, page: Url) -> anyhow::Result<Found> {
     let client = Client::new(&settings.fetch)?;
     let page = feed::known_site(page.as_str()).unwrap_or(page);
-    let (body, content_type, final_url) = get(&client, page.clone()).await?;
-    if let Some(found) = as_feed(&body, content_type.as_deref(), &final_url, &page) {
+    let answer = get(&client, page.clone()).await?;
+    if let Some(found) = as_feed(&answer, &page) {
         return Ok(found);
     }
-    let html = String::from_utf8_lossy(&body);
-    let candidates = feed::discover(&html, &final_url);
-    for candidate in &candidates {
+    let html = String::from_utf8_lossy(&answer.body);
+    for candidate in feed::discover(&html, answer.final_url.as_str()) {
         let Ok(url) = Url::parse(&candidate.url) else { continue };
-        let (body, content_type, final_url) = get(&client, url.clone()).await?;
-        if let Some(found) = as_feed(&body, content_type.as_deref(), &final_url, &url) {
+        if let Some(found) = as_feed(&get(&client, url.clone()).await?, &url) {
             return Ok(found);
         }
     }
     bail!("{page}: this is neither a feed nor a page that names one; look for the site's RSS or Atom address")
 }
 
-async fn get(client: &Client, url: Url) -> anyhow::Result<(Vec<u8>, Option<String>, Url)> {
+async fn get(client: &Client, url: Url) -> anyhow::Result<Modified> {
     match client.fetch(&FetchRequest::new(url.clone()), Timestamp::now()).await {
-        Ok(FetchOutcome::Modified(answer)) => Ok((answer.body.to_vec(), answer.content_type, answer.final_url)),
-        Ok(FetchOutcome::RetryLater(answer)) => bail!("{url}: the server asks to be left alone for now ({})", answer.status),
+        Ok(FetchOutcome::Modified(answer)) => Ok(answer),
+        Ok(FetchOutcome::RetryLater(answer)) => {
+            bail!("{url}: the server asks to be left alone for now ({})", answer.status)
+        }
         Ok(FetchOutcome::Gone(_)) => bail!("{url}: gone for good (410)"),
         Ok(FetchOutcome::NotModified(_)) => bail!("{url}: not modified, although nothing was known of it"),
         Err(error) => Err(error).with_context(|| url.to_string()),
     }
 }
 
-fn as_feed(body: &[u8], content_type: Option<&str>, final_url: &Url, asked: &Url) -> Option<Found> {
-    let context = ReadContext { base_url: Some(final_url.as_str()), content_type, now: Timestamp::now() };
-    let parsed = feed::read(body, &context).ok()?;
+fn as_feed(answer: &Modified, asked: &Url) -> Option<Found> {
+    let context =
+        ReadContext { base_url: answer.final_url.as_str(), http_charset: answer.charset(), ..ReadContext::default() };
+    let parsed = feed::read(&answer.body, &context).ok()?;
     Some(Found { url: asked.to_string(), title: parsed.title, groups: Vec::new(), language: parsed.language })
 }
 
@@ -111,7 +115,11 @@ fn append(
     }
     let already_there = already_there.into_iter().map(|feed| feed.url).collect();
     let report = Report { file: (!dry_run && !added.is_empty()).then_some(file), added, already_there, problems };
-    if context.json { print_json(&report)? } else { print_lines(lines(&report, dry_run))? }
+    if context.json {
+        print_json(&report)?
+    } else {
+        print_lines(lines(&report, dry_run))?
+    }
     Ok(if report.added.is_empty() && report.already_there.is_empty() { ExitCode::from(1) } else { ExitCode::SUCCESS })
 }
 

@@ -5,7 +5,8 @@ mod list;
 
 use super::output::print_lines;
 use super::{Context, Workplace};
-use crate::config::opml::{self, OpmlEntry};
+use crate::config::{FeedSettings, opml};
+use crate::export::{self, OutlinedFeed};
 use anyhow::Context as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -57,13 +58,16 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
 
 fn export(context: &Context) -> anyhow::Result<ExitCode> {
     let settings = Workplace::settings_alone(context)?;
-    let entries = settings.feeds.iter().map(|feed| OpmlEntry {
-        url: feed.url.as_str(),
-        title: feed.title.as_deref(),
-        groups: &feed.groups,
+    let outlined = |feed: &FeedSettings| OutlinedFeed {
+        title: feed.title.clone().unwrap_or_else(|| feed.url.to_string()),
+        description: None,
+        feed_url: feed.url.to_string(),
         site_url: None,
-        language: feed.language.as_deref(),
-    });
-    print_lines([opml::write("Feeds of veille", entries).trim_end().to_owned()])?;
+        groups: feed.groups.clone(),
+        language: feed.language.clone(),
+    };
+    let feeds: Vec<OutlinedFeed> = settings.feeds.iter().map(outlined).collect();
+    let document = export::opml("Feeds of veille", None, &feeds);
+    print_lines([String::from_utf8_lossy(&document).trim_end().to_owned()])?;
     Ok(ExitCode::SUCCESS)
 }
