@@ -3,6 +3,7 @@
 //! Exit 0: done. 1: the answer is no (a check failed, nothing was found). 2: the arguments, the config
 //! or the data directory must be mended first; the message says how.
 
+mod demo;
 mod feeds;
 mod logging;
 mod output;
@@ -50,6 +51,7 @@ pub struct Context {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::Args),
+    Demo(demo::Args),
     Poll(poll::Args),
     Parse(parse::Args),
     Feeds(feeds::Args),
@@ -74,6 +76,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let context = &arguments.context;
     match &arguments.command {
         Command::Run(args) => run::run(args, context),
+        Command::Demo(args) => demo::run(args, context),
         Command::Poll(args) => poll::run(args, context),
         Command::Parse(args) => parse::run(args),
         Command::Feeds(args) => feeds::run(args, context),

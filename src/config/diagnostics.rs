@@ -8,6 +8,7 @@ use crate::query::Severity;
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use serde::Serialize;
 use std::cell::{Ref, RefCell};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -223,8 +224,9 @@ impl Report {
     /// All that was found: first what forbids the config, then what does not.
     pub fn finish(self) -> (Diagnostics, Diagnostics) {
         let sources = Arc::new(self.sources.into_inner());
-        let (errors, warnings) =
-            self.found.into_inner().into_iter().partition(|diagnostic| diagnostic.severity == Severity::Error);
+        let mut found = self.found.into_inner();
+        hide_lines_with_secrets(&mut found, &sources);
+        let (errors, warnings) = found.into_iter().partition(|diagnostic| diagnostic.severity == Severity::Error);
         let sorted = |mut list: Vec<Diagnostic>| {
             list.sort_by_key(|diagnostic| diagnostic.place.as_ref().map(|place| (place.file, place.span.start)));
             Diagnostics { sources: sources.clone(), list }
@@ -239,12 +241,23 @@ impl Report {
         }
         let sources = self.sources.borrow();
         let line_of = |place: &Place| (place.file, sources[place.file].line_and_column(place.span.start).0);
-        let broken: std::collections::BTreeSet<_> = syntax_errors.iter().map(line_of).collect();
+        let broken: BTreeSet<_> = syntax_errors.iter().map(line_of).collect();
         self.found.borrow_mut().retain(|diagnostic| {
             let syntax = diagnostic.place.as_ref().is_some_and(|place| syntax_errors.contains(place));
             let on_broken_line = diagnostic.place.as_ref().is_some_and(|place| broken.contains(&line_of(place)));
             syntax || !(diagnostic.from_absence || on_broken_line)
         });
+    }
+}
+
+/// A line that one diagnostic must not show, none shows.
+fn hide_lines_with_secrets(found: &mut [Diagnostic], sources: &[Source]) {
+    let line = |place: &Place| (place.file, sources[place.file].line_and_column(place.span.start).0);
+    let line_of = |diagnostic: &Diagnostic| diagnostic.place.as_ref().map(line);
+    let hidden: BTreeSet<_> = found.iter().filter(|diagnostic| diagnostic.hides_source).filter_map(line_of).collect();
+    for diagnostic in found {
+        diagnostic.hides_source |= line_of(diagnostic).is_some_and(|line| hidden.contains(&line));
+        diagnostic.related.retain(|(place, _)| !hidden.contains(&line(place)));
     }
 }
 

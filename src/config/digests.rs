@@ -48,7 +48,7 @@ fn of_tag(tag: &query::TagRule) -> DigestSettings {
 }
 
 fn digest(entry: &Entry<'_>, rules: &Rules) -> Option<DigestSettings> {
-    let table = entry.value.table(format!("[digests.{}]", entry.key))?;
+    let table = entry.value.table(format!("the digest {}", quoted(entry.key)))?;
     let query_text = table.text("query", "a query");
     if !table.has("query") {
         table.missing("query", "write `query = 'tag:…'`");

@@ -59,7 +59,8 @@ impl Feeds<'_> {
         for problem in outlines.problems {
             let place = Place { file, span: problem.span };
             let diagnostic = if problem.is_fatal { Diagnostic::error } else { Diagnostic::warning };
-            self.report.add(diagnostic(Some(place), problem.message));
+            let diagnostic = diagnostic(Some(place), problem.message);
+            self.report.add(if problem.is_secret { diagnostic.hiding_source() } else { diagnostic });
         }
         for outline in outlines.feeds {
             match self.places.entry(outline.url.clone()) {

@@ -5,9 +5,10 @@
 
 use super::diagnostics::{Diagnostic, Report, quoted};
 use super::reader::{Document, Text, root_value};
-use super::source::{FileId, Place};
-use super::tree;
+use super::source::{FileId, Place, Source};
+use super::tree::{self, Branch};
 use std::collections::{BTreeSet, VecDeque};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// Longest file that is read; a list of 100,000 feeds takes 20 MB.
@@ -101,10 +102,34 @@ fn parse(file: FileId, report: &Report, syntax_errors: &mut Vec<Place>) -> Docum
     let (table, errors) = tree::parse(&report.source(file).text);
     for error in errors {
         let place = Place { file, span: error.span().unwrap_or(0..0) };
-        report.add(Diagnostic::error(place.clone(), format!("bad TOML: {}", error.message())));
+        let fault = Diagnostic::error(place.clone(), format!("bad TOML: {}", error.message()));
+        let first = if error.message() == "duplicate key" { first_key(&table, &report.source(file), &place) } else { None };
+        report.add(match first {
+            Some(span) => fault.label("given again").related(Place { file, span }, "first given here"),
+            None => fault,
+        });
         syntax_errors.push(place);
     }
     Document { file, table }
+}
+
+/// Where a key that is given again was given first: the same table header, else the nearest key of that name, above it.
+fn first_key(table: &Branch, source: &Source, again: &Place) -> Option<Range<usize>> {
+    let (line, _, span) = source.excerpt(&again.span);
+    if line.trim_start().starts_with('[') {
+        let above = &source.text[..again.span.start - span.start];
+        let start = above.find(&format!("{line}\n"))?;
+        return Some(start + span.start..start + span.end);
+    }
+    let name = source.text.get(again.span.clone())?.trim_matches(['"', '\'']);
+    let mut nearest: Option<Range<usize>> = None;
+    tree::walk_keys(table, &mut |key| {
+        let is_above = key.get_ref() == name && key.span().end <= again.span.start;
+        if is_above && nearest.as_ref().is_none_or(|nearest| nearest.start < key.span().start) {
+            nearest = Some(key.span());
+        }
+    });
+    nearest
 }
 
 fn includes(document: &Document, path: &Path, report: &Report) -> Vec<Pending> {

@@ -14,6 +14,7 @@ mod rules;
 mod secrets;
 mod service;
 mod settings;
+mod shipped;
 mod source;
 mod toml_string;
 mod tree;
@@ -22,6 +23,7 @@ mod values;
 pub use diagnostics::{Diagnostic, Diagnostics, PlacedMessage};
 pub use environment::{Environment, NotFound, find};
 pub use settings::*;
+pub use shipped::{SHIPPED, ShippedFile};
 pub use values::parse_web_address;
 
 use diagnostics::Report;

@@ -47,6 +47,8 @@ pub struct OpmlProblem {
     pub message: String,
     /// Whether the list as a whole could not be read.
     pub is_fatal: bool,
+    /// Whether the place holds credentials, and must not be shown.
+    pub is_secret: bool,
 }
 
 /// The text of an OPML file: by BOM, else UTF-8 if valid, else as its XML declaration says.
@@ -157,7 +159,8 @@ impl Reading {
         };
         if !url.username().is_empty() || url.password().is_some() {
             let message = "an address with credentials is left out; list it in TOML with `basic_auth`";
-            return self.problem(span, message.to_owned(), false);
+            let message = message.to_owned();
+            return self.note(OpmlProblem { span, message, is_fatal: false, is_secret: true });
         }
         let mut groups: Vec<String> = Vec::new();
         for group in self.folders.iter().flatten() {
@@ -180,8 +183,13 @@ impl Reading {
     }
 
     fn problem(&mut self, span: Range<usize>, message: String, is_fatal: bool) {
+        self.note(OpmlProblem { span, message, is_fatal, is_secret: false });
+    }
+
+    /// Bounded, because a list of a million bad outlines would say no more with all of them.
+    fn note(&mut self, problem: OpmlProblem) {
         if self.opml.problems.len() < MOST_PROBLEMS {
-            self.opml.problems.push(OpmlProblem { span, message, is_fatal });
+            self.opml.problems.push(problem);
         }
     }
 
@@ -191,7 +199,7 @@ impl Reading {
         }
         if self.left_out > 0 {
             let message = format!("{} feeds are left out: a list may hold {MOST_FEEDS}", self.left_out);
-            self.opml.problems.push(OpmlProblem { span: 0..0, message, is_fatal: false });
+            self.opml.problems.push(OpmlProblem { span: 0..0, message, is_fatal: false, is_secret: false });
         }
         self.opml
     }

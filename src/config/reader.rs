@@ -73,7 +73,11 @@ impl<'a> Table<'a> {
 
     fn insert(&mut self, entry: Entry<'a>, section: &str) {
         if let Some(first) = self.entries.get(entry.key) {
-            let message = format!("{} is given twice in `{section}`", quoted(entry.key));
+            let name = quoted(entry.key);
+            let message = match section {
+                "lists" | "tags" | "digests" => format!("the {} {name} is given twice", &section[..section.len() - 1]),
+                _ => format!("{name} is given twice in [{section}]"),
+            };
             let again = Diagnostic::error(entry.key_place.clone(), message).label("given again");
             self.report.add(again.related(first.key_place.clone(), "first given here").help("keep one of the two"));
         } else {
@@ -111,8 +115,9 @@ impl<'a> Table<'a> {
         entries
     }
 
+    /// Reports that a key which must be there is not.
     pub fn missing(&self, key: &str, what: &str) {
-        let message = format!("{} has no {}", self.title, quoted(key));
+        let message = format!("{} has no `{key}`", self.title);
         self.report.add(Diagnostic::error(self.place.clone(), message).help(what).from_absence());
     }
 

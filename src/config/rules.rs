@@ -116,7 +116,7 @@ fn parsed(text: Text<'_>, parsed: Parsed) -> Option<Referring> {
 }
 
 fn tag(entry: &Entry<'_>, queries: &mut Vec<Referring>) -> Option<TagRule> {
-    let table = entry.value.table(format!("[tags.{}]", entry.key))?;
+    let table = entry.value.table(format!("the tag {}", quoted(entry.key)))?;
     let keep = |referring: Referring, queries: &mut Vec<Referring>| {
         let query = referring.query.clone();
         queries.push(referring);
@@ -152,7 +152,7 @@ fn tag(entry: &Entry<'_>, queries: &mut Vec<Referring>) -> Option<TagRule> {
 /// A rule that cannot hold, or has no way to, is a mistake.
 fn check_clauses(table: &Table<'_>, clauses: &[(Referring, f64)], threshold: Option<f64>) {
     if !["any", "match", "score"].iter().any(|key| table.has(key)) {
-        table.missing("any", "a tag needs `any`, `match` or `score`");
+        table.missing("any`, `match` or `score", "without one of them it never holds");
     }
     if table.has("threshold") && !table.has("score") {
         let message = "`threshold` needs `score`";

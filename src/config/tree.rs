@@ -61,3 +61,21 @@ fn node(value: Spanned<DeValue<'_>>) -> Spanned<Node> {
     };
     Spanned::new(span, node)
 }
+
+/// Calls `visit` with every key of the tree.
+pub(super) fn walk_keys(table: &Branch, visit: &mut impl FnMut(&Spanned<String>)) {
+    for (key, value) in table {
+        visit(key);
+        match value.get_ref() {
+            Node::Table(table) => walk_keys(table, visit),
+            Node::Array(elements) => {
+                for element in elements {
+                    if let Node::Table(table) = element.get_ref() {
+                        walk_keys(table, visit);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}

@@ -104,7 +104,12 @@ pub(super) fn web_address(text: Text<'_>) -> Option<Url> {
             let help = "write `basic_auth = { username = \"…\", password_file = \"…\" }`";
             text.error(message).help(help).hiding_source()
         }
-        Err(reason) => text.error(format!("{} is not a web address: {reason}", quoted(text.text))),
+        Err(reason) => {
+            let whole = format!("https://{}", text.text);
+            let help = Url::parse(text.text).is_err().then(|| format!("did you mean \"{whole}\"?"));
+            let help = help.filter(|_| text.text.contains('.') && Url::parse(&whole).is_ok());
+            text.error(format!("{} is not a web address: {reason}", quoted(text.text))).help_if(help)
+        }
     };
     text.report().add(fault);
     None
@@ -120,7 +125,10 @@ fn quoted_host(address: &str) -> String {
 /// # Errors
 /// Why it is none, in plain words.
 pub fn parse_web_address(text: &str) -> Result<Url, String> {
-    let mut url = Url::parse(text.trim()).map_err(|error| error.to_string())?;
+    let mut url = Url::parse(text.trim()).map_err(|error| match error {
+        url::ParseError::RelativeUrlWithoutBase => "it has no scheme".to_owned(),
+        other => other.to_string(),
+    })?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(format!("the scheme is {}, and only http and https are polled", quoted(url.scheme())));
     }
@@ -136,7 +144,7 @@ pub(super) fn cron(text: Text<'_>) -> Option<String> {
         match CronParser::builder().seconds(Seconds::Required).build().parse(text.text) {
             Ok(cron) if fires(&cron) => return Some(text.text.trim().to_owned()),
             Ok(_) => text.error(format!("cron {} never fires", quoted(text.text))),
-            Err(error) => text.error(format!("bad cron expression: {}", error.to_string().to_lowercase())).help(help),
+            Err(error) => text.error(format!("bad cron expression: {}", error.to_string().to_lowercase().trim_end_matches('.'))).help(help),
         }
     } else {
         let plural = if fields == 1 { "" } else { "s" };

@@ -1,6 +1,7 @@
 //! The demo's config: the shipped tags and digests over the outlets of the demo's origin.
 
 use super::outlets::{OUTLETS, Outlet};
+use crate::config::{SHIPPED, ShippedFile};
 use serde::Serialize;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -25,13 +26,18 @@ struct FeedTable {
 pub fn write_config(directory: &Path, origin_url: &str, listen: SocketAddr) -> io::Result<PathBuf> {
     let config = directory.join("config");
     fs::create_dir_all(config.join("tags"))?;
-    fs::write(config.join("feeds.toml"), feeds_file(origin_url))?;
-    for (name, text) in SHIPPED {
+    for (name, text) in SHIPPED.iter().filter(|file| is_kept(file)) {
         fs::write(config.join(name), text)?;
     }
+    fs::write(config.join("feeds.toml"), feeds_file(origin_url))?;
     let entry_point = config.join("veille.toml");
     fs::write(&entry_point, service_file(&directory.join("data"), listen))?;
     Ok(entry_point)
+}
+
+/// Tags and digests are those that are shipped; what is polled and served is the demo's own.
+fn is_kept((name, _): &&ShippedFile) -> bool {
+    !matches!(*name, "veille.toml" | "feeds.toml")
 }
 
 fn feeds_file(origin_url: &str) -> String {
@@ -65,9 +71,13 @@ max_interval = "2m"
 timeout = "10s"
 per_host = 8
 allow_private_addresses = true
+
+[digests.minute-by-minute]
+title = "French AI, minute by minute"
+description = "A periodic digest in a hurry: whoever tries veille need not wait for Monday morning."
+query = "tag:french-ai"
+cron = "0 * * * * *"
+group_by = "tag"
 "#
     )
 }
-
-/// What is shipped in config/, by its path there.
-const SHIPPED: [(&str, &str); 0] = [];

@@ -5,7 +5,6 @@ mod architecture;
 mod config;
 mod fetching;
 mod publishing;
-mod reading;
 mod serving;
 mod stories;
 mod support;

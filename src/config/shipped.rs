@@ -1,0 +1,42 @@
+//! The config that comes along in the binary: the watch of `config/`, complete.
+
+/// A file's path below the config's directory, and its text.
+pub type ShippedFile = (&'static str, &'static str);
+
+/// Every file of `config/`, the entry point first.
+pub const SHIPPED: [ShippedFile; 14] = [
+    ("veille.toml", include_str!("../../config/veille.toml")),
+    ("feeds.toml", include_str!("../../config/feeds.toml")),
+    ("digests.toml", include_str!("../../config/digests.toml")),
+    ("tags/acquisition.toml", include_str!("../../config/tags/acquisition.toml")),
+    ("tags/ai-regulation.toml", include_str!("../../config/tags/ai-regulation.toml")),
+    ("tags/chips.toml", include_str!("../../config/tags/chips.toml")),
+    ("tags/french-ai.toml", include_str!("../../config/tags/french-ai.toml")),
+    ("tags/funding.toml", include_str!("../../config/tags/funding.toml")),
+    ("tags/layoffs.toml", include_str!("../../config/tags/layoffs.toml")),
+    ("tags/lists.toml", include_str!("../../config/tags/lists.toml")),
+    ("tags/open-source-ai.toml", include_str!("../../config/tags/open-source-ai.toml")),
+    ("tags/relocation.toml", include_str!("../../config/tags/relocation.toml")),
+    ("tags/talent.toml", include_str!("../../config/tags/talent.toml")),
+    ("tags/us-expansion.toml", include_str!("../../config/tags/us-expansion.toml")),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::SHIPPED;
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    #[test]
+    fn every_file_of_the_config_is_shipped() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
+        let files_of = |directory: &str| -> Vec<String> {
+            let entries = std::fs::read_dir(root.join(directory)).expect("a directory of config/");
+            let files = entries.map(|entry| entry.expect("an entry").path()).filter(|path| path.is_file());
+            files.map(|path| path.strip_prefix(&root).expect("below").to_string_lossy().into_owned()).collect()
+        };
+        let in_directory: BTreeSet<String> = files_of("").into_iter().chain(files_of("tags")).collect();
+        let shipped: BTreeSet<String> = SHIPPED.iter().map(|(name, _)| (*name).to_owned()).collect();
+        assert_eq!(in_directory, shipped);
+    }
+}
