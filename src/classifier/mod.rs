@@ -151,4 +151,6 @@ impl ScratchPool {
 }
 
 #[cfg(test)]
+mod naive;
+#[cfg(test)]
 mod tests;
