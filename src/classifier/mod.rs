@@ -5,6 +5,8 @@
 
 mod compiled_query;
 mod evaluate;
+mod examples;
+mod explain;
 mod fold;
 mod hits;
 mod index;
@@ -16,6 +18,8 @@ mod rule;
 mod tokens;
 
 pub use compiled_query::CompiledQuery;
+pub use examples::ExampleFailure;
+pub use explain::{ClauseExplanation, Explanation, PartExplanation};
 pub use item::ItemText;
 pub use program::CompileError;
 
@@ -75,7 +79,17 @@ impl Classifier {
             }))
             .collect();
         let touched = by_term.concat();
-        Ok(Classifier { index, fields, tag_names, rules: compiled, rank, touches, touched, always, scratch: ScratchPool::default() })
+        Ok(Classifier {
+            index,
+            fields,
+            tag_names,
+            rules: compiled,
+            rank,
+            touches,
+            touched,
+            always,
+            scratch: ScratchPool::default(),
+        })
     }
 
     /// The tags that the rules give to an item, in the order of the rules, with their evidence.
@@ -115,7 +129,8 @@ impl Classifier {
             }
         }
         held.sort_unstable();
-        let matches = held.iter().map(|&number| self.rules[number as usize].tag_match(&reading, &self.tag_names)).collect();
+        let matches =
+            held.iter().map(|&number| self.rules[number as usize].tag_match(&reading, &self.tag_names)).collect();
         drop(reading);
         scratch.touched = touched;
         matches
@@ -151,6 +166,10 @@ impl ScratchPool {
 }
 
 #[cfg(test)]
+mod manual_tests;
+#[cfg(test)]
 mod naive;
+#[cfg(test)]
+mod rule_tests;
 #[cfg(test)]
 mod tests;

@@ -59,7 +59,10 @@ fn what_is_read_is_printed_in_one_way() {
     check_print("=AI =\"Le Chat\" ~relocate", "=AI AND =\"Le Chat\" AND ~relocate");
     check_print("/a\\/b\\\\/", "/a\\/b\\\\/");
     check_print("@french-ai-companies", "@french-ai-companies");
-    check_print("title:a title:(b OR c) tag:french-ai tag:(x OR y)", "title:a AND title:(b OR c) AND tag:french-ai AND (tag:x OR tag:y)");
+    check_print(
+        "title:a title:(b OR c) tag:french-ai tag:(x OR y)",
+        "title:a AND title:(b OR c) AND tag:french-ai AND (tag:x OR tag:y)",
+    );
     check_print("\"or\" \"a:b\" \"AND\" \"(x\"", "\"or\" AND \"a:b\" AND \"AND\" AND \"(x\"");
 }
 
@@ -71,7 +74,9 @@ fn comparisons_take_blanks() {
 
 #[test]
 fn words_keep_their_symbols() {
-    for word in ["C++", "C#", ".NET", "AT&T", "R&D", "3.5", "GPT-4", "l'IA", "LLM*", "*end", "a/b", "法国AI公司", "10:30"] {
+    for word in
+        ["C++", "C#", ".NET", "AT&T", "R&D", "3.5", "GPT-4", "l'IA", "LLM*", "*end", "a/b", "法国AI公司", "10:30"]
+    {
         check_print(word, word);
     }
 }
@@ -79,7 +84,8 @@ fn words_keep_their_symbols() {
 #[test]
 fn references_have_their_places() {
     let query = read("@ai tag:(x OR \"y z\") NOT title:@fr");
-    let found: Vec<_> = query.references().into_iter().map(|r| (r.kind, r.name, query.text()[r.span].to_string())).collect();
+    let found: Vec<_> =
+        query.references().into_iter().map(|r| (r.kind, r.name, query.text()[r.span].to_string())).collect();
     let expected = [
         (ReferenceKind::List, "ai", "@ai"),
         (ReferenceKind::Tag, "x", "x"),
@@ -112,7 +118,13 @@ fn a_term_of_a_list_is_a_phrase() {
         assert_eq!(&term[query.root.span.clone()], term.trim(), "{term}");
     }
     assert!(matches!(parse_term("title:Mistral").unwrap().0.root.kind, ExprKind::Scope(Scope::Field(Field::Title), _)));
-    for (term, part) in [("a NEAR/3 b", "phrase"), ("(a OR b)", "a list holds terms"), ("-a", "a list holds terms"), ("", "nothing to look for"), ("!!", "never match")] {
+    for (term, part) in [
+        ("a NEAR/3 b", "phrase"),
+        ("(a OR b)", "a list holds terms"),
+        ("-a", "a list holds terms"),
+        ("", "nothing to look for"),
+        ("!!", "never match"),
+    ] {
         check_diagnostics(&parse_term(term).expect_err(term), term, Severity::Error, &[(term, part)]);
     }
     let (_, lints) = parse_term("cats AND dogs").unwrap();
@@ -238,7 +250,10 @@ fn depth_is_bounded_and_length_is_not() {
 
 #[test]
 fn all_errors_are_reported_at_once() {
-    check_errors("titel:a (b or c \"", &[("titel:", "title"), ("(", "never closed"), ("or", "OR"), ("\"", "never closed")]);
+    check_errors(
+        "titel:a (b or c \"",
+        &[("titel:", "title"), ("(", "never closed"), ("or", "OR"), ("\"", "never closed")],
+    );
 }
 
 fn word() -> impl Strategy<Value = String> {
@@ -274,7 +289,11 @@ fn placed() -> impl Strategy<Value = ExprKind> {
             negated,
         });
         prop_oneof![
-            (inner.clone(), operator, inner.clone()).prop_map(|(left, operator, right)| ExprKind::Proximity { left: boxed(left), operator, right: boxed(right) }),
+            (inner.clone(), operator, inner.clone()).prop_map(|(left, operator, right)| ExprKind::Proximity {
+                left: boxed(left),
+                operator,
+                right: boxed(right)
+            }),
             prop::collection::vec(inner.clone(), 2..4).prop_map(join_or),
             inner.prop_map(|inner| ExprKind::Scope(Scope::Field(Field::Title), boxed(inner))),
         ]
@@ -297,7 +316,11 @@ fn join_or(parts: Vec<ExprKind>) -> ExprKind {
 }
 
 fn tree() -> impl Strategy<Value = ExprKind> {
-    let plain = prop_oneof![placed(), word().prop_map(ExprKind::Tag), Just(ExprKind::Compare(Comparison::read("words", CompareOp::Less, "9").unwrap()))];
+    let plain = prop_oneof![
+        placed(),
+        word().prop_map(ExprKind::Tag),
+        Just(ExprKind::Compare(Comparison::read("words", CompareOp::Less, "9").unwrap()))
+    ];
     plain.prop_recursive(4, 24, 4, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 2..4).prop_map(|parts| ExprKind::And(flat(parts, false))),
