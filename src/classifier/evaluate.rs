@@ -5,7 +5,7 @@ use super::index::Index;
 use super::item::ItemText;
 use super::language;
 use super::program::{Fields, Node, Terms};
-use super::tokens::{FieldText, Token};
+use super::tokens::FieldText;
 use crate::model::{Field, Timestamp};
 use crate::query::{Proximity, ProximityKind};
 use std::borrow::Cow;
@@ -265,7 +265,7 @@ impl Reading<'_> {
         &right[start..end]
     }
 
-    fn are_related(&self, a: &Occurrence, operator: Proximity, b: &Occurrence) -> bool {
+    pub fn are_related(&self, a: &Occurrence, operator: Proximity, b: &Occurrence) -> bool {
         let Some(distance) = self.distance_words(a, b) else { return false };
         if distance == 0 {
             // One stretch of text is not near itself, but it may lie within the stretch of another NEAR.
@@ -297,21 +297,16 @@ impl Reading<'_> {
         Some((begin(second.start) - finish).div_ceil(2) + 1)
     }
 
-    fn in_one_sentence(&self, a: &Occurrence, b: &Occurrence) -> bool {
+    pub fn in_one_sentence(&self, a: &Occurrence, b: &Occurrence) -> bool {
         let tokens = &self.fields[a.field as usize].tokens;
         let sentence = |at: u32| tokens.get(at as usize).or(tokens.last()).map(|token| token.sentence);
         let first = sentence(a.start.min(b.start));
         first == sentence(a.end.max(b.end).saturating_sub(1).max(a.start.max(b.start)))
     }
 
-    /// The text of a field around words, for explanations.
+    /// An occurrence as published.
     pub fn words_of(&self, occurrence: &Occurrence) -> &str {
         &self.source(occurrence.field)[occurrence.source_start as usize..occurrence.source_end as usize]
-    }
-
-    /// The words of a field.
-    pub fn tokens(&self, field: Field) -> &[Token] {
-        &self.fields[field as usize].tokens
     }
 }
 

@@ -5,6 +5,8 @@
 
 mod compiled_query;
 mod evaluate;
+mod examples;
+mod explain;
 mod fold;
 mod hits;
 mod index;
@@ -16,6 +18,8 @@ mod rule;
 mod tokens;
 
 pub use compiled_query::CompiledQuery;
+pub use examples::ExampleFailure;
+pub use explain::{ClauseExplanation, Explanation, PartExplanation};
 pub use item::ItemText;
 pub use program::CompileError;
 
@@ -161,5 +165,11 @@ impl ScratchPool {
     }
 }
 
+#[cfg(test)]
+mod manual_tests;
+#[cfg(test)]
+mod naive;
+#[cfg(test)]
+mod rule_tests;
 #[cfg(test)]
 mod tests;

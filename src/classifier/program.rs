@@ -33,7 +33,7 @@ impl Fields {
             | 1 << Field::Category as u16,
     );
 
-    fn of(scope: Scope) -> Fields {
+    pub fn of(scope: Scope) -> Fields {
         match scope {
             Scope::Text => Self::TEXT,
             Scope::Field(field) => Fields(1 << field as u16),
@@ -127,6 +127,7 @@ impl<'a> Compiler<'a> {
         number
     }
 
+    /// Compiles a part of a query that is looked for in `fields`.
     pub fn expr(&mut self, expr: &Expr, fields: Fields) -> Node {
         match &expr.kind {
             ExprKind::And(parts) => Node::All(parts.iter().map(|part| self.expr(part, fields)).collect()),

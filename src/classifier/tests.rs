@@ -5,11 +5,11 @@ use crate::model::Timestamp;
 use crate::query::{self, Query};
 use std::collections::BTreeMap;
 
-fn now() -> Timestamp {
+pub(super) fn now() -> Timestamp {
     "2026-11-24T09:00:00Z".parse().unwrap()
 }
 
-fn lists() -> BTreeMap<String, Vec<Query>> {
+pub(super) fn lists() -> BTreeMap<String, Vec<Query>> {
     let list = |terms: &[&str]| terms.iter().map(|term| query::parse_term(term).unwrap().0).collect();
     BTreeMap::from([
         ("ai".to_string(), list(&["=AI", "=IA", "artificial intelligence", "人工智能", "LLM*"])),

@@ -151,7 +151,10 @@ fn lint_expr(text: &str, expr: &Expr, fields: u16, diagnostics: &mut Vec<QueryDi
         ExprKind::Proximity { left, operator, right } => {
             let left_fields = lint_expr(text, left, fields, diagnostics);
             let right_fields = lint_expr(text, right, fields, diagnostics);
-            if left_fields & right_fields == 0 {
+            let has_places = (left_fields | right_fields)
+                & (field_bits(Scope::Field(Field::Lang)) | field_bits(Scope::Field(Field::Group)))
+                == 0;
+            if left_fields & right_fields == 0 && has_places {
                 let problem = QueryDiagnostic::error(
                     expr.span.clone(),
                     format!("`{operator}` never holds: its sides look at different fields"),

@@ -138,6 +138,13 @@ pub enum ReferenceKind {
 }
 
 impl Query {
+    /// A query that reads but makes no sense, for tests of what must cope with it.
+    #[cfg(test)]
+    pub(crate) fn unchecked(text: &str) -> Query {
+        let (root, _) = super::parser::parse_query(text);
+        Query { root: root.expect("the text reads"), text: text.to_string() }
+    }
+
     /// The query as written.
     #[must_use]
     pub fn text(&self) -> &str {

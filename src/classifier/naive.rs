@@ -1,0 +1,348 @@
+//! A second matcher, slow and plain, written from the definition of the language alone; random rules and texts over
+//! Latin, Han, kana and mixed scripts must get the same answer from both. `VEILLE_CASES` sets how many.
+
+use super::{Classifier, CompiledQuery, ItemText};
+use crate::model::{Field, TagName, Timestamp};
+use crate::query::{self, Expr, ExprKind, ProximityKind, Query, RuleSet, Scope, ScoreClause, TagRule, Term};
+use proptest::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A word, or a character of a script without spaces.
+#[derive(Debug, Clone, PartialEq)]
+struct Unit {
+    folded: String,
+    exact: String,
+    unspaced: bool,
+    sentence: usize,
+    /// What stands before it: 0 nothing, 1 a space or the like, 2 what breaks a phrase.
+    gap: u8,
+}
+
+/// First and last unit of a place in a field, and whether it is the stretch of a NEAR.
+type Place = (Field, usize, usize, bool);
+
+fn folded(c: char) -> char {
+    match c {
+        'é' | 'É' => 'e',
+        '國' => '国',
+        _ => c.to_ascii_lowercase(),
+    }
+}
+
+fn is_unspaced(c: char) -> bool {
+    "法国國公司アガ".contains(c)
+}
+
+fn units(text: &str) -> Vec<Unit> {
+    let mut units: Vec<Unit> = Vec::new();
+    let (mut sentence, mut gap, mut open) = (0, 2, false);
+    for c in text.chars() {
+        if c.is_alphanumeric() || c == '*' {
+            let simplified = if c == '國' { '国' } else { c };
+            let continues = open && !is_unspaced(c);
+            if continues {
+                let last = units.last_mut().unwrap();
+                last.folded.push(folded(c));
+                last.exact.push(simplified);
+            } else {
+                units.push(Unit {
+                    folded: folded(c).to_string(),
+                    exact: simplified.to_string(),
+                    unspaced: is_unspaced(c),
+                    sentence,
+                    gap,
+                });
+            }
+            open = !is_unspaced(c);
+            gap = 0;
+            continue;
+        }
+        open = false;
+        let (own, ends) = match c {
+            '.' | ';' | '。' | '｜' | '!' => (2, true),
+            '\n' => (1, true),
+            ',' | '、' => (2, false),
+            _ => (1, false),
+        };
+        if ends && units.last().is_some_and(|unit| unit.sentence == sentence) {
+            sentence += 1;
+        }
+        gap = gap.max(own);
+    }
+    units
+}
+
+fn word_matches(pattern: &str, word: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == word,
+        Some((head, tail)) => (head.len()..=word.len())
+            .any(|at| word.starts_with(head) && word.is_char_boundary(at) && word_matches(tail, &word[at..])),
+    }
+}
+
+struct Naive<'a> {
+    fields: BTreeMap<Field, Vec<Unit>>,
+    lists: &'a BTreeMap<String, Vec<Query>>,
+    tags: BTreeSet<String>,
+}
+
+impl Naive<'_> {
+    fn phrase(&self, text: &str, exact: bool, fields: &[Field]) -> Vec<Place> {
+        let pattern: Vec<Unit> = units(text).into_iter().filter(|unit| unit.folded != "*").collect();
+        let mut places = Vec::new();
+        for &field in fields {
+            let words = &self.fields[&field];
+            for start in 0..words.len() {
+                let fits = start + pattern.len() <= words.len()
+                    && pattern.iter().enumerate().all(|(at, sought)| {
+                        let word = &words[start + at];
+                        let run = at > 0 && sought.gap == 0 && sought.unspaced && pattern[at - 1].unspaced;
+                        let near_enough = at == 0 || if run { word.gap == 0 } else { word.gap <= sought.gap.max(1) };
+                        near_enough
+                            && word_matches(&sought.folded, &word.folded)
+                            && (!exact || word_matches(&sought.exact, &word.exact))
+                    });
+                if fits && !pattern.is_empty() {
+                    places.push((field, start, start + pattern.len() - 1, false));
+                }
+            }
+        }
+        places
+    }
+
+    fn places(&self, expr: &Expr, fields: &[Field]) -> Vec<Place> {
+        match &expr.kind {
+            ExprKind::Term(Term::Text { text, exact }) => self.phrase(text, *exact, fields),
+            ExprKind::Or(parts) => parts.iter().flat_map(|part| self.places(part, fields)).collect(),
+            ExprKind::List(name) => self.lists[name].iter().flat_map(|term| self.places(&term.root, fields)).collect(),
+            ExprKind::Scope(scope, inner) => self.places(inner, &scope_fields(*scope)),
+            ExprKind::Proximity { left, operator, right } => {
+                let (left, right) = (self.places(left, fields), self.places(right, fields));
+                let near = |a: &Place, b: &Place| self.near(*a, *b, operator.kind, operator.distance, operator.negated);
+                if operator.negated {
+                    return left.into_iter().filter(|a| !right.iter().any(|b| near(a, b))).collect();
+                }
+                let pairs = left.iter().flat_map(|a| right.iter().filter(move |b| near(a, b)).map(move |b| (*a, *b)));
+                pairs.map(|(a, b)| (a.0, a.1.min(b.1), a.2.max(b.2), true)).collect()
+            }
+            other => panic!("{other:?} has no place"),
+        }
+    }
+
+    fn near(&self, a: Place, b: Place, kind: ProximityKind, distance: Option<u16>, negated: bool) -> bool {
+        if a.0 != b.0 {
+            return false;
+        }
+        let words = &self.fields[&a.0];
+        let overlap = a.1 <= b.2 && b.1 <= a.2;
+        if overlap && !negated && !a.3 && !b.3 {
+            return false;
+        }
+        if kind == ProximityKind::Before && b.1 <= a.2 {
+            return false;
+        }
+        let between = if overlap { &words[0..0] } else { &words[a.2.min(b.2) + 1..a.1.max(b.1)] };
+        let halves: usize = between.iter().map(|word| if word.unspaced { 1 } else { 2 }).sum();
+        let words_apart = if overlap { 0 } else { halves.div_ceil(2) + 1 };
+        let same_sentence = words[a.1.min(b.1)..=a.2.max(b.2)].iter().all(|word| word.sentence == words[a.1].sentence);
+        distance.is_none_or(|most| words_apart <= usize::from(most))
+            && (kind != ProximityKind::Sentence || same_sentence)
+    }
+
+    fn holds(&self, expr: &Expr, fields: &[Field]) -> bool {
+        match &expr.kind {
+            ExprKind::And(parts) => parts.iter().all(|part| self.holds(part, fields)),
+            ExprKind::Or(parts) => parts.iter().any(|part| self.holds(part, fields)),
+            ExprKind::Not(inner) => !self.holds(inner, fields),
+            ExprKind::Scope(scope, inner) => self.holds(inner, &scope_fields(*scope)),
+            ExprKind::Tag(name) => self.tags.contains(name),
+            _ => !self.places(expr, fields).is_empty(),
+        }
+    }
+
+    fn query(&self, query: &Query) -> bool {
+        self.holds(&query.root, &scope_fields(Scope::Text))
+    }
+
+    fn rule(&self, rule: &TagRule) -> bool {
+        let weight: f64 =
+            rule.score.iter().filter(|clause| self.query(&clause.query)).map(|clause| clause.weight).sum();
+        let reached = !rule.score.is_empty() && weight >= rule.threshold;
+        let plainly = rule.any.iter().chain(&rule.matches).any(|query| self.query(query));
+        (plainly || reached) && !rule.except.as_ref().is_some_and(|query| self.query(query))
+    }
+}
+
+fn scope_fields(scope: Scope) -> Vec<Field> {
+    match scope {
+        Scope::Text => vec![Field::Title, Field::Summary],
+        Scope::Field(field) => vec![field],
+    }
+}
+
+/// Words of two letters at least: a single one before a full stop is an initial.
+const WORDS: &[&str] = &[
+    "ab",
+    "AB",
+    "ba",
+    "aab",
+    "éa",
+    "ea",
+    "Éab",
+    "b4",
+    "法国",
+    "法國",
+    "公司",
+    "国",
+    "アガ",
+    "ガ",
+    "ア",
+    "法国ab",
+    "ab公司ba",
+];
+const GAPS: &[&str] = &[" ", " ", " ", "-", "", "/", "’", "\n", ", ", ". ", "; ", "。", "｜", "、", "! "];
+
+fn text() -> impl Strategy<Value = String> {
+    prop::collection::vec((prop::sample::select(WORDS), prop::sample::select(GAPS)), 0..14)
+        .prop_map(|parts| parts.into_iter().map(|(word, gap)| format!("{word}{gap}")).collect())
+}
+
+fn term() -> impl Strategy<Value = String> {
+    let one = prop_oneof![
+        4 => prop::sample::select(WORDS).prop_map(str::to_string),
+        1 => prop::sample::select(&["a*", "*b", "*a*", "a*b", "é*"][..]).prop_map(str::to_string),
+        1 => Just("法国*".to_string()),
+    ];
+    let phrase =
+        prop::collection::vec((one, prop::sample::select(&[" ", " ", "-", ", "][..])), 1..4).prop_map(|words| {
+            let joined: String = words.iter().map(|(word, gap)| format!("{word}{gap}")).collect();
+            joined.trim_end_matches([' ', '-', ',']).to_string()
+        });
+    (phrase, prop::bool::weighted(0.2))
+        .prop_map(|(phrase, exact)| format!("{}\"{phrase}\"", if exact { "=" } else { "" }))
+}
+
+fn placed() -> impl Strategy<Value = String> {
+    let leaf = prop_oneof![8 => term(), 1 => Just("@one".to_string()), 1 => Just("@two".to_string())];
+    leaf.prop_recursive(2, 8, 3, |inner| {
+        let operator = prop::sample::select(&["NEAR/1", "NEAR/2", "NEAR/4", "BEFORE/1", "BEFORE/3", "SENTENCE", "SENTENCE/3", "NOT NEAR/2", "NOT BEFORE/2", "NOT SENTENCE"][..]);
+        prop_oneof![
+            3 => (inner.clone(), operator, inner.clone()).prop_map(|(left, operator, right)| format!("({left} {operator} {right})")),
+            1 => prop::collection::vec(inner.clone(), 2..4).prop_map(|parts| format!("({})", parts.join(" OR "))),
+            1 => inner.prop_map(|inner| format!("title:{inner}")),
+        ]
+    })
+}
+
+fn query(tags: &'static [&'static str]) -> impl Strategy<Value = String> {
+    let leaf = if tags.is_empty() {
+        placed().boxed()
+    } else {
+        prop_oneof![9 => placed(), 1 => prop::sample::select(tags).prop_map(|tag| format!("tag:{tag}"))].boxed()
+    };
+    leaf.prop_recursive(2, 8, 3, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 2..4).prop_map(|parts| format!("({})", parts.join(" "))),
+            prop::collection::vec(inner.clone(), 2..4).prop_map(|parts| format!("({})", parts.join(" OR "))),
+            inner.prop_map(|inner| format!("NOT {inner}")),
+        ]
+    })
+}
+
+fn read(text: &str) -> Query {
+    let (query, diagnostics) = match query::parse(text) {
+        Ok(read) => read,
+        // Sides that look at different fields are an error of sense; the evaluator must cope all the same.
+        Err(_) => return Query::unchecked(text),
+    };
+    drop(diagnostics);
+    query
+}
+
+fn rule(name: &'static str, tags: &'static [&'static str]) -> impl Strategy<Value = TagRule> {
+    let some = move || prop::option::weighted(0.5, query(tags));
+    let score = prop::collection::vec((query(tags), prop::sample::select(&[1.0, 2.0, -1.0][..])), 0..3);
+    (
+        prop::collection::vec(term(), 0..3),
+        some(),
+        prop::option::weighted(0.3, query(tags)),
+        score,
+        prop::sample::select(&[0.0, 1.0, 2.0][..]),
+    )
+        .prop_map(move |(any, matches, except, score, threshold)| TagRule {
+            name: TagName(name.to_string()),
+            title: String::new(),
+            any: any.iter().map(|text| read(text)).collect(),
+            matches: matches.map(|text| read(&text)),
+            except: except.map(|text| read(&text)),
+            score: score.into_iter().map(|(text, weight)| ScoreClause { query: read(&text), weight }).collect(),
+            threshold,
+            examples_match: Vec::new(),
+            examples_no_match: Vec::new(),
+            publish: true,
+        })
+}
+
+fn cases() -> u32 {
+    std::env::var("VEILLE_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(10_000)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, max_shrink_iters: 20_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_classifier_agrees_with_a_naive_matcher(
+        rules in (rule("r1", &["r2", "r3"]), rule("r2", &["r3"]), rule("r3", &[])),
+        one in prop::collection::vec(term(), 1..3),
+        two in prop::collection::vec(term(), 1..3),
+        texts in prop::collection::vec((text(), text()), 1..4),
+    ) {
+        let list = |terms: Vec<String>| terms.iter().map(|text| read(text)).collect::<Vec<_>>();
+        let two = list(two).into_iter().chain([read("@one")]).collect();
+        let lists = BTreeMap::from([("one".to_string(), list(one)), ("two".to_string(), two)]);
+        let rules = RuleSet { lists, tags: vec![rules.0, rules.1, rules.2] };
+        let classifier = Classifier::compile(&rules).unwrap();
+        let now = Timestamp::UNIX_EPOCH;
+        for (title, summary) in &texts {
+            let item = ItemText { title, summary, ..ItemText::default() };
+            let fields = BTreeMap::from([(Field::Title, units(title)), (Field::Summary, units(summary))]);
+            let mut naive = Naive { fields, lists: &rules.lists, tags: BTreeSet::new() };
+            for rule in rules.tags.iter().rev() {
+                if naive.rule(rule) {
+                    naive.tags.insert(rule.name.0.clone());
+                }
+            }
+            let found = classifier.classify(&item, now);
+            let tags: BTreeSet<String> = found.iter().map(|found| found.tag.0.clone()).collect();
+            prop_assert_eq!(&tags, &naive.tags, "{:?} / {:?}\n{:#?}", title, summary, queries(&rules));
+            for evidence in found.iter().flat_map(|found| &found.evidence) {
+                let published: String = item.field_text(evidence.field).chars().skip(evidence.start).take(evidence.end - evidence.start).collect();
+                prop_assert!(evidence.field == Field::Tag || published == evidence.text, "{evidence:?}");
+            }
+            for query in rules.tags.iter().filter_map(|rule| rule.matches.as_ref()) {
+                let compiled = CompiledQuery::compile(query, &rules.lists).unwrap();
+                let brought: Vec<&str> = naive.tags.iter().map(String::as_str).collect();
+                prop_assert_eq!(compiled.matches(&ItemText { tags: &brought, ..item }, now), naive.query(query), "{} on {:?} / {:?}", query, title, summary);
+            }
+        }
+    }
+}
+
+fn queries(rules: &RuleSet) -> Vec<String> {
+    let lists = rules.lists.iter().map(|(name, terms)| {
+        format!("@{name} = {}", terms.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
+    });
+    let tags = rules.tags.iter().map(|rule| {
+        let score: Vec<String> =
+            rule.score.iter().map(|clause| format!("{} * {}", clause.weight, clause.query)).collect();
+        let any: Vec<String> = rule.any.iter().map(ToString::to_string).collect();
+        format!(
+            "{}: any {any:?} match {:?} except {:?} score {score:?} >= {}",
+            rule.name.0,
+            rule.matches.as_ref().map(ToString::to_string),
+            rule.except.as_ref().map(ToString::to_string),
+            rule.threshold
+        )
+    });
+    lists.chain(tags).collect()
+}

@@ -1,0 +1,187 @@
+//! Rules as a whole: clauses, weights, vetoes, tags of tags, evidence, explanations, examples.
+
+use super::tests::now;
+use super::{Classifier, CompileError, ItemText};
+use crate::model::{Field, TagName};
+use crate::query::{self, Query, RuleSet, ScoreClause, TagRule};
+
+fn query(text: &str) -> Query {
+    query::parse(text).unwrap_or_else(|errors| panic!("`{text}`: {errors:?}")).0
+}
+
+fn term(text: &str) -> Query {
+    query::parse_term(text).unwrap().0
+}
+
+fn rule(name: &str) -> TagRule {
+    TagRule {
+        name: TagName(name.to_string()),
+        title: name.to_string(),
+        any: Vec::new(),
+        matches: None,
+        except: None,
+        score: Vec::new(),
+        threshold: 0.0,
+        examples_match: Vec::new(),
+        examples_no_match: Vec::new(),
+        publish: true,
+    }
+}
+
+fn rules(tags: Vec<TagRule>, lists: &[(&str, &[&str])]) -> RuleSet {
+    let lists = lists
+        .iter()
+        .map(|(name, terms)| ((*name).to_string(), terms.iter().map(|text| term(text)).collect()))
+        .collect();
+    RuleSet { lists, tags }
+}
+
+fn tags(classifier: &Classifier, title: &str) -> Vec<String> {
+    classifier.classify(&ItemText::from_title(title), now()).into_iter().map(|given| given.tag.0).collect()
+}
+
+fn french_ai() -> RuleSet {
+    let any = TagRule {
+        any: vec![term("@companies"), term("Kyutai")],
+        except: Some(query("\"mistral wind\"")),
+        ..rule("french-ai")
+    };
+    let clause = |text: &str, weight| ScoreClause { query: query(text), weight };
+    let score = vec![clause("relocat* OR 搬迁", 2.0), clause("office* NEAR/6 open*", 1.5), clause("memory", -2.0)];
+    let west = TagRule { matches: Some(query("tag:french-ai AND tag:relocation")), ..rule("west") };
+    rules(
+        vec![west, any, TagRule { score, threshold: 2.0, ..rule("relocation") }],
+        &[("companies", &["Mistral AI", "LightOn"])],
+    )
+}
+
+#[test]
+fn a_tag_comes_by_any_or_match_or_weight_unless_vetoed() {
+    let classifier = Classifier::compile(&french_ai()).unwrap();
+    assert_eq!(tags(&classifier, "Kyutai"), ["french-ai"]);
+    assert_eq!(tags(&classifier, "Mistral AI"), ["french-ai"]);
+    assert_eq!(tags(&classifier, "Mistral AI and the mistral wind"), [""; 0]);
+    assert_eq!(tags(&classifier, "It relocates"), ["relocation"]);
+    assert_eq!(tags(&classifier, "It opens an office"), [""; 0]);
+    assert_eq!(tags(&classifier, "It relocates memory"), [""; 0]);
+    assert_eq!(tags(&classifier, "LightOn relocates"), ["west", "french-ai", "relocation"]);
+}
+
+#[test]
+fn evidence_names_rule_clause_field_and_place() {
+    let classifier = Classifier::compile(&french_ai()).unwrap();
+    let item = ItemText { title: "«LightOn»", summary: "It relocates; opens offices", ..ItemText::default() };
+    let given = classifier.classify(&item, now());
+    let spans = |at: usize| {
+        given[at]
+            .evidence
+            .iter()
+            .map(|e| (e.clause.as_str(), e.field, e.start, e.end, e.text.as_str()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(spans(1), [("any: @companies", Field::Title, 1, 8, "LightOn")]);
+    let score = [
+        ("score[0]: relocat* OR 搬迁", Field::Summary, 3, 12, "relocates"),
+        ("score[1]: office* NEAR/6 open*", Field::Summary, 14, 19, "opens"),
+        ("score[1]: office* NEAR/6 open*", Field::Summary, 20, 27, "offices"),
+    ];
+    assert_eq!(spans(2), score);
+    assert!((given[2].score - 3.5).abs() < 1e-9);
+    assert!((given[1].score - 1.0).abs() < 1e-9);
+    let west = [
+        ("match: tag:french-ai AND tag:relocation", Field::Tag, 0, 9, "french-ai"),
+        ("match: tag:french-ai AND tag:relocation", Field::Tag, 0, 10, "relocation"),
+    ];
+    assert_eq!(spans(0), west);
+    assert!(given[0].evidence.iter().all(|evidence| evidence.rule == "west"));
+}
+
+#[test]
+fn the_hash_of_a_rule_changes_with_what_it_means() {
+    let hash = |rules: &RuleSet| Classifier::compile(rules).unwrap().rule_hash("french-ai").unwrap().to_string();
+    let before = hash(&french_ai());
+    assert_eq!(before.len(), 16);
+    let mut other_layout = french_ai();
+    other_layout.tags[1].except = Some(query("( \"mistral wind\" )"));
+    other_layout.tags[1].title = "other".to_string();
+    assert_eq!(hash(&other_layout), before);
+    let mut other_list = french_ai();
+    other_list.lists.get_mut("companies").unwrap().push(term("Dust"));
+    assert_ne!(hash(&other_list), before);
+}
+
+#[test]
+fn what_dangles_or_goes_in_circles_is_all_reported() {
+    let circle = |name: &str, other: &str| TagRule { matches: Some(query(&format!("tag:{other}"))), ..rule(name) };
+    let lost = TagRule { matches: Some(query("@nowhere tag:nothing @l1")), ..rule("lost") };
+    let lists: &[(&str, &[&str])] = &[("l1", &["@l2"]), ("l2", &["x", "@l1", "@missing"])];
+    let errors = Classifier::compile(&rules(vec![circle("a", "b"), circle("b", "a"), lost], lists)).unwrap_err();
+    let path = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert!(
+        errors.contains(&CompileError::TagCycle { name: "a".to_string(), path: path(&["a", "b", "a"]) }),
+        "{errors:?}"
+    );
+    assert!(
+        errors.contains(&CompileError::ListCycle { name: "l1".to_string(), path: path(&["l1", "l2", "l1"]) }),
+        "{errors:?}"
+    );
+    assert!(
+        errors.contains(&CompileError::UnknownTag { name: "nothing".to_string(), used_by: "tag `lost`".to_string() }),
+        "{errors:?}"
+    );
+    assert!(
+        errors.contains(&CompileError::UnknownList { name: "nowhere".to_string(), used_by: "tag `lost`".to_string() }),
+        "{errors:?}"
+    );
+    assert!(
+        errors.contains(&CompileError::UnknownList { name: "missing".to_string(), used_by: "list `@l2`".to_string() }),
+        "{errors:?}"
+    );
+    assert_eq!(errors.len(), 5);
+}
+
+#[test]
+fn a_rule_that_holds_by_absence_is_looked_at_without_a_hit() {
+    let silent = TagRule { matches: Some(query("NOT noise")), ..rule("silent") };
+    let classifier = Classifier::compile(&rules(vec![silent], &[])).unwrap();
+    assert_eq!(tags(&classifier, "calm"), ["silent"]);
+    assert_eq!(tags(&classifier, "noise"), [""; 0]);
+}
+
+#[test]
+fn why_not_says_how_near_it_came() {
+    let near = TagRule { matches: Some(query("=AI NEAR/2 office")), except: Some(query("wind")), ..rule("near") };
+    let all = rules(vec![near], &[]);
+    let classifier = Classifier::compile(&all).unwrap();
+    let note = |title: &str| {
+        let explanation = classifier.explain(&all, &ItemText::from_title(title), "near", now()).unwrap();
+        assert!(!explanation.holds);
+        let part = &explanation.clauses[0].part;
+        (part.note.clone().unwrap_or_default(), part.parts[0].note.clone().unwrap_or_default())
+    };
+    assert_eq!(note("AI firm opens an office").0, "nearest: *AI* … *office*, 4 words apart in title");
+    assert_eq!(note("AI").0, "`office` is nowhere");
+    assert_eq!(
+        note("an ai office"),
+        ("`=AI` is nowhere".to_string(), "not there; in other case or accents *ai*, in title".to_string())
+    );
+    assert_eq!(note("OPENAI office").1, "not there; only within *OPENAI*, in title");
+
+    let vetoed = classifier.explain(&all, &ItemText::from_title("AI office, wind"), "near", now()).unwrap();
+    assert!(!vetoed.holds && vetoed.clauses[0].holds && vetoed.clauses[1].holds);
+    assert_eq!(vetoed.clauses[1].clause, "except: wind");
+    assert!(classifier.explain(&all, &ItemText::from_title("x"), "other", now()).is_none());
+}
+
+#[test]
+fn failing_examples_tell_which_clause_misled() {
+    let mut all = french_ai();
+    all.tags[1].examples_match = vec!["Mistral AI".to_string(), "Le Chat".to_string()];
+    all.tags[1].examples_no_match = vec!["wind".to_string(), "Kyutai".to_string()];
+    let failures = Classifier::compile(&all).unwrap().check_examples(&all, now());
+    let found: Vec<_> =
+        failures.iter().map(|failure| (failure.must_match, failure.index, failure.text.as_str())).collect();
+    assert_eq!(found, [(true, 1, "Le Chat"), (false, 1, "Kyutai")]);
+    assert_eq!(failures[1].reasons, ["any: Kyutai holds by *Kyutai*"]);
+    assert!(failures[0].reasons.iter().any(|line| line.contains("✗ any: @companies")), "{:?}", failures[0].reasons);
+}
