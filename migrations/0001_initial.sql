@@ -44,12 +44,14 @@ CREATE TABLE feeds (
 ) STRICT;
 CREATE INDEX feeds_due ON feeds (next_check_at) WHERE state = 'active';
 
--- ETag and Last-Modified as received, one set a URL: never sent anywhere else.
+-- ETag and Last-Modified as received, one set a URL, never sent anywhere else; lifetime_s is the
+-- freshness lifetime that came with them, which a 304 that names none renews.
 CREATE TABLE validators (
     feed_id        INTEGER NOT NULL REFERENCES feeds ON DELETE CASCADE,
     url            TEXT    NOT NULL,
     etag           BLOB,
     last_modified  BLOB,
+    lifetime_s     INTEGER,
     PRIMARY KEY (feed_id, url)
 ) STRICT, WITHOUT ROWID;
 
@@ -144,15 +146,16 @@ CREATE INDEX signature_bands_by_item ON signature_bands (item_id);
 
 -- The feeds that we publish. version grows with every change of what a digest shows.
 CREATE TABLE digests (
-    digest      TEXT    PRIMARY KEY,
-    kind        TEXT    NOT NULL CHECK (kind IN ('stream', 'periodic')),
-    title       TEXT    NOT NULL,
-    query       TEXT    NOT NULL,
-    rule_hash   TEXT    NOT NULL DEFAULT '',              -- what its membership was last computed with
-    configured  INTEGER NOT NULL CHECK (configured IN (0, 1)),
-    version     INTEGER NOT NULL DEFAULT 1,
-    changed_at  INTEGER NOT NULL,
-    created_at  INTEGER NOT NULL
+    digest        TEXT    PRIMARY KEY,
+    kind          TEXT    NOT NULL CHECK (kind IN ('stream', 'periodic')),
+    title         TEXT    NOT NULL,
+    query         TEXT    NOT NULL,
+    rule_hash     TEXT    NOT NULL DEFAULT '',           -- what its membership was last computed with
+    configured    INTEGER NOT NULL CHECK (configured IN (0, 1)),
+    version       INTEGER NOT NULL DEFAULT 1,
+    changed_at    INTEGER NOT NULL,
+    created_at    INTEGER NOT NULL,
+    cut_until_at  INTEGER                                -- issues were cut for all that entered before
 ) STRICT, WITHOUT ROWID;
 
 -- The issues of periodic digests. An issue, once cut, keeps its stories.

@@ -4,6 +4,7 @@
 //! *planned* against what is known, *classified* by rules that explain themselves, gathered into
 //! *stories*, *stored* in one transaction, published as *digests* and *served*.
 
+pub mod app;
 pub mod classifier;
 pub mod cli;
 pub mod config;
@@ -16,5 +17,6 @@ pub mod model;
 pub mod query;
 pub mod refresh;
 pub mod scheduler;
+pub mod service;
 pub mod store;
 pub mod stories;

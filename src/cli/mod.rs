@@ -5,6 +5,10 @@
 
 mod logging;
 mod output;
+mod status;
+mod workplace;
+
+use workplace::Workplace;
 
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
@@ -41,7 +45,9 @@ pub struct Context {
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    Status(status::Args),
+}
 
 /// Runs the command of the process's arguments.
 #[must_use]
@@ -58,6 +64,8 @@ pub fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let _context = &arguments.context;
-    match arguments.command {}
+    let context = &arguments.context;
+    match &arguments.command {
+        Command::Status(args) => status::run(args, context),
+    }
 }

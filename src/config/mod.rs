@@ -1,6 +1,67 @@
 //! The config: files to validated settings, with diagnostics that name file, line and column.
 //!
-//! Pure but for [`load`]. Nothing is silently ignored, and all errors are reported at once.
+//! Pure but for [`load`], which reads files. Nothing is silently ignored, and all errors of all
+//! files are reported at once. A config is valid as a whole or not at all: there is no half of one.
 
+mod diagnostics;
+mod digests;
+mod environment;
+mod feeds;
+mod include;
+pub mod opml;
+mod reader;
+mod rules;
+mod secrets;
+mod service;
 mod settings;
+mod source;
+mod toml_string;
+mod tree;
+mod values;
+
+pub use diagnostics::{Diagnostic, Diagnostics, PlacedMessage};
+pub use environment::{Environment, NotFound, find};
 pub use settings::*;
+pub use values::parse_web_address;
+
+use diagnostics::Report;
+use secrets::Secrets;
+use std::path::Path;
+
+/// A valid config, and what is doubtful in it.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    pub settings: Settings,
+    pub warnings: Diagnostics,
+}
+
+/// Reads the entry file and all that it includes.
+///
+/// # Errors
+/// Everything that is wrong, in all files, in their order.
+pub fn load(path: &Path, environment: &Environment) -> Result<Loaded, Diagnostics> {
+    let report = Report::default();
+    let files = include::read_all(path, &report);
+    let secrets = Secrets { environment, report: &report };
+    let documents = &files.documents;
+    reader::check_sections(documents, &SECTIONS, &report);
+    let http = service::http(documents, &secrets);
+    let fetch = service::fetch(documents, &http.public_url, &secrets);
+    let rules = rules::read(documents, &report);
+    let settings = Settings {
+        service: service::service(documents, environment, &report),
+        retention: service::retention(documents, &report),
+        feeds: feeds::read(&files, &fetch, &secrets),
+        digests: digests::read(documents, &rules, &report),
+        rules: rules.set,
+        http,
+        fetch,
+        files: files.paths,
+    };
+    report.drop_consequences(&files.syntax_errors);
+    let (errors, warnings) = report.finish();
+    if errors.is_empty() { Ok(Loaded { settings, warnings }) } else { Err(errors) }
+}
+
+/// What may stand at the top of a file.
+const SECTIONS: [&str; 9] = ["include", "service", "http", "fetch", "retention", "feeds", "lists", "tags", "digests"];

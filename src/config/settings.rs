@@ -35,6 +35,17 @@ pub struct HttpSettings {
     pub public_url: Url,
     /// WebSub hubs to name in our feeds and to ping.
     pub hubs: Vec<Url>,
+    /// Who may change state through pages; `None`: nobody.
+    pub login: Option<Login>,
+    /// The bearer token that may change state through the API; `None`: none does.
+    pub token: Option<Secret>,
+}
+
+/// A user's name and password.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Login {
+    pub username: String,
+    pub password: Secret,
 }
 
 /// How often a feed is polled.
@@ -87,6 +98,24 @@ pub struct FeedSettings {
     pub headers: Vec<(String, String)>,
     pub basic_auth: Option<(String, Secret)>,
     pub proxy: Option<Url>,
+}
+
+impl FeedSettings {
+    /// A feed of which nothing is configured but its URL.
+    pub fn new(url: Url) -> Self {
+        Self {
+            url,
+            title: None,
+            groups: Vec::new(),
+            interval: None,
+            language: None,
+            full_text: false,
+            enabled: true,
+            headers: Vec::new(),
+            basic_auth: None,
+            proxy: None,
+        }
+    }
 }
 
 /// A secret read from a file or the environment; never shown.

@@ -1,1 +1,22 @@
-//! Digests: membership, periods, issues.
+//! Digests: ids of entries, periods and issues, and what an entry says.
+//!
+//! Pure: takes stories, memberships and `now`, gives values to publish. It writes no format (that is
+//! `export`) and decides nothing about which story matches (that is `classifier`).
+
+mod calendar;
+mod document;
+mod entry;
+mod identity;
+mod issue;
+mod issue_text;
+mod issues;
+mod publisher;
+
+pub use calendar::{BadSchedule, Calendar, PERIODS_PER_CALL, Period};
+pub use document::document;
+pub use entry::{reason, story_entry};
+pub use identity::{feed_id, issue_entry_id, story_entry_id};
+pub use issue::{issue_entry, issue_groups};
+pub use issue_text::{IssueGroup, issue_html, issue_plain_text};
+pub use issues::{Cut, assign};
+pub use publisher::Publisher;

@@ -20,9 +20,8 @@ pub use freshness::Freshness;
 pub use redirect::{Adoption, adoption};
 
 use crate::config::{FeedSettings, Secret};
-use crate::model::Validators;
+pub use crate::model::{RedirectMemory, Remembered};
 use bytes::Bytes;
-use jiff::SignedDuration;
 use url::Url;
 
 /// What we accept where a feed is expected.
@@ -71,16 +70,6 @@ impl FetchRequest {
             ..Self::new(feed.url.clone())
         }
     }
-}
-
-/// What an address told us with its last good answer, to be stored with the items of that answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Remembered {
-    /// The address that issued the validators; they are never sent to another.
-    pub url: Url,
-    pub validators: Validators,
-    /// The freshness lifetime it gave; a 304 that names none renews this one.
-    pub lifetime: Option<SignedDuration>,
 }
 
 /// How a visit ended, when it ended as HTTP foresees.

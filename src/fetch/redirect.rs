@@ -1,10 +1,10 @@
 //! Redirects: where one leads, and when a permanent one is believed.
 //!
-//! Pure. Following them is the client's; keeping what was seen is the store's.
+//! Pure. Following them is the client's; keeping [`RedirectMemory`] is the store's.
 
 use super::error::RedirectFault;
-use crate::model::{StoredRedirect, Timestamp};
-use jiff::SignedDuration;
+use crate::model::RedirectMemory;
+use jiff::{SignedDuration, Timestamp};
 use url::Url;
 
 /// Redirects followed on one visit.
@@ -34,7 +34,7 @@ pub(super) fn target(base: &Url, location: Option<&[u8]>) -> Result<Url, Redirec
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Adoption {
     /// Store this (`None`: forget what was stored) and go on asking the old address.
-    Remember(Option<StoredRedirect>),
+    Remember(Option<RedirectMemory>),
     /// Ask this address from now on; keep the old one as the feed's identity.
     Adopt(Url),
 }
@@ -42,22 +42,24 @@ pub enum Adoption {
 /// Decides on a permanent redirect after a visit that gave a parseable feed or a 304.
 ///
 /// `from` is the address that was asked, `observed` the end of the unbroken leading run of 301 and
-/// 308. A failed visit must not be put in: it neither counts nor resets. The same target needs 5
-/// good answers over 7 days; a mere step from http to https on the same host and path is believed at once.
-pub fn adoption(from: &Url, stored: Option<&StoredRedirect>, observed: Option<&Url>, now: Timestamp) -> Adoption {
+/// 308. A failed visit must not be put in: it neither counts nor resets. The same target needs 5 good answers over 7 days;
+/// a mere step from http to https on the same host and path is believed at once.
+pub fn adoption(from: &Url, memory: Option<&RedirectMemory>, observed: Option<&Url>, now: Timestamp) -> Adoption {
     let Some(target) = observed.filter(|target| *target != from) else { return Adoption::Remember(None) };
     if only_becomes_secure(from, target) {
         return Adoption::Adopt(target.clone());
     }
-    let same = stored.filter(|stored| stored.url == target.as_str());
-    let seen = StoredRedirect {
-        url: target.to_string(),
-        count: same.map_or(1, |stored| stored.count.saturating_add(1)),
+    let seen = match memory.filter(|memory| memory.target == *target) {
         // A clock that was set back must not make the wait longer than it is.
-        since_at: same.map_or(now, |stored| stored.since_at.min(now)),
+        Some(memory) => RedirectMemory {
+            first_seen_at: memory.first_seen_at.min(now),
+            answers: memory.answers.saturating_add(1),
+            ..memory.clone()
+        },
+        None => RedirectMemory { target: target.clone(), first_seen_at: now, answers: 1 },
     };
-    if seen.count >= ADOPT_AFTER_ANSWERS && now.duration_since(seen.since_at) >= ADOPT_AFTER {
-        Adoption::Adopt(target.clone())
+    if seen.answers >= ADOPT_AFTER_ANSWERS && now.duration_since(seen.first_seen_at) >= ADOPT_AFTER {
+        Adoption::Adopt(seen.target)
     } else {
         Adoption::Remember(Some(seen))
     }
@@ -113,33 +115,33 @@ mod tests {
         let (from, to) = (url("https://old.example/feed"), url("https://new.example/feed"));
         let start: Timestamp = "2026-11-24T07:00:00Z".parse().unwrap();
         let at = |hours| start + SignedDuration::from_hours(hours);
-        let mut stored = None;
+        let mut memory = None;
         for (hours, adopted) in
             [(0, false), (24, false), (48, false), (72, false), (96, false), (167, false), (168, true)]
         {
-            match adoption(&from, stored.as_ref(), Some(&to), at(hours)) {
+            match adoption(&from, memory.as_ref(), Some(&to), at(hours)) {
                 Adoption::Remember(next) => {
                     assert!(!adopted, "{hours}");
-                    stored = next;
+                    memory = next;
                 }
                 Adoption::Adopt(target) => assert!(adopted && target == to, "{hours}"),
             }
         }
-        let rare = StoredRedirect { url: to.to_string(), since_at: start, count: 3 };
+        let rare = RedirectMemory { target: to.clone(), first_seen_at: start, answers: 3 };
         let next = adoption(&from, Some(&rare), Some(&to), at(2000));
-        assert!(matches!(next, Adoption::Remember(Some(seen)) if seen.count == 4));
+        assert!(matches!(next, Adoption::Remember(Some(memory)) if memory.answers == 4));
     }
 
     #[test]
     fn p27_another_target_begins_anew_and_a_redirect_taken_back_is_forgotten() {
         let from = url("https://old.example/feed");
         let start: Timestamp = "2026-11-24T07:00:00Z".parse().unwrap();
-        let stored = StoredRedirect { url: "https://new.example/feed".to_owned(), since_at: start, count: 4 };
+        let memory = RedirectMemory { target: url("https://new.example/feed"), first_seen_at: start, answers: 4 };
         let later = start + SignedDuration::from_hours(200);
         let other = url("https://other.example/feed");
-        let expected = StoredRedirect { url: other.to_string(), since_at: later, count: 1 };
-        assert_eq!(adoption(&from, Some(&stored), Some(&other), later), Adoption::Remember(Some(expected)));
-        assert_eq!(adoption(&from, Some(&stored), None, later), Adoption::Remember(None));
+        let expected = RedirectMemory { target: other.clone(), first_seen_at: later, answers: 1 };
+        assert_eq!(adoption(&from, Some(&memory), Some(&other), later), Adoption::Remember(Some(expected)));
+        assert_eq!(adoption(&from, Some(&memory), None, later), Adoption::Remember(None));
     }
 
     #[test]

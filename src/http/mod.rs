@@ -1,1 +1,162 @@
-//! Serving: feeds, pages, API, metrics. Reads, formats, answers; never fetches.
+//! Serving: feeds, pages, API, metrics. Reads, formats, answers; never fetches, and holds no SQL.
+//!
+//! [`serve`] runs the [`router`] of an [`AppState`] on a listener. Every request passes [`shell`], which
+//! refuses, bounds, protects and counts; what is left to a route is one read and one answer.
+
+mod conditional;
+mod digests;
+mod documents;
+mod guard;
+mod health;
+mod negotiation;
+mod operations;
+mod pages;
+mod patience;
+mod representation;
+mod server;
+
+pub use documents::{configured_digest, digest_document, issue_with_stories, public_outline, publisher};
+pub use health::{Health, RefusedReload};
+pub use operations::HttpMetrics;
+pub use server::{Limits, serve};
+
+use crate::config::Settings;
+use crate::model::Timestamp;
+use crate::store::Store;
+use axum::Router;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::header::{self, HeaderName, HeaderValue};
+use axum::http::{StatusCode, Uri};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+pub use digests::DocumentCache;
+use futures_util::FutureExt as _;
+use guard::KnownHosts;
+use pages::error_page;
+use prometheus_client::registry::Registry;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// For a route to come to its answer, reading the request's body included.
+const ANSWER_DEADLINE: Duration = Duration::from_secs(20);
+
+/// Nothing but our own style sheet and images; a page with a script says so itself.
+const PAGE_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; \
+    frame-ancestors 'none'";
+
+/// What the routes work with; filled by the composition root.
+#[derive(Clone)]
+pub struct AppState {
+    pub store: Arc<Store>,
+    /// The settings in force; changes on reload.
+    pub settings: watch::Receiver<Arc<Settings>>,
+    pub health: Arc<Health>,
+    /// Everybody's metrics.
+    pub registry: Arc<Registry>,
+    pub metrics: HttpMetrics,
+    pub started_at: Timestamp,
+    /// The wall clock.
+    pub clock: fn() -> Timestamp,
+    /// Empty at first.
+    pub documents: Arc<DocumentCache>,
+}
+
+impl std::fmt::Debug for AppState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AppState").field("started_at", &self.started_at).finish_non_exhaustive()
+    }
+}
+
+impl AppState {
+    fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.settings.borrow())
+    }
+
+    fn now(&self) -> Timestamp {
+        (self.clock)()
+    }
+}
+
+/// Every address that veille answers.
+pub fn router(state: AppState) -> Router {
+    Router::new()
+        .merge(pages::routes())
+        .merge(digests::routes())
+        .route("/healthz", get(operations::healthz))
+        .route("/readyz", get(operations::readyz))
+        .route("/metrics", get(operations::metrics))
+        .fallback(not_found)
+        .layer(from_fn_with_state(state.clone(), shell))
+        .with_state(state)
+}
+
+async fn not_found(uri: Uri) -> Response {
+    refuse(&uri, StatusCode::NOT_FOUND, "there is nothing at this address")
+}
+
+/// What every request passes on its way in and out.
+async fn shell(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let uri = request.uri().clone();
+    let http = &state.settings().http;
+    let hosts = KnownHosts::new(http.listen.ip(), &http.public_url);
+    let mut response = match guard::inspect(&request, &hosts) {
+        Ok(()) => answer(request, next, &uri).await,
+        Err(refusal) => {
+            let mut response = refuse(&uri, refusal.status, refusal.reason);
+            // What is left of a request that was not understood must not be read as the next one.
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            response
+        }
+    };
+    protect(response.headers_mut());
+    state.metrics.count(route.as_ref().map(MatchedPath::as_str), response.status());
+    response
+}
+
+async fn answer(request: Request, next: Next, uri: &Uri) -> Response {
+    let answered = AssertUnwindSafe(next.run(request)).catch_unwind();
+    match tokio::time::timeout(ANSWER_DEADLINE, answered).await {
+        Ok(Ok(response)) if response.status() == StatusCode::METHOD_NOT_ALLOWED => {
+            let mut refused = refuse(uri, StatusCode::METHOD_NOT_ALLOWED, "this address can only be read: use GET");
+            if let Some(allowed) = response.headers().get(header::ALLOW) {
+                refused.headers_mut().insert(header::ALLOW, allowed.clone());
+            }
+            refused
+        }
+        Ok(Ok(response)) => response,
+        Ok(Err(_panic)) => {
+            tracing::error!(path = uri.path(), "http: a route panicked; this is a defect of veille");
+            refuse(uri, StatusCode::INTERNAL_SERVER_ERROR, "this is a defect of veille; the log has more")
+        }
+        Err(_elapsed) => {
+            tracing::warn!(path = uri.path(), "http: no answer within {} s", ANSWER_DEADLINE.as_secs());
+            refuse(uri, StatusCode::SERVICE_UNAVAILABLE, "the answer took too long; try again later")
+        }
+    }
+}
+
+/// A small answer that says no: JSON for the API, else a page.
+fn refuse(uri: &Uri, status: StatusCode, reason: &str) -> Response {
+    if uri.path().starts_with("/api/") {
+        return (status, axum::Json(serde_json::json!({ "error": reason }))).into_response();
+    }
+    (status, error_page(status, reason)).into_response()
+}
+
+/// Headers that every answer carries; a route's own policy stays.
+fn protect(headers: &mut axum::http::HeaderMap) {
+    const ALWAYS: [(HeaderName, &str); 5] = [
+        (header::CONTENT_SECURITY_POLICY, PAGE_POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    ];
+    for (name, value) in ALWAYS {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+}

@@ -75,6 +75,13 @@ pub struct Membership {
     pub updated_at: Timestamp,
 }
 
+/// A story that waits for the next issue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PendingEntry {
+    pub sequence: i64,
+    pub entered_at: Timestamp,
+}
+
 /// Row number of an issue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 pub struct IssueId(pub i64);

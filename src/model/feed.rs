@@ -1,7 +1,9 @@
 //! Feeds: what we poll, and how each of them is doing.
 
 use crate::model::Timestamp;
+use jiff::SignedDuration;
 use serde::Serialize;
+use url::Url;
 
 /// Row number of a feed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -59,13 +61,23 @@ pub enum ItemIdentity {
     Content,
 }
 
-/// A permanent redirect that was seen but is not adopted yet.
+/// What an address told us with its last good answer, to be stored with the items of that answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredRedirect {
-    pub url: String,
-    /// Visits in a row that were led there and found a feed.
-    pub count: u32,
-    pub since_at: Timestamp,
+pub struct Remembered {
+    /// The address that issued the validators; they are never sent to another.
+    pub url: Url,
+    pub validators: Validators,
+    /// The freshness lifetime it gave; a 304 that names none renews this one.
+    pub lifetime: Option<SignedDuration>,
+}
+
+/// The permanent redirect that a feed has been showing lately.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RedirectMemory {
+    pub target: Url,
+    pub first_seen_at: Timestamp,
+    /// Visits that ended with a parseable feed (or its 304) behind this same target.
+    pub answers: u32,
 }
 
 /// All that is known of one feed between two visits. A refresh reads it, and writes back what it
@@ -102,9 +114,9 @@ pub struct FeedRecord {
     pub last_error: Option<String>,
     pub overflow_count: u32,
     pub last_overflow_at: Option<Timestamp>,
-    pub redirect: Option<StoredRedirect>,
-    /// One set a URL that issued them.
-    pub validators: Vec<(String, Validators)>,
+    pub redirect: Option<RedirectMemory>,
+    /// What each address on the way said with its last good answer.
+    pub remembered: Vec<Remembered>,
 }
 
 impl FeedRecord {

@@ -7,12 +7,18 @@
 mod digest;
 mod feed;
 mod item;
+mod publication;
 mod story;
 mod tag;
 
-pub use digest::{ConfiguredDigest, DigestKind, DigestName, DigestSpec, GroupBy, Issue, IssueId, Membership, Schedule};
-pub use feed::{ConfiguredFeed, FeedHealth, FeedId, FeedRecord, FeedState, ItemIdentity, StoredRedirect, Validators};
+pub use digest::{
+    ConfiguredDigest, DigestKind, DigestName, DigestSpec, GroupBy, Issue, IssueId, Membership, PendingEntry, Schedule,
+};
+pub use feed::{
+    ConfiguredFeed, FeedHealth, FeedId, FeedRecord, FeedState, ItemIdentity, RedirectMemory, Remembered, Validators,
+};
 pub use item::{ContentHash, Enclosure, Item, ItemContent, ItemId, ItemKey, ItemKeys, KnownItem, NewItem, ordered_at};
 pub use jiff::Timestamp;
+pub use publication::{EntryLink, EntrySource, FeedAddresses, PublishedCategory, PublishedEntry, PublishedFeed};
 pub use story::{EntryId, Story, StoryId};
 pub use tag::{Evidence, Field, TagMatch, TagName, TagOrigin};

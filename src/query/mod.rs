@@ -1,21 +1,58 @@
 //! The query language: one language for tagging rules, digests and search.
+//!
+//! Owns text -> syntax tree -> text, and all that can be said of a query without matching it: diagnostics with
+//! byte spans, lints, references to lists and tags. It knows nothing of folding, tokens or items; that is `classifier`.
+//! The manual is `docs/query-language.md`, whose examples are run by tests.
 
+mod compare;
+mod lexer;
+mod lint;
+mod parser;
+mod print;
 mod rules;
-pub use rules::{RuleSet, ScoreClause, TagRule};
+mod tree;
 
-/// A parsed query.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Query;
+pub use compare::{CompareOp, Comparison};
+pub use rules::{RuleSet, ScoreClause, TagRule};
+pub use tree::{Expr, ExprKind, Proximity, ProximityKind, Query, Reference, ReferenceKind, Scope, Term};
+
+use std::ops::Range;
+
+/// Largest `n` of `NEAR/n`, in words. Beyond it, "near" says no more than AND does.
+pub const MAX_DISTANCE_WORDS: u16 = 100;
+/// `n` where `NEAR` or `BEFORE` is written without one.
+pub const DEFAULT_DISTANCE_WORDS: u16 = 10;
+/// Deepest nesting of parentheses, NOT, scopes and chained NEARs.
+pub const MAX_DEPTH: usize = 64;
+/// Longest query, in bytes.
+pub const MAX_QUERY_BYTES: usize = 256 * 1024;
+/// Largest compiled program of one `/regex/`, in bytes. With 1 MiB, `a{0,1000}a{0,1000}a{0,1000}b` takes seconds
+/// on 64 KiB of text; with 128 KiB every pattern tried stays within 22 ms.
+pub const MAX_REGEX_PROGRAM_BYTES: usize = 128 * 1024;
 
 /// What is wrong, or doubtful, in a query: where, what, and what was probably meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueryDiagnostic {
     pub severity: Severity,
     /// Bytes of the query's text.
-    pub span: std::ops::Range<usize>,
+    pub span: Range<usize>,
     pub message: String,
     /// What was probably meant, or what to do.
     pub help: Option<String>,
+}
+
+impl QueryDiagnostic {
+    fn error(span: Range<usize>, message: impl Into<String>) -> Self {
+        QueryDiagnostic { severity: Severity::Error, span, message: message.into(), help: None }
+    }
+
+    fn warning(span: Range<usize>, message: impl Into<String>) -> Self {
+        QueryDiagnostic { severity: Severity::Warning, ..Self::error(span, message) }
+    }
+
+    fn with_help(self, help: impl Into<String>) -> Self {
+        QueryDiagnostic { help: Some(help.into()), ..self }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,15 +65,41 @@ pub enum Severity {
 ///
 /// # Errors
 /// At least one diagnostic of severity [`Severity::Error`].
+///
+/// ```
+/// let (query, lints) = veille::query::parse("mistral NOT NEAR/3 bugatti").unwrap();
+/// assert_eq!(query.to_string(), "mistral NOT NEAR/3 bugatti");
+/// assert!(lints.is_empty());
+/// let errors = veille::query::parse("mistral or lighton").unwrap_err();
+/// assert_eq!(errors[0].span, 8..10);
+/// ```
 pub fn parse(text: &str) -> Result<(Query, Vec<QueryDiagnostic>), Vec<QueryDiagnostic>> {
-    let _ = text;
-    Ok((Query, Vec::new()))
+    finish(text, parser::parse_query(text))
 }
 
 /// A term of a list: like [`parse`], but a text with blanks is a phrase: `Mistral AI`, `=AI`, `LLM*`, `@other-list`.
 ///
 /// # Errors
-/// As [`parse`].
+/// As [`parse`]; a text that can only be a query (`a NEAR/3 b`) is one.
 pub fn parse_term(text: &str) -> Result<(Query, Vec<QueryDiagnostic>), Vec<QueryDiagnostic>> {
-    parse(text)
+    finish(text, parser::parse_list_term(text))
 }
+
+fn finish(
+    text: &str,
+    (root, mut diagnostics): (Option<Expr>, Vec<QueryDiagnostic>),
+) -> Result<(Query, Vec<QueryDiagnostic>), Vec<QueryDiagnostic>> {
+    if let Some(root) = &root {
+        lint::lint(text, root, &mut diagnostics);
+    }
+    diagnostics.sort_by_key(|d| (d.span.start, d.span.end));
+    diagnostics.dedup();
+    let failed = diagnostics.iter().any(|d| d.severity == Severity::Error);
+    match root {
+        Some(root) if !failed => Ok((Query { root, text: text.to_string() }, diagnostics)),
+        _ => Err(diagnostics),
+    }
+}
+
+#[cfg(test)]
+mod tests;

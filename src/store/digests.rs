@@ -2,7 +2,9 @@
 
 use super::rows::{collect, count, instant_at, millis, to_json};
 use super::{ReadTx, StoreError, WriteTx};
-use crate::model::{ConfiguredDigest, DigestName, EntryId, Issue, IssueId, Membership, Story, StoryId, Timestamp};
+use crate::model::{
+    ConfiguredDigest, DigestName, EntryId, Issue, IssueId, Membership, PendingEntry, Story, StoryId, Timestamp,
+};
 use rusqlite::{OptionalExtension, Row, params};
 
 /// Grows with every change of what a digest shows; what is cached is cached per version.
@@ -10,13 +12,6 @@ use rusqlite::{OptionalExtension, Row, params};
 pub struct DigestVersion {
     pub version: i64,
     pub changed_at: Timestamp,
-}
-
-/// A story that waits for the next issue.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PendingEntry {
-    pub sequence: i64,
-    pub entered_at: Timestamp,
 }
 
 /// An issue about to be cut: its period and the entries that go into it.
@@ -91,12 +86,11 @@ impl ReadTx<'_> {
         self.with_stories(collect(rows)?)
     }
 
-    /// Until when a digest's issues reach: the end of the newest, else when the digest was first configured.
-    pub fn issues_reach_to(&self, digest: &DigestName) -> Result<Option<Timestamp>, StoreError> {
-        let sql = "SELECT coalesce((SELECT max(ends_at) FROM issues i WHERE i.digest = d.digest), created_at) AS reach_to \
-                   FROM digests d WHERE digest = ?1";
+    /// Until when a digest's issues have been cut; when it was first configured, if none ever was.
+    pub fn cut_until_at(&self, digest: &DigestName) -> Result<Option<Timestamp>, StoreError> {
+        let sql = "SELECT coalesce(cut_until_at, created_at) AS until_at FROM digests WHERE digest = ?1";
         let mut statement = self.connection.prepare_cached(sql)?;
-        Ok(statement.query_row([&digest.0], |row| instant_at(row, "reach_to")).optional()?)
+        Ok(statement.query_row([&digest.0], |row| instant_at(row, "until_at")).optional()?)
     }
 
     /// Stories that entered and are in no issue yet, in the order in which they entered.
@@ -218,29 +212,40 @@ impl WriteTx<'_> {
         self.digests_of(story)?.iter().try_for_each(|digest| self.raise_version(digest, now))
     }
 
-    /// Cuts an issue: from now on these entries are in it, and in no other.
-    ///
-    /// An entry that another cut took meanwhile stays where it is.
-    pub fn cut_issue(&self, digest: &DigestName, issue: &NewIssue, now: Timestamp) -> Result<IssueId, StoreError> {
-        self.connection
-            .prepare_cached(
-                "INSERT INTO issues (digest, period, entry_id, starts_at, ends_at, cut_at, updated_at) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)",
-            )?
-            .execute(params![
-                digest.0,
-                issue.period,
-                issue.entry_id.0,
-                millis(issue.starts_at),
-                millis(issue.ends_at),
-                millis(now)
-            ])?;
-        let id = IssueId(self.connection.last_insert_rowid());
+    /// Cuts issues: from now on their entries are in them and in no other, and all that entered before
+    /// `until` has had its cut, whether there was anything to put into an issue or not.
+    pub fn cut_issues(
+        &self,
+        digest: &DigestName,
+        issues: &[NewIssue],
+        until: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        for issue in issues {
+            self.cut_issue(digest, issue, now)?;
+        }
+        let sql = "UPDATE digests SET cut_until_at = max(coalesce(cut_until_at, ?2), ?2) WHERE digest = ?1";
+        self.connection.prepare_cached(sql)?.execute(params![digest.0, millis(until)])?;
+        Ok(())
+    }
+
+    fn cut_issue(&self, digest: &DigestName, issue: &NewIssue, now: Timestamp) -> Result<(), StoreError> {
+        let sql = "INSERT INTO issues (digest, period, entry_id, starts_at, ends_at, cut_at, updated_at) \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)";
+        let (starts_at, ends_at) = (millis(issue.starts_at), millis(issue.ends_at));
+        self.connection.prepare_cached(sql)?.execute(params![
+            digest.0,
+            issue.period,
+            issue.entry_id.0,
+            starts_at,
+            ends_at,
+            millis(now)
+        ])?;
+        let id = self.connection.last_insert_rowid();
         let sql = "UPDATE digest_entries SET issue_id = ?2 WHERE digest = ?1 AND issue_id IS NULL \
                    AND sequence IN (SELECT value FROM json_each(?3))";
-        self.connection.prepare_cached(sql)?.execute(params![digest.0, id.0, to_json(&issue.sequences)])?;
-        self.raise_version(digest, now)?;
-        Ok(id)
+        self.connection.prepare_cached(sql)?.execute(params![digest.0, id, to_json(&issue.sequences)])?;
+        self.raise_version(digest, now)
     }
 
     fn raise_version(&self, digest: &DigestName, now: Timestamp) -> Result<(), StoreError> {

@@ -11,6 +11,11 @@ pub enum StoreError {
         path.display(), path.display()
     )]
     Newer { path: PathBuf, found: i64, known: i64 },
+    #[error(
+        "{}: the database has schema {found} and this veille wants {known}; start `veille run` once to bring it up to date",
+        path.display()
+    )]
+    Older { path: PathBuf, found: i64, known: i64 },
     #[error("{}: this is not a database of veille; move it away, or choose another data directory", path.display())]
     Foreign { path: PathBuf },
     #[error("{}: the database is damaged ({detail}); restore a backup (see `veille backup`)", path.display())]

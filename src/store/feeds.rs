@@ -3,9 +3,12 @@
 use super::rows::{collect, count, from_json, instant_at, millis, optional_instant_at, optional_millis, to_json};
 use super::{ReadTx, StoreError, WriteTx};
 use crate::model::{
-    ConfiguredFeed, FeedHealth, FeedId, FeedRecord, FeedState, ItemIdentity, StoredRedirect, Timestamp, Validators,
+    ConfiguredFeed, FeedHealth, FeedId, FeedRecord, FeedState, ItemIdentity, RedirectMemory, Remembered, Timestamp,
+    Validators,
 };
+use jiff::SignedDuration;
 use rusqlite::{OptionalExtension, Row, named_params, params};
+use url::Url;
 
 const COLUMNS: &str = "feed_id, url, fetch_url, configured_title, title, site_url, language, groups, state, \
     item_identity, next_check_at, next_check_reason, last_refresh_at, last_success_at, last_new_item_at, last_status, \
@@ -80,18 +83,22 @@ impl ReadTx<'_> {
         for row in rows {
             let (groups, mut record) = row?;
             record.groups = from_json("groups", &groups)?;
-            record.validators = self.validators(record.id)?;
+            record.remembered = self.remembered(record.id)?;
             records.push(record);
         }
         Ok(records)
     }
 
-    fn validators(&self, feed: FeedId) -> Result<Vec<(String, Validators)>, StoreError> {
-        let sql = "SELECT url, etag, last_modified FROM validators WHERE feed_id = ?1";
+    fn remembered(&self, feed: FeedId) -> Result<Vec<Remembered>, StoreError> {
+        let sql = "SELECT url, etag, last_modified, lifetime_s FROM validators WHERE feed_id = ?1";
         let mut statement = self.connection.prepare_cached(sql)?;
-        collect(statement.query_map([feed.0], |row| {
-            Ok((row.get("url")?, Validators { etag: row.get("etag")?, last_modified: row.get("last_modified")? }))
-        })?)
+        let rows = statement.query_map([feed.0], |row| {
+            let validators = Validators { etag: row.get("etag")?, last_modified: row.get("last_modified")? };
+            let lifetime: Option<i64> = row.get("lifetime_s")?;
+            Ok((row.get::<_, String>("url")?, validators, lifetime.map(SignedDuration::from_secs)))
+        })?;
+        let with_url = |(url, validators, lifetime)| Ok(Remembered { url: address("url", url)?, validators, lifetime });
+        collect(rows)?.into_iter().map(with_url).collect()
     }
 }
 
@@ -172,11 +179,11 @@ impl WriteTx<'_> {
                 ":last_error": feed.last_error,
                 ":overflow_count": feed.overflow_count,
                 ":last_overflow_at": optional_millis(feed.last_overflow_at),
-                ":redirect_url": redirect.map(|redirect| &redirect.url),
-                ":redirect_count": redirect.map_or(0, |redirect| redirect.count),
-                ":redirect_since_at": redirect.map(|redirect| millis(redirect.since_at)),
+                ":redirect_url": redirect.map(|redirect| redirect.target.as_str()),
+                ":redirect_count": redirect.map_or(0, |redirect| redirect.answers),
+                ":redirect_since_at": redirect.map(|redirect| millis(redirect.first_seen_at)),
             })?;
-        self.save_validators(feed)
+        self.save_remembered(feed)
     }
 
     /// Moves feeds' next checks, as after a long sleep.
@@ -197,12 +204,19 @@ impl WriteTx<'_> {
         Ok(())
     }
 
-    fn save_validators(&self, feed: &FeedRecord) -> Result<(), StoreError> {
+    fn save_remembered(&self, feed: &FeedRecord) -> Result<(), StoreError> {
         self.connection.prepare_cached("DELETE FROM validators WHERE feed_id = ?1")?.execute([feed.id.0])?;
-        let sql = "INSERT INTO validators (feed_id, url, etag, last_modified) VALUES (?1, ?2, ?3, ?4)";
+        let sql = "INSERT INTO validators (feed_id, url, etag, last_modified, lifetime_s) VALUES (?1, ?2, ?3, ?4, ?5)";
         let mut statement = self.connection.prepare_cached(sql)?;
-        for (url, validators) in feed.validators.iter().filter(|(_, validators)| !validators.is_empty()) {
-            statement.execute(params![feed.id.0, url, validators.etag, validators.last_modified])?;
+        for Remembered { url, validators, lifetime } in &feed.remembered {
+            let lifetime_s = lifetime.map(|lifetime| lifetime.as_secs());
+            statement.execute(params![
+                feed.id.0,
+                url.as_str(),
+                validators.etag,
+                validators.last_modified,
+                lifetime_s
+            ])?;
         }
         Ok(())
     }
@@ -239,12 +253,11 @@ fn record(row: &Row<'_>) -> rusqlite::Result<FeedRecord> {
         last_error: row.get("last_error")?,
         overflow_count: row.get("overflow_count")?,
         last_overflow_at: optional_instant_at(row, "last_overflow_at")?,
-        redirect: redirect_url.zip(redirect_since_at).map(|(url, since_at)| StoredRedirect {
-            url,
-            count: redirect_count,
-            since_at,
-        }),
-        validators: Vec::new(),
+        redirect: redirect_url
+            .and_then(|url| Url::parse(&url).ok())
+            .zip(redirect_since_at)
+            .map(|(target, first_seen_at)| RedirectMemory { target, first_seen_at, answers: redirect_count }),
+        remembered: Vec::new(),
     })
 }
 
@@ -270,6 +283,10 @@ fn health(row: &Row<'_>) -> rusqlite::Result<FeedHealth> {
         items: count(row.get("items")?),
         items_last_week: count(row.get("items_last_week")?),
     })
+}
+
+fn address(column: &'static str, text: String) -> Result<Url, StoreError> {
+    Url::parse(&text).map_err(|error| StoreError::Content { column, detail: format!("`{text}`: {error}") })
 }
 
 const STATES: [(FeedState, &str); 5] = [

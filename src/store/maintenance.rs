@@ -140,6 +140,11 @@ impl WriteTx<'_> {
     }
 }
 
+pub(super) fn checkpoint(connection: &Connection) -> Result<(), StoreError> {
+    connection.execute_batch("PRAGMA optimize")?;
+    Ok(connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?)
+}
+
 /// Copies a database page by page while others use it (SQLite's online backup).
 pub(super) fn backup(connection: &Connection, target: &Path) -> Result<(), StoreError> {
     let unusable = |detail: String| StoreError::Unusable { path: target.to_owned(), detail };

@@ -17,7 +17,7 @@ mod stories;
 mod tags;
 mod writer;
 
-pub use digests::{DigestVersion, NewIssue, PendingEntry};
+pub use digests::{DigestVersion, NewIssue};
 pub use error::StoreError;
 pub use items::{ItemFilter, KnownItems};
 pub use lock::DirectoryLock;
@@ -70,13 +70,19 @@ impl Store {
         Ok(Self { writer: Writer::start(connection), readers, path })
     }
 
-    /// Opens an existing store for reading alone: what a command does while the daemon writes.
+    /// Opens an existing store as it is, beside the daemon that may be using it: nothing is created,
+    /// migrated or checkpointed.
     ///
     /// # Errors
-    /// There is no database in `data_dir`, or as [`Store::open`].
+    /// There is no database in `data_dir`, its schema is not this veille's, or as [`Store::open`].
     pub fn open_existing(data_dir: &Path) -> Result<Self, StoreError> {
         let path = data_dir.join(DATABASE_NAME);
-        if path.exists() { Self::open(data_dir) } else { Err(StoreError::Missing { path }) }
+        if !path.exists() {
+            return Err(StoreError::Missing { path });
+        }
+        let connection = schema::open_as_it_is(&path)?;
+        let readers = Readers::open(&path, 1)?;
+        Ok(Self { writer: Writer::start(connection), readers, path })
     }
 
     #[must_use]
@@ -119,10 +125,12 @@ impl Store {
         self.readers.run(move |tx| maintenance::backup(tx.connection, &target)).await
     }
 
-    /// Waits for the last write, checkpoints the write-ahead log and closes.
-    pub fn close(self) {
-        drop(self.readers);
-        self.writer.stop();
+    /// Writes the log back into the database file, so that the file alone is the whole store.
+    ///
+    /// # Errors
+    /// The database cannot be written.
+    pub async fn checkpoint(&self) -> Result<(), StoreError> {
+        self.writer.outside_transaction(maintenance::checkpoint).await
     }
 }
 

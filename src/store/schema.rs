@@ -25,7 +25,7 @@ pub(super) fn open_for_writing(path: &Path) -> Result<Connection, StoreError> {
     let mut connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     let version = checked_version(path, &connection)?;
     configure_writer(&connection).map_err(|error| StoreError::at(path, &error))?;
-    let known = i64::try_from(MIGRATIONS.len()).expect("a handful of migrations");
+    let known = known_version();
     if version > 0 && version < known {
         let copy = path.with_extension(format!("db.before-{version}"));
         if !copy.exists() {
@@ -38,6 +38,17 @@ pub(super) fn open_for_writing(path: &Path) -> Result<Connection, StoreError> {
             detail: format!("migration {} failed, the database is as it was: {error}", index + 1),
         })?;
     }
+    Ok(connection)
+}
+
+/// A database that some `veille run` made, neither created nor migrated.
+pub(super) fn open_as_it_is(path: &Path) -> Result<Connection, StoreError> {
+    let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let (found, known) = (checked_version(path, &connection)?, known_version());
+    if found < known {
+        return Err(StoreError::Older { path: path.to_owned(), found, known });
+    }
+    configure_writer(&connection).map_err(|error| StoreError::at(path, &error))?;
     Ok(connection)
 }
 
@@ -78,13 +89,17 @@ fn checked_version(path: &Path, connection: &Connection) -> Result<i64, StoreErr
     let tables: i64 = connection
         .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
         .map_err(|error| StoreError::at(path, &error))?;
-    let known = i64::try_from(MIGRATIONS.len()).expect("a handful of migrations");
+    let known = known_version();
     match (application, version) {
         (0, 0) if tables == 0 => Ok(0),
         (APPLICATION_ID, found) if found > known => Err(StoreError::Newer { path: path.to_owned(), found, known }),
         (APPLICATION_ID, found) => Ok(found),
         _ => Err(StoreError::Foreign { path: path.to_owned() }),
     }
+}
+
+fn known_version() -> i64 {
+    i64::try_from(MIGRATIONS.len()).expect("a handful of migrations")
 }
 
 fn configure_writer(connection: &Connection) -> rusqlite::Result<()> {

@@ -14,8 +14,13 @@ use tokio::sync::oneshot;
 /// Most jobs in one commit: bounds how long the first of them waits for the last.
 const JOBS_PER_COMMIT: usize = 256;
 
+enum Job {
+    InTransaction(TransactionJob),
+    Alone(Box<dyn FnOnce(&Connection) + Send>),
+}
+
 /// Runs a job and keeps its result until the commit is known.
-type Job = Box<dyn FnOnce(&Connection) -> Answer + Send>;
+type TransactionJob = Box<dyn FnOnce(&Connection) -> Answer + Send>;
 /// Hands the result over, or why the commit failed.
 type Answer = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 
@@ -41,26 +46,44 @@ impl Writer {
         F: FnOnce(&WriteTx<'_>) -> Result<T, StoreError> + Send + 'static,
     {
         let (sender, receiver) = oneshot::channel();
-        let job: Job = Box::new(move |connection| {
+        self.send(Job::InTransaction(Box::new(move |connection| {
             let result = in_savepoint(connection, job);
             Box::new(move |committed| {
                 // The caller may have been cancelled; what it asked for is stored all the same.
                 let _ = sender.send(committed.and(result));
             })
-        });
-        let jobs = self.jobs.clone().ok_or(StoreError::Closed)?;
-        if let Err(std::sync::mpsc::TrySendError::Full(job)) = jobs.try_send(job) {
-            let sent = tokio::task::spawn_blocking(move || jobs.send(job)).await;
-            sent.map_err(|_| StoreError::Closed)?.map_err(|_| StoreError::Closed)?;
-        }
+        })))
+        .await?;
         receiver.await.map_err(|_| StoreError::Closed)?
     }
 
-    pub(super) fn stop(mut self) {
-        self.end();
+    /// Runs what SQLite does only outside a transaction.
+    pub(super) async fn outside_transaction<F>(&self, job: F) -> Result<(), StoreError>
+    where
+        F: FnOnce(&Connection) -> Result<(), StoreError> + Send + 'static,
+    {
+        let (sender, receiver) = oneshot::channel();
+        self.send(Job::Alone(Box::new(move |connection| {
+            // Nobody waits for it any more: it is done all the same.
+            let _ = sender.send(job(connection));
+        })))
+        .await?;
+        receiver.await.map_err(|_| StoreError::Closed)?
     }
 
-    fn end(&mut self) {
+    async fn send(&self, job: Job) -> Result<(), StoreError> {
+        let jobs = self.jobs.clone().ok_or(StoreError::Closed)?;
+        if let Err(std::sync::mpsc::TrySendError::Full(job)) = jobs.try_send(job) {
+            let sent = tokio::task::spawn_blocking(move || jobs.send(job)).await;
+            return sent.map_err(|_| StoreError::Closed)?.map_err(|_| StoreError::Closed);
+        }
+        Ok(())
+    }
+}
+
+/// The thread ends once all that was sent is written.
+impl Drop for Writer {
+    fn drop(&mut self) {
         drop(self.jobs.take());
         let thread = self.thread.get_mut().ok().and_then(Option::take);
         if let Some(thread) = thread
@@ -71,40 +94,40 @@ impl Writer {
     }
 }
 
-impl Drop for Writer {
-    fn drop(&mut self) {
-        self.end();
-    }
-}
-
 fn write_until_closed(connection: &Connection, queue: &Receiver<Job>) {
-    while let Ok(first) = queue.recv() {
-        write_batch(connection, first, queue);
-    }
-    // The log is written back, so that the file alone is the whole store once we have ended.
-    if let Err(error) = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
-        tracing::warn!(%error, "the write-ahead log stays for the next start");
+    let mut next = queue.recv().ok();
+    while let Some(job) = next {
+        next = match job {
+            Job::InTransaction(job) => write_batch(connection, job, queue),
+            Job::Alone(job) => {
+                job(connection);
+                None
+            }
+        }
+        .or_else(|| queue.recv().ok());
     }
 }
 
-fn write_batch(connection: &Connection, first: Job, queue: &Receiver<Job>) {
+/// Commits this job and those that wait behind it. Returns the one that cannot share their transaction.
+fn write_batch(connection: &Connection, first: TransactionJob, queue: &Receiver<Job>) -> Option<Job> {
     let begun = connection.execute_batch("BEGIN IMMEDIATE").map_err(StoreError::from);
-    let mut answers = Vec::new();
-    let mut next = Some(first);
-    while let Some(job) = next {
-        answers.push(job(connection));
-        next = if answers.len() < JOBS_PER_COMMIT { queue.try_recv().ok() } else { None };
+    let mut answers = vec![first(connection)];
+    let mut alone = None;
+    while answers.len() < JOBS_PER_COMMIT {
+        match queue.try_recv() {
+            Ok(Job::InTransaction(job)) => answers.push(job(connection)),
+            Ok(job @ Job::Alone(_)) => {
+                alone = Some(job);
+                break;
+            }
+            Err(_) => break,
+        }
     }
     let committed = begun.and_then(|()| commit(connection));
-    if let Err(error) = &committed {
-        tracing::debug!(%error, jobs = answers.len(), "commit failed");
-    }
     for answer in answers {
-        answer(match &committed {
-            Ok(()) => Ok(()),
-            Err(error) => Err(error.clone()),
-        });
+        answer(committed.clone());
     }
+    alone
 }
 
 fn commit(connection: &Connection) -> Result<(), StoreError> {

@@ -1,5 +1,8 @@
-//! One binary of black-box tests, a module an area.
+//! Black-box tests: through the binary, over HTTP, against a scripted origin and a real SQLite file.
 
 mod support;
 
+mod architecture;
+mod config;
 mod fetching;
+mod publishing;

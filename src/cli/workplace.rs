@@ -1,0 +1,65 @@
+//! What a command works with: the config, the store, a runtime and the time.
+
+use super::Context;
+use crate::app::ConfigSource;
+use crate::config::Settings;
+use crate::model::Timestamp;
+use crate::store::{DirectoryLock, Store, StoreError};
+use anyhow::Context as _;
+use std::sync::Arc;
+
+/// An open config and store.
+pub(super) struct Workplace {
+    pub settings: Settings,
+    pub source: ConfigSource,
+    store: Arc<Store>,
+    runtime: tokio::runtime::Runtime,
+    _lock: Option<DirectoryLock>,
+}
+
+impl Workplace {
+    /// For a command that looks: the daemon may be running.
+    pub(super) fn for_reading(context: &Context) -> anyhow::Result<Self> {
+        Self::open(context, |data_dir| Ok((Store::open_existing(data_dir)?, None)))
+    }
+
+    /// For a command that refreshes or retags: there is no daemon meanwhile.
+    pub(super) fn for_writing(context: &Context) -> anyhow::Result<Self> {
+        Self::open(context, |data_dir| {
+            let lock = DirectoryLock::take(data_dir)?;
+            Ok((Store::open(data_dir)?, Some(lock)))
+        })
+    }
+
+    fn open(
+        context: &Context,
+        open: impl FnOnce(&std::path::Path) -> Result<(Store, Option<DirectoryLock>), StoreError>,
+    ) -> anyhow::Result<Self> {
+        let source = ConfigSource::of(context.config.as_deref(), context.data_dir.clone())?;
+        let settings = source.load()?;
+        let (store, lock) = open(&settings.service.data_dir)?;
+        Ok(Self { settings, source, store: Arc::new(store), runtime: runtime()?, _lock: lock })
+    }
+
+    #[expect(clippy::unused_self, reason = "the time belongs to the workplace, wherever it comes from")]
+    pub(super) fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    pub(super) fn store(&self) -> Arc<Store> {
+        Arc::clone(&self.store)
+    }
+
+    pub(super) fn block_on<T, E>(&self, work: impl AsyncFnOnce(&Arc<Store>) -> Result<T, E>) -> Result<T, E> {
+        self.runtime.block_on(work(&self.store))
+    }
+}
+
+/// Two threads for the network and for what must not wait on it; blocking work has its own.
+pub(super) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .context("the asynchronous runtime cannot be started")
+}

@@ -1,0 +1,168 @@
+//! From the entry file to all files: reading, decoding, `include` by glob.
+//!
+//! The only part of the config, with secrets, that touches the file system. Order is deterministic:
+//! entry file first, then what it includes in the order written, each glob sorted by path.
+
+use super::diagnostics::{Diagnostic, Report, quoted};
+use super::reader::{Document, Text, root_value};
+use super::source::{FileId, Place};
+use super::tree;
+use std::collections::{BTreeSet, VecDeque};
+use std::path::{Path, PathBuf};
+
+/// Longest file that is read; a list of 100,000 feeds takes 20 MB.
+const LONGEST_FILE_BYTES: u64 = 64 << 20;
+
+/// All files of a config.
+#[derive(Default)]
+pub(super) struct Files {
+    pub documents: Vec<Document>,
+    /// OPML files, still as text in the report.
+    pub opml: Vec<FileId>,
+    /// Every file that was read.
+    pub paths: Vec<PathBuf>,
+    pub syntax_errors: Vec<Place>,
+}
+
+/// A file that is to be read.
+struct Pending {
+    path: PathBuf,
+    /// The `include` that named it; `None` for the entry file.
+    named_at: Option<Place>,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Toml,
+    Opml,
+}
+
+/// Reads the entry file and all that it includes, over any number of levels.
+pub(super) fn read_all(entry: &Path, report: &Report) -> Files {
+    let mut files = Files::default();
+    let mut seen = BTreeSet::new();
+    let mut queue = VecDeque::from([Pending { path: entry.to_owned(), named_at: None, kind: Kind::Toml }]);
+    while let Some(pending) = queue.pop_front() {
+        // A file that two patterns match, or that includes itself by a glob, is one file.
+        let identity = pending.path.canonicalize().unwrap_or_else(|_| pending.path.clone());
+        if !seen.insert(identity) {
+            continue;
+        }
+        let Some(text) = read(&pending, report) else { continue };
+        let file = report.add_source(pending.path.display().to_string(), text);
+        files.paths.push(pending.path.clone());
+        if pending.kind == Kind::Opml {
+            files.opml.push(file);
+            continue;
+        }
+        let document = parse(file, report, &mut files.syntax_errors);
+        queue.extend(includes(&document, &pending.path, report));
+        files.documents.push(document);
+    }
+    files
+}
+
+fn read(pending: &Pending, report: &Report) -> Option<String> {
+    let fault = |message: String| report.add(Diagnostic::error(pending.named_at.clone(), message));
+    let shown = quoted(&pending.path.display().to_string());
+    let bytes = match read_bytes(&pending.path) {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            fault(format!("cannot read {shown}: {error}"));
+            return None;
+        }
+    };
+    if pending.kind == Kind::Opml {
+        return Some(super::opml::decode(&bytes));
+    }
+    match String::from_utf8(bytes) {
+        Ok(text) => Some(text.strip_prefix('\u{FEFF}').map(str::to_owned).unwrap_or(text)),
+        Err(error) => {
+            let line = error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|b| **b == b'\n').count() + 1;
+            fault(format!("{shown} is not UTF-8: line {line} holds other bytes"));
+            None
+        }
+    }
+}
+
+fn read_bytes(path: &Path) -> std::io::Result<Vec<u8>> {
+    let metadata = std::fs::metadata(path)?;
+    if metadata.is_dir() {
+        return Err(std::io::Error::other("it is a directory"));
+    }
+    if metadata.len() > LONGEST_FILE_BYTES {
+        return Err(std::io::Error::other("it is larger than 64 MiB"));
+    }
+    std::fs::read(path)
+}
+
+fn parse(file: FileId, report: &Report, syntax_errors: &mut Vec<Place>) -> Document {
+    let (table, errors) = tree::parse(&report.source(file).text);
+    for error in errors {
+        let place = Place { file, span: error.span().unwrap_or(0..0) };
+        report.add(Diagnostic::error(place.clone(), format!("bad TOML: {}", error.message())));
+        syntax_errors.push(place);
+    }
+    Document { file, table }
+}
+
+fn includes(document: &Document, path: &Path, report: &Report) -> Vec<Pending> {
+    let Some(value) = root_value(document, "include", report) else { return Vec::new() };
+    let directory = path.parent().unwrap_or(Path::new(""));
+    let patterns = value.texts("an array of file names and patterns such as [\"feeds.toml\", \"tags/*.toml\"]");
+    patterns.into_iter().flat_map(|pattern| matching(pattern, directory, report)).collect()
+}
+
+/// The files that one pattern names, sorted.
+fn matching(pattern: Text<'_>, directory: &Path, report: &Report) -> Vec<Pending> {
+    let is_glob = pattern.text.contains(['*', '?', '[']);
+    let mut paths = if is_glob { glob_paths(pattern, directory, report) } else { vec![directory.join(pattern.text)] };
+    paths.sort();
+    let mut found = Vec::new();
+    for path in paths {
+        let extension = path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
+        let kind = match extension.as_deref() {
+            Some("toml") => Kind::Toml,
+            Some("opml" | "xml") => Kind::Opml,
+            _ => {
+                let message = format!("{} is neither .toml nor .opml", quoted(&path.display().to_string()));
+                let place = pattern.place();
+                let doubt = if is_glob { Diagnostic::warning } else { Diagnostic::error };
+                report.add(doubt(Some(place), message).help("only such files are read"));
+                continue;
+            }
+        };
+        found.push(Pending { path, named_at: Some(pattern.place()), kind });
+    }
+    found
+}
+
+fn glob_paths(pattern: Text<'_>, directory: &Path, report: &Report) -> Vec<PathBuf> {
+    let options =
+        glob::MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: true };
+    let escaped = glob::Pattern::escape(&directory.to_string_lossy());
+    let full = Path::new(&escaped).join(pattern.text);
+    let paths = match glob::glob_with(&full.to_string_lossy(), options) {
+        Ok(paths) => paths,
+        Err(error) => {
+            report.add(pattern.error(format!("bad pattern {}: {}", quoted(pattern.text), error.msg)));
+            return Vec::new();
+        }
+    };
+    let mut found = Vec::new();
+    for path in paths {
+        match path {
+            Ok(path) if path.is_dir() => {}
+            Ok(path) => found.push(path),
+            Err(error) => report.add(pattern.error(format!("cannot read a directory: {error}"))),
+        }
+    }
+    if found.is_empty() {
+        let message = format!("{} matches no file", quoted(pattern.text));
+        report.add(
+            Diagnostic::warning(pattern.place(), message).help("patterns are relative to the file that they stand in"),
+        );
+    }
+    found
+}

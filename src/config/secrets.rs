@@ -1,0 +1,113 @@
+//! Secrets: from a file, the environment or systemd's credentials, never from the config itself.
+//!
+//! Reads small files and nothing else. A secret's text never enters a message.
+
+use super::Secret;
+use super::diagnostics::{Diagnostic, Report, quoted};
+use super::environment::Environment;
+use super::reader::{Table, Text};
+use std::path::{Path, PathBuf};
+
+const LONGEST_SECRET_BYTES: usize = 64 << 10;
+
+/// Where secrets come from, for one load of a config.
+pub(super) struct Secrets<'a> {
+    pub environment: &'a Environment,
+    pub report: &'a Report,
+}
+
+/// The keys of a secret: of a password in its user's table, or alone in a table.
+pub(super) struct Keys {
+    literal: &'static str,
+    file: &'static str,
+    variable: &'static str,
+}
+
+pub(super) const PASSWORD: Keys = Keys { literal: "password", file: "password_file", variable: "password_env" };
+pub(super) const ALONE: Keys = Keys { literal: "value", file: "file", variable: "env" };
+
+impl Secrets<'_> {
+    /// The secret that a table points to; every fault is reported.
+    pub fn read(&self, table: &Table<'_>, keys: &Keys) -> Option<Secret> {
+        let how = format!(
+            "write `{} = \"path\"`, `{} = \"VARIABLE\"` or `credential = \"name\"` (a file in $CREDENTIALS_DIRECTORY)",
+            keys.file, keys.variable
+        );
+        if let Some(literal) = table.get(keys.literal) {
+            let message = format!("{} stands in the config, where no secret may be", quoted(keys.literal));
+            self.report.add(Diagnostic::error(literal.place(), message).help(how).hiding_source());
+            return None;
+        }
+        let file = table.text(keys.file, "a path");
+        let variable = table.text(keys.variable, "the name of an environment variable");
+        let credential = table.text("credential", "the name of a file in $CREDENTIALS_DIRECTORY");
+        match (file, variable, credential) {
+            (Some(file), None, None) => self.from_file(file, &self.beside(file)),
+            (None, Some(variable), None) => self.from_variable(variable),
+            (None, None, Some(credential)) => self.from_credential(credential),
+            (None, None, None) if [keys.file, keys.variable, "credential"].iter().any(|key| table.has(key)) => None,
+            (None, None, None) => {
+                self.report.add(Diagnostic::error(table.place.clone(), "no secret is given").help(how).from_absence());
+                None
+            }
+            _ => {
+                self.report
+                    .add(Diagnostic::error(table.place.clone(), "a secret comes from one place, not from several"));
+                None
+            }
+        }
+    }
+
+    /// A path relative to the file that it stands in.
+    fn beside(&self, path: Text<'_>) -> PathBuf {
+        let source = self.report.source(path.file());
+        Path::new(&source.path).parent().unwrap_or(Path::new("")).join(path.text)
+    }
+
+    fn from_file(&self, text: Text<'_>, path: &Path) -> Option<Secret> {
+        match std::fs::read(path) {
+            Ok(bytes) => self.secret(text, bytes),
+            Err(error) => {
+                let message = format!("cannot read the secret {}: {error}", quoted(&path.display().to_string()));
+                self.report.add(text.error(message));
+                None
+            }
+        }
+    }
+
+    fn from_variable(&self, text: Text<'_>) -> Option<Secret> {
+        if let Some(value) = self.environment.variable(text.text) {
+            return self.secret(text, value.as_encoded_bytes().to_vec());
+        }
+        self.report.add(text.error(format!("the environment variable {} is not set", quoted(text.text))));
+        None
+    }
+
+    fn from_credential(&self, text: Text<'_>) -> Option<Secret> {
+        let message = if text.text.contains('/') || text.text.starts_with('.') || text.text.is_empty() {
+            format!("{} is not the name of a credential", quoted(text.text))
+        } else if let Some(directory) = self.environment.variable("CREDENTIALS_DIRECTORY") {
+            return self.from_file(text, &Path::new(directory).join(text.text));
+        } else {
+            "there are no credentials: $CREDENTIALS_DIRECTORY is not set".to_owned()
+        };
+        self.report.add(text.error(message).help("systemd sets it for a service with LoadCredential="));
+        None
+    }
+
+    /// Without the newline that editors leave at a file's end.
+    fn secret(&self, text: Text<'_>, mut bytes: Vec<u8>) -> Option<Secret> {
+        while bytes.last().is_some_and(|byte| matches!(byte, b'\n' | b'\r')) {
+            bytes.pop();
+        }
+        let fault = match String::from_utf8(bytes) {
+            Ok(secret) if secret.is_empty() => "is empty",
+            Ok(secret) if secret.len() > LONGEST_SECRET_BYTES => "is longer than 64 KiB",
+            Ok(secret) if secret.chars().any(char::is_control) => "holds a line break or a control character",
+            Ok(secret) => return Some(Secret(secret)),
+            Err(_) => "is not UTF-8",
+        };
+        self.report.add(text.error(format!("the secret {} {fault}", quoted(text.text))));
+        None
+    }
+}

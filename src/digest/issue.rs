@@ -1,0 +1,150 @@
+//! An issue as an entry: its stories ranked, grouped, and printed.
+
+use crate::digest::issue_text::{self, IssueGroup, issue_html};
+use crate::digest::{Publisher, story_entry};
+use crate::model::{
+    DigestKind, DigestSpec, FeedId, GroupBy, Issue, Membership, PublishedCategory, PublishedEntry, Story, TagName,
+};
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The heading of stories that no tag gathers.
+const OTHER: &str = "Other";
+
+/// Titles that stand in an issue's summary.
+const TITLES_IN_SUMMARY: usize = 3;
+
+/// An issue as an entry of its digest, dated by the end of its period.
+#[must_use]
+pub fn issue_entry(
+    spec: &DigestSpec,
+    issue: &Issue,
+    stories: &[(Membership, Story)],
+    publisher: &Publisher,
+) -> PublishedEntry {
+    let group_by = match spec.kind {
+        DigestKind::Periodic { group_by, .. } => group_by,
+        DigestKind::Stream => GroupBy::None,
+    };
+    let groups = issue_groups(stories, group_by, publisher);
+    let was_changed = issue.updated_at > issue.cut_at;
+    PublishedEntry {
+        id: issue.entry_id.clone(),
+        title: format!("{}: {}", spec.title, period_label(issue, publisher)),
+        url: Some(publisher.address(&format!("digests/{}/{}", spec.name.0, issue.period))),
+        published_at: issue.ends_at,
+        updated_at: if was_changed { issue.updated_at.max(issue.ends_at) } else { issue.ends_at },
+        authors: Vec::new(),
+        categories: categories(&groups),
+        summary: summary(&groups),
+        content_html: issue_html(&groups, &publisher.time_zone),
+        source: None,
+        other_sources: Vec::new(),
+        reasons: Vec::new(),
+        language: common_language(&groups),
+        enclosures: Vec::new(),
+    }
+}
+
+/// The period's name; a cron schedule's, which is an instant of UTC, as a time of the service's zone.
+fn period_label(issue: &Issue, publisher: &Publisher) -> String {
+    if issue.period.contains('T') {
+        issue_text::printed(issue.ends_at, &publisher.time_zone)
+    } else {
+        issue.period.clone()
+    }
+}
+
+/// An issue's stories in the order in which they are read: groups as asked, and in each group the story
+/// that most feeds tell first, then the one with the highest score, then the newest.
+///
+/// Grouped by tag, a story stands once, under the tag of its own that has most stories in the issue; the
+/// digest's own tag, which all of them carry, would make one group of everything and is passed over
+/// where a story has another.
+#[must_use]
+pub fn issue_groups(stories: &[(Membership, Story)], group_by: GroupBy, publisher: &Publisher) -> Vec<IssueGroup> {
+    let mut ranked: Vec<&(Membership, Story)> = stories.iter().collect();
+    ranked.sort_by(|a, b| by_rank(&a.1, &b.1).then_with(|| a.0.entry_id.cmp(&b.0.entry_id)));
+    let counts = tag_counts(&ranked);
+    let mut groups: Vec<IssueGroup> = Vec::new();
+    for (membership, story) in ranked {
+        let heading = match group_by {
+            GroupBy::None => String::new(),
+            GroupBy::Feed => story.first().feed_title.clone(),
+            GroupBy::Tag => heading_tag(story, &counts, stories.len())
+                .map_or_else(|| OTHER.to_owned(), |tag| publisher.tag_title(tag).to_owned()),
+        };
+        let entry = story_entry(story, membership, publisher);
+        match groups.iter_mut().find(|group| group.heading == heading) {
+            Some(group) => group.entries.push(entry),
+            None => groups.push(IssueGroup { heading, entries: vec![entry] }),
+        }
+    }
+    groups.sort_by(|a, b| {
+        let key = |group: &IssueGroup| (group.heading == OTHER, std::cmp::Reverse(group.entries.len()));
+        key(a).cmp(&key(b)).then_with(|| a.heading.cmp(&b.heading))
+    });
+    groups
+}
+
+fn by_rank(a: &Story, b: &Story) -> Ordering {
+    let feeds = |story: &Story| story.items.iter().map(|item| item.feed_id).collect::<BTreeSet<FeedId>>().len();
+    let newest = |story: &Story| story.first().ordered_at();
+    feeds(b).cmp(&feeds(a)).then_with(|| score(b).total_cmp(&score(a))).then_with(|| newest(b).cmp(&newest(a)))
+}
+
+/// The sum of a story's scores, each tag counted once with its best.
+fn score(story: &Story) -> f64 {
+    let mut best: BTreeMap<&TagName, f64> = BTreeMap::new();
+    for tag in story.items.iter().flat_map(|item| &item.tags) {
+        let known = best.entry(&tag.tag).or_insert(tag.score);
+        *known = known.max(tag.score);
+    }
+    best.values().sum()
+}
+
+/// In how many of the stories each tag is.
+fn tag_counts<'a>(stories: &[&'a (Membership, Story)]) -> BTreeMap<&'a TagName, usize> {
+    let mut counts = BTreeMap::new();
+    for (_, story) in stories {
+        for tag in tags(story) {
+            *counts.entry(tag).or_insert(0) += 1;
+        }
+    }
+    counts
+}
+
+fn tags(story: &Story) -> BTreeSet<&TagName> {
+    story.items.iter().flat_map(|item| &item.tags).map(|tag| &tag.tag).collect()
+}
+
+/// The story's tag that gathers most stories but not all of them; else the one that gathers most.
+fn heading_tag<'a>(story: &'a Story, counts: &BTreeMap<&TagName, usize>, stories: usize) -> Option<&'a TagName> {
+    let gathers = |tag: &TagName| counts.get(tag).copied().unwrap_or(0);
+    // `max_by_key` takes the last of equals: reversed, that is the first name.
+    tags(story).into_iter().rev().max_by_key(|tag| (gathers(tag) < stories, gathers(tag)))
+}
+
+fn entries(groups: &[IssueGroup]) -> impl Iterator<Item = &PublishedEntry> {
+    groups.iter().flat_map(|group| &group.entries)
+}
+
+fn categories(groups: &[IssueGroup]) -> Vec<PublishedCategory> {
+    let all: BTreeSet<&PublishedCategory> = entries(groups).flat_map(|entry| &entry.categories).collect();
+    all.into_iter().cloned().collect()
+}
+
+/// How much, and the first titles: `12 stories: …; …; …`.
+fn summary(groups: &[IssueGroup]) -> String {
+    let count = entries(groups).count();
+    let titles: Vec<&str> = entries(groups).take(TITLES_IN_SUMMARY).map(|entry| entry.title.as_str()).collect();
+    match count {
+        0 => issue_text::NOTHING.to_owned(),
+        1 => format!("1 story: {}", titles.join("; ")),
+        _ => format!("{count} stories: {}{}", titles.join("; "), if count > titles.len() { "; …" } else { "" }),
+    }
+}
+
+fn common_language(groups: &[IssueGroup]) -> Option<String> {
+    super::document::common_language(entries(groups))
+}

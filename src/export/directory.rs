@@ -1,0 +1,193 @@
+//! Published documents as a directory of files, for people who serve them by nginx or as static pages.
+//!
+//! A reader never sees half a file: each is written beside its place and renamed into it. A file whose
+//! bytes did not change is not touched, so the validators that a web server makes of its time stay.
+//! Nothing outside the directory is written or removed, and inside only what an export wrote.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Write as _};
+use std::path::{Component, Path, PathBuf};
+
+/// Lists the files that the last export wrote, a path a line.
+const MANIFEST: &str = ".veille-export";
+/// Where a file is written before it is renamed; one export runs at a time, so one name suffices.
+const UNFINISHED: &str = ".veille-export.unfinished";
+
+/// A file to write: its path below the directory, with `/` between names, and its bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExportedFile {
+    pub path: String,
+    pub bytes: Vec<u8>,
+}
+
+/// What an export did, in files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Written {
+    pub changed: usize,
+    pub unchanged: usize,
+    pub removed: usize,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum DirectoryError {
+    /// A path leads out of the directory, through a link, or is no path.
+    #[error("cannot export to `{0}`: it must be a plain path below the directory")]
+    BadPath(String),
+    /// Two files would be one, at least where upper and lower case are the same.
+    #[error("cannot export `{0}` and `{1}`: they would share a file; rename one")]
+    SharedPath(String, String),
+    #[error("another export is writing to {0}; try again when it has ended")]
+    Busy(PathBuf),
+    #[error("cannot write {path}: {source}")]
+    Io { path: PathBuf, source: io::Error },
+}
+
+/// Makes `directory` hold exactly these files, beside whatever it holds that is not ours.
+///
+/// # Errors
+/// Nothing is changed when a path is bad, two share a file or another export is at work. An I/O error
+/// leaves every file either as it was or as it is to be, and a later export completes the work.
+pub fn write(directory: &Path, files: &[ExportedFile]) -> Result<Written, DirectoryError> {
+    let paths = checked_paths(files)?;
+    fs::create_dir_all(directory).map_err(at(directory))?;
+    let lock = File::open(directory).map_err(at(directory))?;
+    match lock.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Err(DirectoryError::Busy(directory.to_owned())),
+        Err(TryLockError::Error(source)) => return Err(at(directory)(source)),
+    }
+    for path in &paths {
+        refuse_links(directory, path)?;
+    }
+    let old = read_manifest(directory)?;
+    // Until the work is done the manifest names old and new files: whatever is there after a crash is known to be ours.
+    write_manifest(directory, &old.union(&paths).cloned().collect())?;
+    let mut written = Written::default();
+    for file in files {
+        if replace(directory, &file.path, &file.bytes)? {
+            written.changed += 1;
+        } else {
+            written.unchanged += 1;
+        }
+    }
+    for path in old.difference(&paths) {
+        written.removed += usize::from(remove(directory, path)?);
+    }
+    write_manifest(directory, &paths)?;
+    lock.sync_all().map_err(at(directory))?;
+    Ok(written)
+}
+
+fn checked_paths(files: &[ExportedFile]) -> Result<BTreeSet<String>, DirectoryError> {
+    let mut paths = BTreeSet::new();
+    let mut folded: std::collections::BTreeMap<String, &str> = std::collections::BTreeMap::new();
+    for file in files {
+        if !is_plain(&file.path) {
+            return Err(DirectoryError::BadPath(file.path.clone()));
+        }
+        if let Some(other) = folded.insert(file.path.to_lowercase(), &file.path) {
+            return Err(DirectoryError::SharedPath(other.to_owned(), file.path.clone()));
+        }
+        paths.insert(file.path.clone());
+    }
+    for (lower, path) in &folded {
+        let parents = lower.match_indices('/').map(|(end, _)| &lower[..end]);
+        if let Some(file) = parents.filter_map(|parent| folded.get(parent)).next() {
+            return Err(DirectoryError::SharedPath((*file).to_owned(), (*path).to_owned()));
+        }
+    }
+    Ok(paths)
+}
+
+/// Only names between single slashes: no root, no `.` or `..`, no other system's separator, nothing that a
+/// line of the manifest cannot hold, none of our own two files.
+fn is_plain(path: &str) -> bool {
+    let is_component = |name: &str| !matches!(name, "" | "." | "..") && !name.contains(['\\', '\0', '\n', '\r']);
+    let only_normal = Path::new(path).components().all(|part| matches!(part, Component::Normal(_)));
+    path.split('/').all(is_component) && only_normal && path != MANIFEST && path != UNFINISHED
+}
+
+/// A symbolic link below the directory would lead the writer out of it.
+fn refuse_links(directory: &Path, path: &str) -> Result<(), DirectoryError> {
+    for (end, _) in path.match_indices('/') {
+        match fs::symlink_metadata(directory.join(&path[..end])) {
+            Ok(metadata) if metadata.is_dir() => {}
+            Ok(_) => return Err(DirectoryError::BadPath(path.to_owned())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(source) => return Err(at(&directory.join(&path[..end]))(source)),
+        }
+    }
+    Ok(())
+}
+
+/// Whether the file had to be written.
+fn replace(directory: &Path, path: &str, bytes: &[u8]) -> Result<bool, DirectoryError> {
+    let target = directory.join(path);
+    let is_file =
+        fs::symlink_metadata(&target).is_ok_and(|metadata| metadata.is_file() && metadata.len() == bytes.len() as u64);
+    if is_file && fs::read(&target).is_ok_and(|found| found == bytes) {
+        return Ok(false);
+    }
+    if let Some(parent) = target.parent() {
+        fs::create_dir_all(parent).map_err(at(parent))?;
+    }
+    let unfinished = directory.join(UNFINISHED);
+    let write = || -> io::Result<()> {
+        let mut file = File::create(&unfinished)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&unfinished, &target)
+    };
+    write().map_err(at(&target))?;
+    Ok(true)
+}
+
+/// Whether there was a file to remove. Directories that are empty after it go too.
+fn remove(directory: &Path, path: &str) -> Result<bool, DirectoryError> {
+    let target = directory.join(path);
+    let is_directory = fs::symlink_metadata(&target).is_ok_and(|metadata| metadata.is_dir());
+    if is_directory {
+        // An export that failed there had announced a file where somebody keeps a directory.
+        return Ok(false);
+    }
+    let removed = match fs::remove_file(&target) {
+        Ok(()) => true,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+        Err(source) => return Err(at(&target)(source)),
+    };
+    let mut parent = Path::new(path).parent();
+    while let Some(name) = parent.filter(|name| !name.as_os_str().is_empty()) {
+        // It fails where other files are: then the directory is not ours alone and stays.
+        if fs::remove_dir(directory.join(name)).is_err() {
+            break;
+        }
+        parent = name.parent();
+    }
+    Ok(removed)
+}
+
+/// The paths that the last export wrote. A line that an export could not have written is not acted upon.
+fn read_manifest(directory: &Path) -> Result<BTreeSet<String>, DirectoryError> {
+    let path = directory.join(MANIFEST);
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
+        Err(source) => return Err(at(&path)(source)),
+    };
+    let is_ours = |line: &&str| is_plain(line) && refuse_links(directory, line).is_ok();
+    Ok(text.lines().filter(is_ours).map(str::to_owned).collect())
+}
+
+fn write_manifest(directory: &Path, paths: &BTreeSet<String>) -> Result<(), DirectoryError> {
+    let text: String = paths.iter().map(|path| format!("{path}\n")).collect();
+    replace(directory, MANIFEST, text.as_bytes()).map(|_| ())
+}
+
+fn at(path: &Path) -> impl FnOnce(io::Error) -> DirectoryError {
+    let path = path.to_owned();
+    move |source| DirectoryError::Io { path, source }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,56 @@
+//! OPML 2.0: a list of feeds for a reader to import.
+
+use crate::export::xml::Document;
+use crate::model::Timestamp;
+
+/// A feed in the list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutlinedFeed {
+    pub title: String,
+    pub description: Option<String>,
+    /// The address to subscribe to.
+    pub feed_url: String,
+    pub site_url: Option<String>,
+    /// The folders that the feed is in; several give the feed once in each of them, as readers expect.
+    pub groups: Vec<String>,
+    pub language: Option<String>,
+}
+
+/// The list as bytes: feeds without a group first, then a folder a group, by name. `changed_at` is when the list last changed, if that is known.
+#[must_use]
+pub fn opml(title: &str, changed_at: Option<Timestamp>, feeds: &[OutlinedFeed]) -> Vec<u8> {
+    let mut groups: Vec<&str> = feeds.iter().flat_map(|feed| &feed.groups).map(String::as_str).collect();
+    groups.sort_unstable();
+    groups.dedup();
+    let mut document = Document::new();
+    document.parent("opml", &[("version", "2.0")], |document| {
+        document.parent("head", &[], |document| {
+            document.text("title", &[], title);
+            if let Some(at) = changed_at {
+                document.text("dateModified", &[], &super::rss::rfc_822(at));
+            }
+        });
+        document.parent("body", &[], |document| {
+            for feed in feeds.iter().filter(|feed| feed.groups.is_empty()) {
+                outline(document, feed);
+            }
+            for group in groups {
+                document.parent("outline", &[("text", group), ("title", group)], |document| {
+                    for feed in feeds.iter().filter(|feed| feed.groups.iter().any(|name| name == group)) {
+                        outline(document, feed);
+                    }
+                });
+            }
+        });
+    });
+    document.into_bytes()
+}
+
+fn outline(document: &mut Document, feed: &OutlinedFeed) {
+    let mut attributes =
+        vec![("type", "rss"), ("text", feed.title.as_str()), ("title", &feed.title), ("xmlUrl", &feed.feed_url)];
+    attributes.extend(feed.site_url.as_deref().map(|url| ("htmlUrl", url)));
+    attributes.extend(feed.description.as_deref().map(|text| ("description", text)));
+    attributes.extend(feed.language.as_deref().map(|language| ("language", language)));
+    document.empty("outline", &attributes);
+}

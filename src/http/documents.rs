@@ -1,0 +1,119 @@
+//! A digest's documents as values: what the store holds, put into the words of `digest`.
+//!
+//! What is served and what `veille export` writes both come from here, so they are the same bytes.
+
+use crate::config::{DigestSettings, Settings};
+use crate::digest::{Publisher, document, issue_entry, story_entry};
+use crate::export::OutlinedFeed;
+use crate::model::{
+    DigestKind, DigestName, FeedAddresses, Issue, IssueId, Membership, PublishedEntry, PublishedFeed, Story,
+};
+use crate::store::{ReadTx, StoreError};
+
+/// How long a reader may keep a digest, in seconds: less than the shortest wait between two refreshes of a feed.
+const DIGEST_TTL_S: u32 = 300;
+
+/// The service as the publisher of its digests.
+#[must_use]
+pub fn publisher(settings: &Settings) -> Publisher {
+    Publisher {
+        public_url: settings.http.public_url.as_str().trim_end_matches('/').to_owned(),
+        time_zone: settings.service.time_zone.clone(),
+        hubs: settings.http.hubs.iter().map(ToString::to_string).collect(),
+        ttl_s: DIGEST_TTL_S,
+        tag_titles: settings.rules.tags.iter().map(|rule| (rule.name.clone(), rule.title.clone())).collect(),
+    }
+}
+
+/// The digest of this name, whether private or not.
+#[must_use]
+pub fn configured_digest<'a>(settings: &'a Settings, name: &str) -> Option<&'a DigestSettings> {
+    settings.digests.iter().find(|digest| digest.spec.name.0 == name)
+}
+
+/// What subscribers of a digest poll, or with `before` the page of what came before that entry.
+///
+/// `before` is the sequence of a story in a stream, the number of an issue in a periodic digest.
+///
+/// # Errors
+/// The store cannot be read.
+pub fn digest_document(
+    tx: &ReadTx<'_>,
+    digest: &DigestSettings,
+    publisher: &Publisher,
+    before: Option<i64>,
+) -> Result<Option<PublishedFeed>, StoreError> {
+    let spec = &digest.spec;
+    let Some(version) = tx.digest_version(&spec.name)? else { return Ok(None) };
+    let page = match spec.kind {
+        DigestKind::Stream => {
+            let stories = tx.digest_stories(&spec.name, before, spec.limit + 1)?;
+            let (stories, older) = cut_page(stories, spec.limit, |(membership, _)| membership.sequence);
+            let entries = stories.iter().map(|(membership, story)| story_entry(story, membership, publisher)).collect();
+            (entries, older)
+        }
+        DigestKind::Periodic { .. } => {
+            let issues = tx.issues(&spec.name, before.map(IssueId), spec.limit + 1)?;
+            let (issues, older) = cut_page(issues, spec.limit, |issue| issue.id.0);
+            let entry =
+                |issue: &Issue| tx.issue_stories(issue.id).map(|stories| issue_entry(spec, issue, &stories, publisher));
+            (issues.iter().map(entry).collect::<Result<Vec<PublishedEntry>, _>>()?, older)
+        }
+    };
+    let (entries, older) = page;
+    let addresses = addresses(publisher, &spec.name, before, older);
+    Ok(Some(document(spec, publisher, addresses, entries, version.changed_at)))
+}
+
+/// An issue with its stories in the order in which they entered.
+///
+/// # Errors
+/// The store cannot be read.
+pub fn issue_with_stories(
+    tx: &ReadTx<'_>,
+    digest: &DigestName,
+    period: &str,
+) -> Result<Option<(Issue, Vec<(Membership, Story)>)>, StoreError> {
+    let Some(issue) = tx.issue(digest, period)? else { return Ok(None) };
+    let stories = tx.issue_stories(issue.id)?;
+    Ok(Some((issue, stories)))
+}
+
+/// The digests that anyone may know of, as an outline for a reader to import.
+#[must_use]
+pub fn public_outline(settings: &Settings, publisher: &Publisher) -> Vec<OutlinedFeed> {
+    let public = settings.digests.iter().map(|digest| &digest.spec).filter(|spec| !spec.private);
+    public
+        .map(|spec| OutlinedFeed {
+            title: spec.title.clone(),
+            description: spec.description.clone(),
+            feed_url: publisher.address(&format!("digests/{}.atom", spec.name.0)),
+            site_url: Some(publisher.address(&format!("digests/{}", spec.name.0))),
+            groups: Vec::new(),
+            language: None,
+        })
+        .collect()
+}
+
+/// At most `limit` members, and the last one's place when there are more.
+fn cut_page<T>(mut members: Vec<T>, limit: usize, place: impl Fn(&T) -> i64) -> (Vec<T>, Option<i64>) {
+    let has_more = members.len() > limit;
+    members.truncate(limit);
+    let older = members.last().filter(|_| has_more).map(place);
+    (members, older)
+}
+
+/// Pages lead from the newest to the past (RFC 5005 section 3); entries before a given one are the same
+/// whatever comes after.
+fn addresses(publisher: &Publisher, name: &DigestName, before: Option<i64>, older: Option<i64>) -> FeedAddresses {
+    let first = publisher.address(&format!("digests/{}", name.0));
+    let at = |place: i64| format!("{first}?before={place}");
+    FeedAddresses {
+        page_url: first.clone(),
+        stem: before.map_or_else(|| first.clone(), at),
+        older_stem: older.map(at),
+        newer_stem: None,
+        first_stem: before.map(|_| first.clone()),
+        is_archived: false,
+    }
+}

@@ -1,0 +1,190 @@
+//! The digests, one digest, one issue.
+
+use super::layout::{Section, Site, page as whole_page};
+use super::{page, parts};
+use crate::config::DigestSettings;
+use crate::digest::{issue_entry, issue_groups, issue_html};
+use crate::http::AppState;
+use crate::http::documents::{configured_digest, issue_with_stories, publisher};
+use crate::model::{DigestKind, GroupBy, Issue, IssueId, Membership, Schedule, Story};
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, Uri};
+use axum::response::Response;
+use maud::{Markup, PreEscaped, html};
+
+/// Stories or issues on a digest's page.
+const PAGE_ENTRIES: usize = 50;
+
+pub(super) async fn list(State(state): State<AppState>, uri: Uri, headers: HeaderMap) -> Response {
+    page(state, &headers, &uri, |tx, site| {
+        let mut digests = Vec::new();
+        for digest in site.settings.digests.iter().filter(|digest| !digest.spec.private) {
+            digests.push((digest, tx.digest_size(&digest.spec.name)?));
+        }
+        Ok(Some(write_list(site, &digests)))
+    })
+    .await
+}
+
+fn write_list(site: &Site, digests: &[(&DigestSettings, u64)]) -> Markup {
+    let main = html! {
+        h1 { "Digests" }
+        p.lead {
+            "Add an address to the reader of your choice, or import "
+            a href="/digests.opml" { "all of them as OPML" } "."
+        }
+        @if digests.is_empty() { p { "The config has no digest yet; see " code { "digests.toml" } "." } }
+        ul.cards {
+            @for (digest, stories) in digests {
+                li {
+                    h2 { a href={ "/digests/" (digest.spec.name.0) } { (digest.spec.title) } }
+                    @if let Some(description) = &digest.spec.description { p { (description) } }
+                    p.quiet {
+                        (rhythm(&digest.spec.kind)) ", " (stories) " "
+                        (parts::plural(usize::try_from(*stories).unwrap_or(usize::MAX), "story", "stories"))
+                    }
+                    (parts::formats(&digest.spec.name.0))
+                }
+            }
+        }
+    };
+    whole_page(site, Section::Digests, "Digests", &html! {}, &main)
+}
+
+/// How often something new comes, in words.
+fn rhythm(kind: &DigestKind) -> String {
+    match kind {
+        DigestKind::Stream => "an entry for each story".to_owned(),
+        DigestKind::Periodic { schedule, .. } => match schedule {
+            Schedule::Day { at } => format!("an issue every day at {}", at.strftime("%H:%M")),
+            Schedule::Week { on, at } => format!("an issue every {on:?} at {}", at.strftime("%H:%M")),
+            Schedule::Month { day, at } => format!("an issue on day {day} of each month at {}", at.strftime("%H:%M")),
+            Schedule::Cron(pattern) => format!("an issue at each `{pattern}`"),
+        },
+    }
+}
+
+/// What a digest's page lists.
+enum Members {
+    Stories(Vec<Story>, Option<i64>),
+    Issues(Vec<Issue>, Option<i64>),
+}
+
+pub(in crate::http) async fn show_digest(
+    state: AppState,
+    name: String,
+    before: Option<i64>,
+    uri: &Uri,
+    headers: &HeaderMap,
+) -> Response {
+    page(state, headers, uri, move |tx, site| {
+        let Some(digest) = configured_digest(&site.settings, &name).filter(|digest| !digest.spec.private) else {
+            return Ok(None);
+        };
+        let members = match digest.spec.kind {
+            DigestKind::Stream => {
+                let stories = tx.digest_stories(&digest.spec.name, before, PAGE_ENTRIES)?;
+                let older = stories.last().filter(|_| stories.len() == PAGE_ENTRIES).map(|(member, _)| member.sequence);
+                Members::Stories(stories.into_iter().map(|(_, story)| story).collect(), older)
+            }
+            DigestKind::Periodic { .. } => {
+                let issues = tx.issues(&digest.spec.name, before.map(IssueId), PAGE_ENTRIES)?;
+                let older = issues.last().filter(|_| issues.len() == PAGE_ENTRIES).map(|issue| issue.id.0);
+                Members::Issues(issues, older)
+            }
+        };
+        Ok(Some(write_digest(site, digest, &members)))
+    })
+    .await
+}
+
+fn write_digest(site: &Site, digest: &DigestSettings, members: &Members) -> Markup {
+    let spec = &digest.spec;
+    let name = &spec.name.0;
+    let head = html! {
+        @for (extension, media_type) in
+            [("atom", "application/atom+xml"), ("rss", "application/rss+xml"), ("json", "application/feed+json")]
+        {
+            link rel="alternate" type=(media_type) title=(spec.title) href={ "/digests/" (name) "." (extension) };
+        }
+    };
+    let main = html! {
+        h1 { (spec.title) }
+        @if let Some(description) = &spec.description { p.lead { (description) } }
+        div.columns {
+            section aria-label="Entries" {
+                @match members {
+                    Members::Stories(stories, older) => {
+                        @if stories.is_empty() { p { "No story has entered it yet." } }
+                        (parts::stories_by_day(site, stories))
+                        (pager(name, *older))
+                    }
+                    Members::Issues(issues, older) => {
+                        @if issues.is_empty() { p { "Its first issue has not been cut yet." } }
+                        ol.stories { @for issue in issues { li { (issue_line(site, name, issue)) } } }
+                        (pager(name, *older))
+                    }
+                }
+            }
+            aside aria-label="Subscribe" {
+                h2 { "Subscribe" }
+                p { code.address { (site.address(&format!("digests/{name}.atom"))) } }
+                (parts::formats(name))
+                h2 { "What it gathers" }
+                p { code { (digest.query_text) } }
+                p.quiet { (rhythm(&spec.kind)) "." }
+            }
+        }
+    };
+    whole_page(site, Section::Digests, &spec.title, &head, &main)
+}
+
+fn pager(name: &str, older: Option<i64>) -> Markup {
+    html! {
+        nav.pager aria-label="Pages" {
+            span {}
+            @if let Some(older) = older { a href={ "/digests/" (name) "?before=" (older) } rel="next" { "Older" } }
+        }
+    }
+}
+
+fn issue_line(site: &Site, name: &str, issue: &Issue) -> Markup {
+    let stories = usize::try_from(issue.story_count).unwrap_or(usize::MAX);
+    html! {
+        h3 { a href={ "/digests/" (name) "/" (issue.period) } { (issue.period) } }
+        p.meta { (stories) " " (parts::plural(stories, "story", "stories")) ", until " (parts::time(site, issue.ends_at)) }
+    }
+}
+
+pub(super) async fn issue(
+    State(state): State<AppState>,
+    Path((name, period)): Path<(String, String)>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    page(state, &headers, &uri, move |tx, site| {
+        let Some(digest) = configured_digest(&site.settings, &name).filter(|digest| !digest.spec.private) else {
+            return Ok(None);
+        };
+        let found = issue_with_stories(tx, &digest.spec.name, &period)?;
+        Ok(found.map(|(issue, stories)| write_issue(site, digest, &issue, &stories)))
+    })
+    .await
+}
+
+fn write_issue(site: &Site, digest: &DigestSettings, issue: &Issue, stories: &[(Membership, Story)]) -> Markup {
+    let publisher = publisher(&site.settings);
+    let group_by = match digest.spec.kind {
+        DigestKind::Periodic { group_by, .. } => group_by,
+        DigestKind::Stream => GroupBy::None,
+    };
+    let title = issue_entry(&digest.spec, issue, stories, &publisher).title;
+    let groups = issue_groups(stories, group_by, &publisher);
+    let main = html! {
+        p.quiet { a href={ "/digests/" (digest.spec.name.0) } { (digest.spec.title) } }
+        h1 { (title) }
+        p.meta { "From " (parts::time(site, issue.starts_at)) " to " (parts::time(site, issue.ends_at)) }
+        div.issue { (PreEscaped(issue_html(&groups, &publisher.time_zone))) }
+    };
+    whole_page(site, Section::Digests, &title, &html! {}, &main)
+}

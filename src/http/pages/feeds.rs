@@ -1,0 +1,97 @@
+//! Each feed's health in plain words, the failing ones first.
+
+use super::layout::{Section, Site, page as whole_page};
+use super::{page, parts};
+use crate::http::AppState;
+use crate::model::{FeedHealth, FeedState};
+use axum::extract::State;
+use axum::http::{HeaderMap, Uri};
+use axum::response::Response;
+use maud::{Markup, html};
+
+pub(super) async fn show(State(state): State<AppState>, uri: Uri, headers: HeaderMap) -> Response {
+    page(state, &headers, &uri, |tx, site| Ok(Some(write(site, &tx.feeds(site.now)?)))).await
+}
+
+fn write(site: &Site, feeds: &[FeedHealth]) -> Markup {
+    let failing = feeds.iter().filter(|feed| feed.failure_count > 0).count();
+    let main = html! {
+        h1 { "Feeds" }
+        @if feeds.is_empty() {
+            p.lead { "The config lists no feed yet. Add one to " code { "feeds.toml" } ", or import an OPML file." }
+        } @else {
+            p.lead {
+                (feeds.len()) " " (parts::plural(feeds.len(), "feed", "feeds")) ", "
+                @if failing == 0 { "all well." } @else { (failing) " failing." }
+            }
+            table {
+                thead {
+                    tr {
+                        th scope="col" { "Feed" }
+                        th scope="col" { "State" }
+                        th scope="col" { "Last refresh" }
+                        th scope="col" { "Next" }
+                        th scope="col" class="number" { "Items" }
+                        th scope="col" class="number" { "Last 7 days" }
+                    }
+                }
+                tbody { @for feed in feeds { (row(site, feed)) } }
+            }
+        }
+    };
+    whole_page(site, Section::Feeds, "Feeds", &html! {}, &main)
+}
+
+fn row(site: &Site, feed: &FeedHealth) -> Markup {
+    html! {
+        tr id={ "feed-" (feed.id.0) } {
+            th scope="row" {
+                (parts::link_out(feed.site_url.as_deref().or(Some(&feed.url)), &feed.title))
+                @if let Some(moved) = &feed.fetch_url { p.quiet { "now at " (parts::cut(moved, 90)) } }
+            }
+            td data-label="State" { (state(site, feed)) }
+            td data-label="Last refresh" {
+                @match feed.last_refresh_at { Some(at) => (parts::time(site, at)), None => "never" }
+            }
+            td data-label="Next" {
+                @if let (Some(at), FeedState::Active) = (feed.next_check_at, feed.state) {
+                    @if at <= site.now { "due" } @else { (parts::time(site, at)) }
+                    p.quiet { (feed.next_check_reason) }
+                }
+            }
+            td.number data-label="Items" { (feed.items) }
+            td.number data-label="Last 7 days" { (feed.items_last_week) }
+        }
+    }
+}
+
+fn state(site: &Site, feed: &FeedHealth) -> Markup {
+    html! {
+        @match feed.state {
+            FeedState::Gone => p.bad { "gone: its publisher has ended it" },
+            FeedState::Duplicate => p { "leads to the same document as another feed" },
+            FeedState::Disabled => p { "switched off in the config" },
+            FeedState::Removed => p { "no longer in the config" },
+            FeedState::Active => {
+                @if feed.failure_count > 0 {
+                    p.bad {
+                        "failing"
+                        @if let Some(since) = feed.failing_since_at { " since " (parts::time(site, since)) }
+                        ", " (feed.failure_count) " " (parts::plural(feed.failure_count as usize, "time", "times")) " in a row"
+                    }
+                    @if let Some(error) = &feed.last_error { p.quiet { (error) } }
+                } @else if feed.last_success_at.is_some() {
+                    p.good { "well" }
+                } @else {
+                    p.quiet { "not refreshed yet" }
+                }
+            }
+        }
+        @if feed.overflow_count > 0 {
+            p.quiet {
+                "Items may have been missed " (feed.overflow_count) " "
+                (parts::plural(feed.overflow_count as usize, "time", "times")) ": the whole document was new."
+            }
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! What is new: the newest stories, what they are tagged with, what to subscribe to; and search.
+
+use super::layout::{Section, Site, page as whole_page};
+use super::{chart, page, parts};
+use crate::http::AppState;
+use crate::model::{ItemId, Story, TagName};
+use crate::store::{ItemFilter, ReadTx, StoreError};
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, Uri};
+use axum::response::Response;
+use maud::{Markup, html};
+use serde::Deserialize;
+
+/// Items on a page.
+const PAGE_ITEMS: usize = 50;
+const CHART_DAYS: u16 = 30;
+/// Tags beside the stories; the rest is found on them.
+const TAGS_SHOWN: usize = 14;
+
+#[derive(Debug, Deserialize)]
+pub(super) struct HomeQuery {
+    #[serde(default)]
+    q: String,
+    before: Option<i64>,
+}
+
+pub(super) async fn show(
+    State(state): State<AppState>,
+    Query(query): Query<HomeQuery>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    let before = query.before.map(ItemId);
+    page(state, &headers, &uri, move |tx, site| {
+        let (stories, older) = newest_stories(tx, &ItemFilter { before, limit: PAGE_ITEMS, ..ItemFilter::default() })?;
+        let overview = Overview {
+            stories,
+            older,
+            tags: tx.tag_counts()?,
+            a_day: tx.items_a_day(site.now, CHART_DAYS)?,
+            is_first: before.is_none(),
+        };
+        Ok(Some(write(site, &query.q, &overview)))
+    })
+    .await
+}
+
+struct Overview {
+    stories: Vec<Story>,
+    older: Option<ItemId>,
+    tags: Vec<(TagName, u64, crate::model::Timestamp)>,
+    a_day: Vec<u64>,
+    is_first: bool,
+}
+
+/// The stories of the newest items, newest first, and where the next page begins.
+pub(super) fn newest_stories(tx: &ReadTx<'_>, filter: &ItemFilter) -> Result<(Vec<Story>, Option<ItemId>), StoreError> {
+    let items = tx.newest_items(filter)?;
+    let older = items.last().filter(|_| items.len() == filter.limit).map(|item| item.id);
+    let mut ids = Vec::new();
+    for item in &items {
+        if !ids.contains(&item.story_id) {
+            ids.push(item.story_id);
+        }
+    }
+    let mut stories = tx.stories(&ids)?;
+    stories.sort_by_key(|story| std::cmp::Reverse(story.first().ordered_at()));
+    Ok((stories, older))
+}
+
+fn write(site: &Site, q: &str, overview: &Overview) -> Markup {
+    let feeds = html! { link rel="alternate" type="text/x-opml" title="All digests" href="/digests.opml"; };
+    let main = html! {
+        h1 { "What is new" }
+        (search_box(q))
+        div.columns {
+            section aria-label="Stories" {
+                @if overview.stories.is_empty() {
+                    p.lead {
+                        "Nothing yet. Stories show here once the first feeds have been refreshed; "
+                        a href="/feeds" { "the feeds" } " tell when that is."
+                    }
+                }
+                (parts::stories_by_day(site, &overview.stories))
+                nav.pager aria-label="Pages" {
+                    @if !overview.is_first { a href="/" { "Newest" } } @else { span {} }
+                    @if let Some(older) = overview.older { a href={ "/?before=" (older.0) } rel="next" { "Older" } }
+                }
+            }
+            aside aria-label="Overview" {
+                h2 { "Digests to subscribe to" }
+                (digests_aside(site))
+                @if !overview.tags.is_empty() {
+                    h2 { "Tags" }
+                    ul {
+                        @for (tag, items, _) in overview.tags.iter().take(TAGS_SHOWN) {
+                            li.row { a href={ "/tags/" (tag.0) } { (site.tag_title(tag)) } span.quiet { (items) } }
+                        }
+                    }
+                }
+                h2 { "Items a day" }
+                (chart::items_a_day(&overview.a_day, site.now, "items"))
+            }
+        }
+    };
+    whole_page(site, Section::New, "veille", &feeds, &main)
+}
+
+pub(super) fn search_box(q: &str) -> Markup {
+    html! {
+        form.search action="/" method="get" role="search" {
+            input type="search" name="q" value=(q) aria-label="Search" placeholder="Search, in the language of the rules";
+            button type="submit" { "Search" }
+        }
+    }
+}
+
+fn digests_aside(site: &Site) -> Markup {
+    let public = site.settings.digests.iter().filter(|digest| !digest.spec.private);
+    html! {
+        ul {
+            @for digest in public {
+                li {
+                    a href={ "/digests/" (digest.spec.name.0) } { (digest.spec.title) }
+                    (parts::formats(&digest.spec.name.0))
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! Pages: HTML for people, made of values and written by maud, which escapes by default.
+//!
+//! They need no script, load nothing from elsewhere, and show publishers' words as text, never as markup.
+
+mod chart;
+mod layout;
+mod marks;
+mod parts;
+mod style;
+
+mod digests;
+mod feeds;
+mod home;
+mod item;
+mod tag;
+
+pub(super) use digests::show_digest;
+pub(super) use layout::error_page;
+
+use super::AppState;
+use super::operations::unavailable;
+use super::refuse;
+use super::representation::{Effort, Representation};
+use crate::store::{ReadTx, StoreError};
+use axum::Router;
+use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::response::Response;
+use axum::routing::get;
+use layout::Site;
+use maud::Markup;
+
+/// The addresses of pages.
+pub(super) fn routes() -> Router<AppState> {
+    Router::new()
+        .route("/", get(home::show))
+        .route("/items/{id}", get(item::show))
+        .route("/stories/{id}", get(item::show_story))
+        .route("/tags/{name}", get(tag::show))
+        .route("/feeds", get(feeds::show))
+        .route("/digests", get(digests::list))
+        .route("/digests/{name}/{issue}", get(digests::issue))
+        .route(style::PATH_PATTERN, get(style::show))
+        .route("/favicon.svg", get(style::favicon))
+}
+
+/// Reads what a page shows, in one snapshot, and writes it down; `None` when there is no such thing.
+async fn page<F>(state: AppState, headers: &HeaderMap, uri: &Uri, write: F) -> Response
+where
+    F: FnOnce(&ReadTx<'_>, &Site) -> Result<Option<Markup>, StoreError> + Send + 'static,
+{
+    let site = Site::new(&state);
+    match state.store.read(move |tx| write(tx, &site)).await {
+        Ok(Some(markup)) => html(markup).answer(headers),
+        Ok(None) => refuse(uri, StatusCode::NOT_FOUND, "there is nothing at this address"),
+        Err(error) => unavailable(uri, &error),
+    }
+}
+
+fn html(markup: Markup) -> Representation {
+    Representation::new("text/html; charset=utf-8", markup.into_string(), Effort::Passing)
+}

@@ -1,0 +1,43 @@
+//! The one style sheet and the icon, kept in the binary; the sheet's address names its content.
+
+use crate::http::AppState;
+use crate::http::refuse;
+use crate::http::representation::{Effort, Representation, content_hash};
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::response::Response;
+use std::sync::LazyLock;
+
+pub(super) const PATH_PATTERN: &str = "/static/{file}";
+
+const CSS: &str = include_str!("style.css");
+const ICON: &str = include_str!("favicon.svg");
+
+static SHEET: LazyLock<Representation> =
+    LazyLock::new(|| Representation::new("text/css; charset=utf-8", CSS, Effort::Kept).immutable());
+static SHEET_PATH: LazyLock<String> =
+    LazyLock::new(|| format!("/static/veille-{}.css", &content_hash(CSS.as_bytes())[..12]));
+static ICON_SHEET: LazyLock<Representation> =
+    LazyLock::new(|| Representation::new("image/svg+xml", ICON, Effort::Kept).public_for(86_400));
+
+/// Where the style sheet is, as long as it is what it is.
+pub(super) fn path() -> &'static str {
+    &SHEET_PATH
+}
+
+pub(super) async fn show(
+    State(_): State<AppState>,
+    Path(_file): Path<String>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    if uri.path() == path() {
+        SHEET.answer(&headers)
+    } else {
+        refuse(&uri, StatusCode::NOT_FOUND, "there is nothing at this address")
+    }
+}
+
+pub(super) async fn favicon(headers: HeaderMap) -> Response {
+    ICON_SHEET.answer(&headers)
+}

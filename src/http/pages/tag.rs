@@ -1,0 +1,104 @@
+//! A tag: its stories, the words that give it, and its digest.
+
+use super::layout::{Section, Site, page as whole_page};
+use super::{home, page, parts};
+use crate::http::AppState;
+use crate::model::{ItemId, Story, TagName};
+use crate::store::ItemFilter;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, Uri};
+use axum::response::Response;
+use maud::{Markup, html};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+const PAGE_ITEMS: usize = 100;
+const TERMS_SHOWN: usize = 12;
+
+#[derive(Debug, Deserialize)]
+pub(super) struct TagQuery {
+    before: Option<i64>,
+}
+
+pub(super) async fn show(
+    State(state): State<AppState>,
+    Path(name): Path<String>,
+    Query(query): Query<TagQuery>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    page(state, &headers, &uri, move |tx, site| {
+        let tag = TagName(name);
+        let is_configured = site.settings.rules.tags.iter().any(|rule| rule.name == tag);
+        let filter = ItemFilter {
+            tag: Some(tag.clone()),
+            before: query.before.map(ItemId),
+            limit: PAGE_ITEMS,
+            ..ItemFilter::default()
+        };
+        let (stories, older) = home::newest_stories(tx, &filter)?;
+        if !is_configured && stories.is_empty() {
+            return Ok(None);
+        }
+        let count = tx.tag_counts()?.into_iter().find(|(name, ..)| *name == tag).map_or(0, |(_, items, _)| items);
+        Ok(Some(write(site, &tag, count, &stories, older)))
+    })
+    .await
+}
+
+fn write(site: &Site, tag: &TagName, count: u64, stories: &[Story], older: Option<ItemId>) -> Markup {
+    let title = site.tag_title(tag);
+    let rule = site.settings.rules.tags.iter().find(|rule| rule.name == *tag);
+    let digest = site.settings.digests.iter().find(|digest| digest.spec.name.0 == tag.0 && !digest.spec.private);
+    let feed = html! {
+        @if digest.is_some() {
+            link rel="alternate" type="application/atom+xml" title=(title) href={ "/digests/" (tag.0) ".atom" };
+        }
+    };
+    let main = html! {
+        h1 { (title) }
+        p.lead {
+            (count) " " (parts::plural(usize::try_from(count).unwrap_or(usize::MAX), "item carries", "items carry"))
+            " the tag " code { (tag.0) } "."
+            @if rule.is_none() { " No rule of the config gives it any more." }
+        }
+        div.columns {
+            section aria-label="Stories" {
+                @if stories.is_empty() { p { "No item carries it yet." } }
+                (parts::stories_by_day(site, stories))
+                nav.pager aria-label="Pages" {
+                    span {}
+                    @if let Some(older) = older { a href={ "/tags/" (tag.0) "?before=" (older.0) } rel="next" { "Older" } }
+                }
+            }
+            aside aria-label="About the tag" {
+                @if digest.is_some() {
+                    h2 { "Subscribe" }
+                    (parts::formats(&tag.0))
+                }
+                @let terms = terms_that_fire(tag, stories);
+                @if !terms.is_empty() {
+                    h2 { "What gave it, of late" }
+                    ul { @for (term, count) in terms { li.row { bdi { (term) } span.quiet { (count) } } } }
+                }
+            }
+        }
+    };
+    whole_page(site, Section::Other, title, &feed, &main)
+}
+
+/// The texts that made the rule hold in these stories, the most frequent first.
+fn terms_that_fire(tag: &TagName, stories: &[Story]) -> Vec<(String, usize)> {
+    let mut counts: BTreeMap<String, (String, usize)> = BTreeMap::new();
+    let matches = stories.iter().flat_map(|story| &story.items).flat_map(|item| &item.tags);
+    for found in matches.filter(|found| found.tag == *tag) {
+        for evidence in &found.evidence {
+            let text = parts::cut(&evidence.text, 60);
+            counts.entry(text.to_lowercase()).or_insert((text, 0)).1 += 1;
+        }
+    }
+    let mut terms: Vec<(String, usize)> = counts.into_values().collect();
+    terms.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    terms.truncate(TERMS_SHOWN);
+    terms
+}

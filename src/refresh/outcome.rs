@@ -1,0 +1,112 @@
+//! What a visit makes of a feed's record. Pure: values in, the record's next state out.
+//!
+//! Nothing here decides when to come back; that is [`super::pace`], which reads the result.
+
+use super::UpdatePlan;
+use crate::feed::ParsedFeed;
+use crate::fetch::{Adoption, FetchError, Modified, NotModified, RetryLater, adoption};
+use crate::model::{FeedRecord, FeedState, Remembered, Timestamp};
+use url::Url;
+
+/// Addresses on a feed's way that are remembered: the feed's own and five redirects, twice over.
+const REMEMBERED_MAX: usize = 12;
+
+/// A document came and was read.
+pub(super) fn with_document(record: &mut FeedRecord, answer: &Modified, feed: &ParsedFeed, plan: &UpdatePlan, now: Timestamp) {
+    let overflowed = plan.is_all_new() && record.last_success_at.is_some();
+    succeeded(record, answer.status, now);
+    record.fresh_until_at = answer.freshness.fresh_for().and_then(|left| now.checked_add(left).ok());
+    remember(record, answer.remembered.clone());
+    follow(record, answer.permanent_target.as_ref(), now);
+    record.title = feed.title.clone().or(record.title.take());
+    record.site_url = feed.link.clone().or(record.site_url.take());
+    record.language = record.language.take().or(feed.language.clone());
+    record.ttl_s = feed.ttl_s.max(feed.sy_interval_s);
+    record.skip_hours = feed.skip_hours;
+    record.skip_days = feed.skip_days;
+    record.item_identity = plan.identity;
+    if !plan.added.is_empty() {
+        record.last_new_item_at = Some(now);
+    }
+    if overflowed {
+        record.overflow_count = record.overflow_count.saturating_add(1);
+        record.last_overflow_at = Some(now);
+    }
+}
+
+/// What we have is still current.
+pub(super) fn with_not_modified(record: &mut FeedRecord, answer: &NotModified, now: Timestamp) {
+    succeeded(record, 304, now);
+    record.fresh_until_at = answer.freshness.fresh_for().and_then(|left| now.checked_add(left).ok());
+    remember(record, answer.remembered.clone());
+    follow(record, answer.permanent_target.as_ref(), now);
+}
+
+/// The visit failed, or what it brought is no feed. Items and validators stay as they are.
+pub(super) fn with_failure(record: &mut FeedRecord, status: Option<u16>, reason: String, now: Timestamp) {
+    record.last_status = status;
+    record.last_refresh_at = Some(now);
+    record.failure_count = record.failure_count.saturating_add(1);
+    record.failing_since_at.get_or_insert(now);
+    record.last_error = Some(reason);
+    record.retry_after_at = None;
+}
+
+/// The visit failed before a document came.
+pub(super) fn with_fetch_error(record: &mut FeedRecord, error: &FetchError, now: Timestamp) {
+    with_failure(record, error.status, error.to_string(), now);
+    record.fresh_until_at = error.freshness.fresh_for().and_then(|left| now.checked_add(left).ok());
+}
+
+/// 429 or 503: the host asks for peace, for as long as it says.
+pub(super) fn with_retry_later(record: &mut FeedRecord, answer: &RetryLater, now: Timestamp) {
+    let reason = match answer.status {
+        429 => "the server asks us to come less often (429)",
+        _ => "the server is temporarily out of service (503)",
+    };
+    with_failure(record, Some(answer.status), reason.to_owned(), now);
+    record.fresh_until_at = answer.freshness.fresh_for().and_then(|left| now.checked_add(left).ok());
+    record.retry_after_at = answer.freshness.retry_after.and_then(|wait| now.checked_add(wait).ok());
+}
+
+/// 410: asked once more, a day or more later, and if it says so again, never again.
+pub(super) fn with_gone(record: &mut FeedRecord, now: Timestamp) {
+    let confirmed = record.last_status == Some(410);
+    with_failure(record, Some(410), "the publisher says that the feed is gone for good (410)".to_owned(), now);
+    if confirmed {
+        record.state = FeedState::Gone;
+    }
+}
+
+fn succeeded(record: &mut FeedRecord, status: u16, now: Timestamp) {
+    record.last_status = Some(status);
+    record.last_refresh_at = Some(now);
+    record.last_success_at = Some(now);
+    record.state = FeedState::Active;
+    record.failure_count = 0;
+    record.failing_since_at = None;
+    record.last_error = None;
+    record.retry_after_at = None;
+}
+
+/// The newest answer of an address replaces what it said before; the ones not heard of for longest go.
+fn remember(record: &mut FeedRecord, answer: Remembered) {
+    record.remembered.retain(|known| known.url != answer.url);
+    if !answer.validators.is_empty() || answer.lifetime.is_some() {
+        record.remembered.push(answer);
+    }
+    let excess = record.remembered.len().saturating_sub(REMEMBERED_MAX);
+    record.remembered.drain(..excess);
+}
+
+fn follow(record: &mut FeedRecord, permanent_target: Option<&Url>, now: Timestamp) {
+    let Ok(asked) = Url::parse(record.address()) else { return };
+    match adoption(&asked, record.redirect.as_ref(), permanent_target, now) {
+        Adoption::Remember(memory) => record.redirect = memory,
+        Adoption::Adopt(target) => {
+            tracing::info!(feed.url = %record.url, to = %target, "the feed has moved for good; asked there from now on");
+            record.fetch_url = Some(target.into());
+            record.redirect = None;
+        }
+    }
+}
