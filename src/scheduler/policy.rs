@@ -233,7 +233,7 @@ impl PolicyInput<'_> {
         let oldest = times.last().filter(|_| times.len() > 1);
         let mean = oldest
             .map(|oldest| newest.duration_since(*oldest).abs() / i32::try_from(times.len() - 1).unwrap_or(i32::MAX));
-        Some(mean.unwrap_or(HOUR).max(silence)).filter(|gap| gap.is_positive())
+        Some(mean.unwrap_or(HOUR).max(silence)).filter(SignedDuration::is_positive)
     }
 
     /// `interval · 2ⁿ`, at most `max_interval`.
@@ -514,7 +514,7 @@ mod tests {
             let asked =
                 Asked { retry_after: seconds(retry_after_s), fresh_for: seconds(fresh_for_s), ..Asked::default() };
             let ended = Ended::RetryLater { failure_count };
-            assert_eq!(wait(&PolicyInput { asked, ended, ..input(&ten_minutes) }), expected_s);
+            assert_eq!(wait(&PolicyInput { ended, asked, ..input(&ten_minutes) }), expected_s);
         };
         check(1, Some(7200), None, 7200);
         check(5, Some(7200), None, 7200);
@@ -541,7 +541,7 @@ mod tests {
             let interval = fixed(500);
             let ended = Ended::Failed { failure_count: 1 };
             let min_interval = SignedDuration::from_secs(1);
-            assert_eq!(wait(&PolicyInput { chance, ended, min_interval, ..input(&interval) }), expected_s);
+            assert_eq!(wait(&PolicyInput { min_interval, ended, chance, ..input(&interval) }), expected_s);
         }
     }
 
@@ -556,7 +556,7 @@ mod tests {
         check(20, 10, DAY_S);
         let asked = Asked { fresh_for: Some(WAIT_CEILING), ..Asked::default() };
         let ended = Ended::Failed { failure_count: 1 };
-        assert_eq!(wait(&PolicyInput { asked, ended, ..input(&Interval::Adaptive) }), DAY_S, "an error's max-age");
+        assert_eq!(wait(&PolicyInput { ended, asked, ..input(&Interval::Adaptive) }), DAY_S, "an error's max-age");
     }
 
     #[test]
@@ -604,7 +604,7 @@ mod tests {
     fn cron_fires_by_its_pattern_but_not_before_what_is_asked_for() {
         let cron = Interval::Cron("0 0 */2 * * *".to_owned());
         let check = |asked: Asked, ended, expected: &str| {
-            let next = next_check(&PolicyInput { asked, ended, ..input(&cron) });
+            let next = next_check(&PolicyInput { ended, asked, ..input(&cron) });
             assert_eq!(next.at, Some(expected.parse().unwrap()), "{}", next.reason);
             assert!(next.reason.contains("0 0 */2 * * *"), "{}", next.reason);
         };
