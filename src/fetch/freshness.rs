@@ -3,11 +3,9 @@
 //! Pure, and about time only: it gives durations from the moment the answer was received, never an
 //! instant of the origin's clock, so a clock that is a day off changes nothing.
 
-use jiff::{SignedDuration, Timestamp, fmt::rfc2822};
+use crate::model::{Timestamp, WAIT_CEILING};
+use jiff::{SignedDuration, fmt::rfc2822};
 use reqwest::header::{AGE, CACHE_CONTROL, DATE, EXPIRES, HeaderMap, HeaderName, RETRY_AFTER};
-
-/// The longest wait a server may impose on us. No feed sleeps for ever because of one odd header.
-pub const CEILING: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// What one answer says about when to come back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -19,7 +17,7 @@ pub struct Freshness {
     pub age: SignedDuration,
     /// From Retry-After in either form.
     pub retry_after: Option<SignedDuration>,
-    /// Something was longer than [`CEILING`] and was cut to it.
+    /// Something was longer than [`WAIT_CEILING`] and was cut to it.
     pub cut: bool,
 }
 
@@ -29,13 +27,13 @@ impl Freshness {
         let date = http_date(headers, &DATE).unwrap_or(received_at);
         let mut cut = false;
         let mut capped = |wait: SignedDuration| {
-            cut |= wait > CEILING;
-            wait.clamp(SignedDuration::ZERO, CEILING)
+            cut |= wait > WAIT_CEILING;
+            wait.clamp(SignedDuration::ZERO, WAIT_CEILING)
         };
         let lifetime = max_age(headers).or_else(|| expires(headers, date)).map(&mut capped);
         let retry_after = retry_after(headers, date).map(&mut capped);
         let age = first(headers, &AGE).and_then(delta_seconds).unwrap_or_default();
-        Self { lifetime, age: age.min(CEILING), retry_after, cut }
+        Self { lifetime, age: age.min(WAIT_CEILING), retry_after, cut }
     }
 
     /// How long the answer stays fresh from now on, if it said so.
@@ -166,7 +164,7 @@ mod tests {
     fn p15_p17_a_monstrous_wait_is_cut_at_the_ceiling() {
         for seconds in ["315360000", "99999999999999999999999999"] {
             let read = read(&[("cache-control", &format!("max-age={seconds}")), ("retry-after", seconds)]);
-            assert_eq!((read.lifetime, read.retry_after, read.cut), (Some(CEILING), Some(CEILING), true));
+            assert_eq!((read.lifetime, read.retry_after, read.cut), (Some(WAIT_CEILING), Some(WAIT_CEILING), true));
         }
         assert!(!read(&[("cache-control", "max-age=604800")]).cut);
     }

@@ -61,6 +61,10 @@ pub enum ItemIdentity {
     Content,
 }
 
+/// The longest wait that a server or a document may impose on us. No feed sleeps for ever because of
+/// one odd header; publishers do ask for two days and more.
+pub const WAIT_CEILING: SignedDuration = SignedDuration::from_hours(7 * 24);
+
 /// What an address told us with its last good answer, to be stored with the items of that answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Remembered {

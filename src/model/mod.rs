@@ -16,6 +16,7 @@ pub use digest::{
 };
 pub use feed::{
     ConfiguredFeed, FeedHealth, FeedId, FeedRecord, FeedState, ItemIdentity, RedirectMemory, Remembered, Validators,
+    WAIT_CEILING,
 };
 pub use item::{ContentHash, Enclosure, Item, ItemContent, ItemId, ItemKey, ItemKeys, KnownItem, NewItem, ordered_at};
 pub use jiff::Timestamp;
