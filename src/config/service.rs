@@ -267,7 +267,8 @@ fn proxy_address(text: Text<'_>) -> Option<Url> {
             text.error("a proxy is an http or https address")
         }
         Ok(url) if url.username().is_empty() && url.password().is_none() => return Some(url),
-        Ok(_) => text.error("the proxy's address holds credentials, which never stand in the config")
+        Ok(_) => text
+            .error("the proxy's address holds credentials, which never stand in the config")
             .help(help)
             .hiding_source(),
         Err(error) => text.error(format!("{} is not a web address: {error}", quoted(text.text))),

@@ -92,7 +92,9 @@ fn a_diagnostic_has_a_machine_form_with_file_line_and_column() {
             "help": "write a duration such as \"2s\", \"30m\", \"1h30m\" or \"400d\"",
         }])
     );
-    let line = format!("{file}:2:11: `法国` is not a duration (write a duration such as \"2s\", \"30m\", \"1h30m\" or \"400d\")");
+    let line = format!(
+        "{file}:2:11: `法国` is not a duration (write a duration such as \"2s\", \"30m\", \"1h30m\" or \"400d\")"
+    );
     assert_eq!(errors.lines(), [line]);
 }
 
@@ -113,7 +115,10 @@ fn an_empty_file_is_a_config_of_defaults() {
 #[test]
 fn a_missing_entry_file_is_one_plain_error() {
     let errors = load(Path::new("/nonexistent/veille.toml"), &environment()).unwrap_err();
-    assert_eq!(errors.to_string(), "error: cannot read `/nonexistent/veille.toml`: No such file or directory (os error 2)");
+    assert_eq!(
+        errors.to_string(),
+        "error: cannot read `/nonexistent/veille.toml`: No such file or directory (os error 2)"
+    );
 }
 
 #[test]
@@ -144,7 +149,8 @@ fn tables_of_several_files_are_joined_and_globs_are_sorted() {
 fn an_outline_of_a_configured_feed_only_adds_its_groups() {
     let opml = "<opml><body><outline text='News &amp; more'><outline title='From OPML' xmlUrl='HTTP://a.test:80/x?a=1&b=2'/>\
                 <outline text='New' xmlUrl='feed://b.test/y' language='fr'/></outline></body></opml>";
-    let toml = "include = ['list.opml']\n[[feeds]]\nurl = 'http://a.test/x?a=1&b=2'\ngroups = ['ai']\ntitle = 'From TOML'\n";
+    let toml =
+        "include = ['list.opml']\n[[feeds]]\nurl = 'http://a.test/x?a=1&b=2'\ngroups = ['ai']\ntitle = 'From TOML'\n";
     let feeds = load_valid(&[("veille.toml", toml), ("list.opml", opml)]).settings.feeds;
     assert_eq!(feeds.len(), 2);
     assert_eq!(feeds[0].title.as_deref(), Some("From TOML"));
@@ -210,7 +216,8 @@ fn the_shipped_config_has_neither_fault_nor_doubt() {
     let loaded = load(&path, &environment()).unwrap_or_else(|errors| panic!("{errors}"));
     assert!(loaded.warnings.is_empty(), "{}", loaded.warnings);
     let settings = loaded.settings;
-    let in_language = |language: &str| settings.feeds.iter().filter(|feed| feed.language.as_deref() == Some(language)).count();
+    let in_language =
+        |language: &str| settings.feeds.iter().filter(|feed| feed.language.as_deref() == Some(language)).count();
     assert!(in_language("en") >= 40 && in_language("fr") >= 15 && in_language("zh") >= 20);
     for tag in &settings.rules.tags {
         assert!(tag.examples_match.len() >= 3 && tag.examples_no_match.len() >= 3, "{} lacks examples", tag.name.0);
@@ -237,13 +244,16 @@ fn hostile_opml_is_bounded_and_reported() {
 
 #[test]
 fn every_shared_subscription_list_is_read_whole() {
-    let shared = std::env::var_os("VEILLE_SHARED").map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
+    let shared = std::env::var_os("VEILLE_SHARED")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
     let Ok(lists) = fs::read_dir(shared.join("opml")) else {
         println!("skipped: {} has no lists", shared.display());
         return;
     };
     let mut urls = 0;
-    for path in lists.map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some_and(|kind| kind == "opml")) {
+    for path in
+        lists.map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some_and(|kind| kind == "opml"))
+    {
         let text = opml::decode(&fs::read(&path).unwrap());
         let read = opml::read(&text);
         assert!(!read.problems.iter().any(|problem| problem.is_fatal), "{}", path.display());
@@ -255,7 +265,9 @@ fn every_shared_subscription_list_is_read_whole() {
 }
 
 fn word() -> impl Strategy<Value = String> {
-    "[a-zé法<>&\"' ]{1,12}".prop_map(|text| text.split_whitespace().collect::<Vec<_>>().join(" ")).prop_filter("not empty", |text| !text.is_empty())
+    "[a-zé法<>&\"' ]{1,12}"
+        .prop_map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "))
+        .prop_filter("not empty", |text| !text.is_empty())
 }
 
 proptest! {
