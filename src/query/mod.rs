@@ -14,6 +14,7 @@ mod tree;
 
 pub use compare::{CompareOp, Comparison};
 pub use rules::{RuleSet, ScoreClause, TagRule};
+pub(crate) use lint::{compile_regex, is_unspaced};
 pub use tree::{Expr, ExprKind, Proximity, ProximityKind, Query, Reference, ReferenceKind, Scope, Term};
 
 use std::ops::Range;
