@@ -5,6 +5,7 @@
 
 mod logging;
 mod output;
+mod parse;
 mod status;
 mod workplace;
 
@@ -46,6 +47,7 @@ pub struct Context {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Parse(parse::Args),
     Status(status::Args),
 }
 
@@ -66,6 +68,7 @@ pub fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let context = &arguments.context;
     match &arguments.command {
+        Command::Parse(args) => parse::run(args),
         Command::Status(args) => status::run(args, context),
     }
 }
