@@ -1,11 +1,11 @@
 //! A single query, compiled: what digests and search ask, by the evaluator of the rules.
 
+use super::ScratchPool;
 use super::evaluate::Scratch;
 use super::index::Index;
 use super::item::ItemText;
 use super::program::{CompileError, Compiler, Fields};
 use super::rule::{Clause, clause_evidence};
-use super::ScratchPool;
 use crate::model::{Evidence, TagName, Timestamp};
 use crate::query::Query;
 use std::collections::BTreeMap;

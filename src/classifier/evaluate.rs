@@ -62,7 +62,14 @@ pub(super) struct Occurrence {
 
 impl Scratch {
     /// Reads the fields that are looked at, and finds every term of the index in them.
-    pub fn read<'a>(&'a mut self, index: &Index, looked_at: Fields, item: &'a ItemText<'a>, now: Timestamp, tag_names: &[String]) -> Reading<'a> {
+    pub fn read<'a>(
+        &'a mut self,
+        index: &Index,
+        looked_at: Fields,
+        item: &'a ItemText<'a>,
+        now: Timestamp,
+        tag_names: &[String],
+    ) -> Reading<'a> {
         self.hits.clear(index.len());
         let mut sources: [Cow<'a, str>; FIELDS] = Default::default();
         let language = index.asks_for_language().then(|| language::of_item(item)).flatten();
@@ -123,7 +130,9 @@ impl Reading<'_> {
     pub fn evidence(&self, node: &Node, spans: &mut Vec<Span>) {
         match node {
             Node::All(parts) => parts.iter().for_each(|part| self.evidence(part, spans)),
-            Node::Any(parts) => parts.iter().filter(|part| self.holds(part)).for_each(|part| self.evidence(part, spans)),
+            Node::Any(parts) => {
+                parts.iter().filter(|part| self.holds(part)).for_each(|part| self.evidence(part, spans))
+            }
             Node::Terms(terms) => self.each_hit(terms, &mut |hit| spans.push(span_of(hit))),
             Node::Proximity { .. } => self.occurrences(node).iter().for_each(|occurrence| occurrence.spans(spans)),
             Node::Tag(number) => spans.push(Span { field: Field::Tag, start: 0, end: 0, tag: *number }),
@@ -133,7 +142,8 @@ impl Reading<'_> {
 
     /// Words of title, summary and content; two characters of an unspaced script are one.
     pub fn words(&self) -> u64 {
-        let halves = [Field::Title, Field::Summary, Field::Content].map(|field| u64::from(self.fields[field as usize].halves()));
+        let halves =
+            [Field::Title, Field::Summary, Field::Content].map(|field| u64::from(self.fields[field as usize].halves()));
         halves.iter().sum::<u64>().div_ceil(2)
     }
 
@@ -147,11 +157,16 @@ impl Reading<'_> {
     }
 
     fn each_hit(&self, terms: &Terms, visit: &mut dyn FnMut(&Hit)) {
-        let mut each = |pattern: u32| self.hits.of(pattern).filter(|hit| self.accepts(hit, terms.fields)).for_each(&mut *visit);
+        let mut each =
+            |pattern: u32| self.hits.of(pattern).filter(|hit| self.accepts(hit, terms.fields)).for_each(&mut *visit);
         if terms.patterns.len() <= self.hits.found.len() {
             terms.patterns.iter().for_each(|&pattern| each(pattern));
         } else {
-            self.hits.found.iter().filter(|pattern| terms.patterns.binary_search(pattern).is_ok()).for_each(|&pattern| each(pattern));
+            self.hits
+                .found
+                .iter()
+                .filter(|pattern| terms.patterns.binary_search(pattern).is_ok())
+                .for_each(|&pattern| each(pattern));
         }
     }
 
@@ -177,7 +192,9 @@ impl Reading<'_> {
         match node {
             Node::Terms(terms) => self.any_hit(terms),
             Node::Any(parts) => parts.iter().any(|part| self.may_occur(part)),
-            Node::Proximity { left, operator, right } => self.may_occur(left) && (operator.negated || self.may_occur(right)),
+            Node::Proximity { left, operator, right } => {
+                self.may_occur(left) && (operator.negated || self.may_occur(right))
+            }
             Node::All(_) | Node::Not(_) | Node::Tag(_) | Node::Compare(_) => false,
         }
     }
@@ -201,7 +218,10 @@ impl Reading<'_> {
     fn related(&self, left: Vec<Occurrence>, operator: Proximity, right: &[Occurrence]) -> Vec<Occurrence> {
         let longest = longest(right);
         if operator.negated {
-            return left.into_iter().filter(|a| !self.window(a, operator, right, longest).iter().any(|b| self.are_related(a, operator, b))).collect();
+            return left
+                .into_iter()
+                .filter(|a| !self.window(a, operator, right, longest).iter().any(|b| self.are_related(a, operator, b)))
+                .collect();
         }
         let mut found = Vec::new();
         for a in &left {
@@ -219,11 +239,20 @@ impl Reading<'_> {
 
     fn first_related(&self, left: &[Occurrence], operator: Proximity, right: &[Occurrence]) -> bool {
         let longest = longest(right);
-        left.iter().any(|a| self.window(a, operator, right, longest).iter().any(|b| self.are_related(a, operator, b)) != operator.negated)
+        left.iter().any(|a| {
+            self.window(a, operator, right, longest).iter().any(|b| self.are_related(a, operator, b))
+                != operator.negated
+        })
     }
 
     /// The part of `right`, sorted by place, that can be related to `a`.
-    fn window<'b>(&self, a: &Occurrence, operator: Proximity, right: &'b [Occurrence], longest: u32) -> &'b [Occurrence] {
+    fn window<'b>(
+        &self,
+        a: &Occurrence,
+        operator: Proximity,
+        right: &'b [Occurrence],
+        longest: u32,
+    ) -> &'b [Occurrence] {
         let reach = match operator.distance {
             // A word is at least half a word in NEAR's count.
             Some(words) => u32::from(words) * 2,
@@ -263,7 +292,8 @@ impl Reading<'_> {
             return Some(0);
         }
         let begin = |at: u32| text.tokens.get(at as usize).map_or_else(|| text.halves(), |token| token.halves);
-        let finish = if first.end > first.start { text.tokens[first.end as usize - 1].halves_end() } else { begin(first.start) };
+        let finish =
+            if first.end > first.start { text.tokens[first.end as usize - 1].halves_end() } else { begin(first.start) };
         Some((begin(second.start) - finish).div_ceil(2) + 1)
     }
 
@@ -295,17 +325,30 @@ fn span_of(hit: &Hit) -> Span {
 
 impl Occurrence {
     fn of(hit: &Hit) -> Self {
-        Occurrence { field: hit.field, start: hit.start, end: hit.end, source_start: hit.source_start, source_end: hit.source_end, parts: Vec::new() }
+        Occurrence {
+            field: hit.field,
+            start: hit.start,
+            end: hit.end,
+            source_start: hit.source_start,
+            source_end: hit.source_end,
+            parts: Vec::new(),
+        }
     }
 
     fn order(&self, other: &Self) -> Ordering {
-        let key = |o: &Self| (o.field, o.start, o.end, o.parts.is_empty(), if o.start == o.end { o.source_start } else { 0 });
+        let key =
+            |o: &Self| (o.field, o.start, o.end, o.parts.is_empty(), if o.start == o.end { o.source_start } else { 0 });
         key(self).cmp(&key(other))
     }
 
     fn spans(&self, spans: &mut Vec<Span>) {
         if self.parts.is_empty() {
-            spans.push(Span { field: self.field, start: self.source_start as usize, end: self.source_end as usize, tag: 0 });
+            spans.push(Span {
+                field: self.field,
+                start: self.source_start as usize,
+                end: self.source_end as usize,
+                tag: 0,
+            });
         } else {
             spans.extend(&self.parts);
         }

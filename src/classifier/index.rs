@@ -448,7 +448,8 @@ impl Scan<'_> {
     fn anchored(&self, anchors: &[Anchor], at: usize, hits: &mut Hits) {
         for anchor in anchors {
             let Some(start) = at.checked_sub(usize::from(anchor.offset)) else { continue };
-            let pattern = self.index.patterns[anchor.pattern as usize].as_ref().expect("only patterns of words have anchors");
+            let pattern =
+                self.index.patterns[anchor.pattern as usize].as_ref().expect("only patterns of words have anchors");
             if pattern.matches_at(self.text, start, self.source) {
                 self.hit(anchor.pattern, start, start + pattern.words.len(), hits);
             }

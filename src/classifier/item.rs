@@ -71,7 +71,9 @@ impl<'a> ItemText<'a> {
 
     /// The values of a field, in order.
     pub(super) fn values(&self, field: Field) -> Box<dyn Iterator<Item = Cow<'a, str>> + 'a> {
-        let one = |text: &'a str| -> Box<dyn Iterator<Item = Cow<'a, str>> + 'a> { Box::new(std::iter::once(Cow::Borrowed(text))) };
+        let one = |text: &'a str| -> Box<dyn Iterator<Item = Cow<'a, str>> + 'a> {
+            Box::new(std::iter::once(Cow::Borrowed(text)))
+        };
         let many = |texts: &'a [String]| -> Box<dyn Iterator<Item = Cow<'a, str>> + 'a> {
             Box::new(texts.iter().map(|text| Cow::Borrowed(text.as_str())))
         };

@@ -75,7 +75,17 @@ impl Classifier {
             }))
             .collect();
         let touched = by_term.concat();
-        Ok(Classifier { index, fields, tag_names, rules: compiled, rank, touches, touched, always, scratch: ScratchPool::default() })
+        Ok(Classifier {
+            index,
+            fields,
+            tag_names,
+            rules: compiled,
+            rank,
+            touches,
+            touched,
+            always,
+            scratch: ScratchPool::default(),
+        })
     }
 
     /// The tags that the rules give to an item, in the order of the rules, with their evidence.
@@ -115,7 +125,8 @@ impl Classifier {
             }
         }
         held.sort_unstable();
-        let matches = held.iter().map(|&number| self.rules[number as usize].tag_match(&reading, &self.tag_names)).collect();
+        let matches =
+            held.iter().map(|&number| self.rules[number as usize].tag_match(&reading, &self.tag_names)).collect();
         drop(reading);
         scratch.touched = touched;
         matches

@@ -95,7 +95,8 @@ impl Pattern {
         self.words.iter().zip(tokens).enumerate().all(|(index, (word, token))| {
             (index == 0 || token.gap <= word.gap)
                 && word.form.matches(field, token)
-                && (!self.exact || word.matches_exactly(&source[token.source_start as usize..token.source_end as usize]))
+                && (!self.exact
+                    || word.matches_exactly(&source[token.source_start as usize..token.source_end as usize]))
         })
     }
 }

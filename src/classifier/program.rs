@@ -27,7 +27,10 @@ pub(super) struct Fields(u16);
 
 impl Fields {
     pub const TEXT: Fields = Fields(
-        1 << Field::Title as u16 | 1 << Field::Summary as u16 | 1 << Field::Content as u16 | 1 << Field::Category as u16,
+        1 << Field::Title as u16
+            | 1 << Field::Summary as u16
+            | 1 << Field::Content as u16
+            | 1 << Field::Category as u16,
     );
 
     fn of(scope: Scope) -> Fields {
@@ -48,7 +51,9 @@ impl Fields {
     /// The fields of the set that hold text to scan, in the order of evidence.
     pub fn iter(self) -> impl Iterator<Item = Field> {
         use Field::{Author, Category, Content, Feed, Group, Host, Lang, Summary, Title, Url};
-        [Title, Summary, Content, Author, Category, Url, Host, Feed, Group, Lang].into_iter().filter(move |&field| self.contains(field))
+        [Title, Summary, Content, Author, Category, Url, Host, Feed, Group, Lang]
+            .into_iter()
+            .filter(move |&field| self.contains(field))
     }
 }
 
@@ -59,7 +64,11 @@ pub(super) enum Node {
     Any(Box<[Node]>),
     Not(Box<Node>),
     Terms(Terms),
-    Proximity { left: Box<Node>, operator: Proximity, right: Box<Node> },
+    Proximity {
+        left: Box<Node>,
+        operator: Proximity,
+        right: Box<Node>,
+    },
     /// Number of the tag's name in [`Program::tag_names`].
     Tag(u32),
     Compare(Comparison),

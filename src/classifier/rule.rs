@@ -36,14 +36,28 @@ pub(super) struct Rule {
 impl Rule {
     pub fn compile(rule: &TagRule, rules: &RuleSet, compiler: &mut Compiler<'_>) -> Rule {
         let used_by = format!("tag `{}`", rule.name.0);
-        let mut clause = |query: &Query, part: &str| Clause { node: compiler.query(query, &used_by), label: format!("{part}: {}", query.text()) };
+        let mut clause = |query: &Query, part: &str| Clause {
+            node: compiler.query(query, &used_by),
+            label: format!("{part}: {}", query.text()),
+        };
         let any = rule.any.iter().map(|query| clause(query, "any")).collect();
         let matches = rule.matches.as_ref().map(|query| clause(query, "match"));
         let except = rule.except.as_ref().map(|query| clause(query, "except"));
-        let weighted = |(index, weighted): (usize, &crate::query::ScoreClause)| (clause(&weighted.query, &format!("score[{index}]")), weighted.weight);
+        let weighted = |(index, weighted): (usize, &crate::query::ScoreClause)| {
+            (clause(&weighted.query, &format!("score[{index}]")), weighted.weight)
+        };
         let score = rule.score.iter().enumerate().map(weighted).collect();
         let tag = compiler.tag_number(&rule.name.0);
-        Rule { name: rule.name.clone(), tag, any, matches, except, score, threshold: rule.threshold, hash: rule_hash(rule, rules) }
+        Rule {
+            name: rule.name.clone(),
+            tag,
+            any,
+            matches,
+            except,
+            score,
+            threshold: rule.threshold,
+            hash: rule_hash(rule, rules),
+        }
     }
 
     /// Terms of which one must be found for the rule to hold; `None` when it may hold without any.
@@ -57,7 +71,8 @@ impl Rule {
     /// The tags that the rule names, by number.
     pub fn named_tags(&self) -> Vec<u32> {
         let mut found = Vec::new();
-        let clauses = self.any.iter().chain(&self.matches).chain(&self.except).chain(self.score.iter().map(|(clause, _)| clause));
+        let clauses =
+            self.any.iter().chain(&self.matches).chain(&self.except).chain(self.score.iter().map(|(clause, _)| clause));
         clauses.for_each(|clause| clause.node.tags(&mut found));
         found
     }
@@ -86,7 +101,8 @@ impl Rule {
         let by_weight = self.reached(weight);
         let weighted = self.score.iter().filter(|(_, weight)| by_weight && *weight > 0.0).map(|(clause, _)| clause);
         let mut evidence = Vec::new();
-        for clause in self.any.iter().chain(&self.matches).chain(weighted).filter(|clause| reading.holds(&clause.node)) {
+        for clause in self.any.iter().chain(&self.matches).chain(weighted).filter(|clause| reading.holds(&clause.node))
+        {
             clause_evidence(&self.name, clause, reading, tag_names, &mut evidence);
         }
         let score = if by_weight { weight } else { 1.0 };
@@ -95,7 +111,13 @@ impl Rule {
 }
 
 /// Adds the evidence of one clause, in the order of the text.
-pub(super) fn clause_evidence(rule: &TagName, clause: &Clause, reading: &Reading<'_>, tag_names: &[String], evidence: &mut Vec<Evidence>) {
+pub(super) fn clause_evidence(
+    rule: &TagName,
+    clause: &Clause,
+    reading: &Reading<'_>,
+    tag_names: &[String],
+    evidence: &mut Vec<Evidence>,
+) {
     let mut spans: Vec<Span> = Vec::new();
     reading.evidence(&clause.node, &mut spans);
     spans.sort_unstable();
@@ -151,7 +173,14 @@ fn collect_lists(query: &Query, rules: &RuleSet, found: &mut BTreeSet<String>) {
 
 /// The rules in an order in which each comes after those whose tags it names.
 pub(super) fn in_dependency_order(rules: &[Rule], errors: &mut Vec<CompileError>, tag_names: &[String]) -> Vec<u32> {
-    let mut order = Ordering { rules, state: vec![State::New; rules.len()], sorted: Vec::new(), path: Vec::new(), errors, tag_names };
+    let mut order = Ordering {
+        rules,
+        state: vec![State::New; rules.len()],
+        sorted: Vec::new(),
+        path: Vec::new(),
+        errors,
+        tag_names,
+    };
     (0..rules.len()).for_each(|at| order.visit(at));
     order.sorted
 }

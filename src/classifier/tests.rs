@@ -45,8 +45,20 @@ fn a_word_is_whole() {
 
 #[test]
 fn words_of_a_phrase_stand_in_a_row() {
-    let yes = ["open source", "Open-Source", "open/source", "open\nsource", "open – source", "“open” source", "open\u{a0}source"];
-    check("\"open source\"", &yes, &["open, source", "open. Source", "open the source", "source open", "open", "reopen source", "open (source)"]);
+    let yes = [
+        "open source",
+        "Open-Source",
+        "open/source",
+        "open\nsource",
+        "open – source",
+        "“open” source",
+        "open\u{a0}source",
+    ];
+    check(
+        "\"open source\"",
+        &yes,
+        &["open, source", "open. Source", "open the source", "source open", "open", "reopen source", "open (source)"],
+    );
     check("open-source", &["open source"], &["source open"]);
     check("\"L'Oréal\"", &["L’Oreal", "l oreal"], &["loreal"]);
     check("\"Dust, Inc\"", &["Dust, Inc", "Dust Inc"], &["Dust. Other inc"]);
@@ -145,7 +157,11 @@ fn a_sentence_ends_where_it_says() {
 
 #[test]
 fn not_near_asks_for_a_free_occurrence() {
-    check("mistral NOT NEAR/3 bugatti", &["Mistral AI", "Bugatti Mistral and then some words later Mistral"], &["Bugatti Mistral", "the Mistral, a Bugatti"]);
+    check(
+        "mistral NOT NEAR/3 bugatti",
+        &["Mistral AI", "Bugatti Mistral and then some words later Mistral"],
+        &["Bugatti Mistral", "the Mistral, a Bugatti"],
+    );
     check("mistral NOT NEAR/1 \"bugatti mistral\"", &["mistral ai"], &["bugatti mistral"]);
     check("a NOT BEFORE/1 b", &["a c", "b a"], &["a b"]);
     check("a NOT SENTENCE b", &["a. b"], &["a b"]);
@@ -154,7 +170,8 @@ fn not_near_asks_for_a_free_occurrence() {
 #[test]
 fn scopes_look_at_their_field() {
     let groups = ["ai".to_string(), "fr-news".to_string()];
-    let (authors, categories) = (["Ada Lovelace".to_string(), "Bob".to_string()], ["Start-ups".to_string(), "Cloud".to_string()]);
+    let (authors, categories) =
+        (["Ada Lovelace".to_string(), "Bob".to_string()], ["Start-ups".to_string(), "Cloud".to_string()]);
     let item = ItemText {
         title: "tee",
         summary: "sum",
@@ -170,17 +187,54 @@ fn scopes_look_at_their_field() {
         tags: &["french-ai", "funding"],
     };
     let yes = [
-        "title:tee", "summary:sum", "content:con", "text:tee text:con", "author:\"Ada Lovelace\"", "author:lovelace", "category:\"start ups\"", "start-ups",
-        "url:path", "url:\"to page\"", "host:example.org", "host:www.example.org", "host:example", "feed:\"le monde\"", "feed:lemonde.test",
-        "feed:https://lemonde.test/rss.xml", "group:ai", "group:fr-news", "lang:fr", "lang:fr-fr", "tag:french-ai", "tag:(x OR funding)", "title:(a OR tee)",
-        "title: tee", "tag:french-ai AND NOT tag:other", "-tag:x tee",
+        "title:tee",
+        "summary:sum",
+        "content:con",
+        "text:tee text:con",
+        "author:\"Ada Lovelace\"",
+        "author:lovelace",
+        "category:\"start ups\"",
+        "start-ups",
+        "url:path",
+        "url:\"to page\"",
+        "host:example.org",
+        "host:www.example.org",
+        "host:example",
+        "feed:\"le monde\"",
+        "feed:lemonde.test",
+        "feed:https://lemonde.test/rss.xml",
+        "group:ai",
+        "group:fr-news",
+        "lang:fr",
+        "lang:fr-fr",
+        "tag:french-ai",
+        "tag:(x OR funding)",
+        "title:(a OR tee)",
+        "title: tee",
+        "tag:french-ai AND NOT tag:other",
+        "-tag:x tee",
     ];
     for query in yes {
         assert!(holds(query, &item), "{query}");
     }
     let no = [
-        "title:sum", "summary:tee", "lovelace", "text:ada", "category:\"start ups cloud\"", "url:tee", "host:example.com", "host:ample.org", "group:fr", "group:news",
-        "lang:en", "tag:french", "tag:(x AND funding)", "feed:figaro", "path", "title:(tee AND sum)", "author:\"lovelace bob\"",
+        "title:sum",
+        "summary:tee",
+        "lovelace",
+        "text:ada",
+        "category:\"start ups cloud\"",
+        "url:tee",
+        "host:example.com",
+        "host:ample.org",
+        "group:fr",
+        "group:news",
+        "lang:en",
+        "tag:french",
+        "tag:(x AND funding)",
+        "feed:figaro",
+        "path",
+        "title:(tee AND sum)",
+        "author:\"lovelace bob\"",
     ];
     for query in no {
         assert!(!holds(query, &item), "{query}");
@@ -196,13 +250,32 @@ fn comparisons_compare() {
         ..ItemText::default()
     };
     let yes = [
-        "published>=2026-11-20", "published<=2026-11-20", "published=2026-11-20", "published>2026-11-19", "published<2026-11-21", "published=2026-11", "published>=2026",
-        "published>2026-11-20T08:59:59Z", "age<7d", "age>3d", "age>=4d", "age<=96h", "age<1w", "words>2", "words>=3", "words=3", "words<4", "published >= 2026-11-20", "age < 7d",
+        "published>=2026-11-20",
+        "published<=2026-11-20",
+        "published=2026-11-20",
+        "published>2026-11-19",
+        "published<2026-11-21",
+        "published=2026-11",
+        "published>=2026",
+        "published>2026-11-20T08:59:59Z",
+        "age<7d",
+        "age>3d",
+        "age>=4d",
+        "age<=96h",
+        "age<1w",
+        "words>2",
+        "words>=3",
+        "words=3",
+        "words<4",
+        "published >= 2026-11-20",
+        "age < 7d",
     ];
     for query in yes {
         assert!(holds(query, &item), "{query}");
     }
-    for query in ["published>2026-11-20", "published<2026-11-20", "published=2025", "age<4d", "age>7d", "words>3", "NOT words=3"] {
+    for query in
+        ["published>2026-11-20", "published<2026-11-20", "published=2025", "age<4d", "age>7d", "words>3", "NOT words=3"]
+    {
         assert!(!holds(query, &item), "{query}");
     }
     assert!(!holds("published>=1970-01-01", &ItemText::default()));

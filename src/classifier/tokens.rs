@@ -134,9 +134,9 @@ pub(super) fn hash_word(word: &str) -> u64 {
 
 /// Words before whose full stop no sentence ends; a single capital (*J. Doe*) is another such.
 const ABBREVIATIONS: &[&str] = &[
-    "mr", "mrs", "ms", "dr", "prof", "st", "jr", "sr", "vs", "inc", "corp", "ltd", "co", "cie", "eg", "ie", "etc", "no",
-    "nos", "approx", "mme", "mlle", "gen", "sen", "rep", "gov", "ca", "cf", "fig", "vol", "bzw", "jan", "feb", "aug",
-    "sept", "oct", "nov", "dec",
+    "mr", "mrs", "ms", "dr", "prof", "st", "jr", "sr", "vs", "inc", "corp", "ltd", "co", "cie", "eg", "ie", "etc",
+    "no", "nos", "approx", "mme", "mlle", "gen", "sen", "rep", "gov", "ca", "cf", "fig", "vol", "bzw", "jan", "feb",
+    "aug", "sept", "oct", "nov", "dec",
 ];
 
 struct Scanner<'a> {
@@ -264,7 +264,9 @@ impl Scanner<'_> {
         let mut script = None;
         loop {
             while self.byte_at(at).is_ascii_alphanumeric() && at < self.text.len() {
-                if self.byte_at(at).is_ascii_alphabetic() && script.replace(Script::Latin).is_some_and(|other| other != Script::Latin) {
+                if self.byte_at(at).is_ascii_alphabetic()
+                    && script.replace(Script::Latin).is_some_and(|other| other != Script::Latin)
+                {
                     self.push(start, at, 0, false);
                     return at;
                 }
@@ -297,7 +299,9 @@ impl Scanner<'_> {
                 let letters = |text: &str| text.bytes().take_while(u8::is_ascii_alphabetic).count();
                 let (left, right) = (&self.text[start..at], &self.text[at + 1..]);
                 let following = letters(right);
-                (1..=3).contains(&left.len()) && letters(left) == left.len() && (1..=3).contains(&following)
+                (1..=3).contains(&left.len())
+                    && letters(left) == left.len()
+                    && (1..=3).contains(&following)
                     && !self.byte_at(at + 1 + following).is_ascii_alphanumeric()
             }
             _ => false,
@@ -339,7 +343,16 @@ impl Scanner<'_> {
     }
 
     #[expect(clippy::too_many_arguments, reason = "the two callers differ in where the folded word stands")]
-    fn push_token(&mut self, hash: u64, folded_start: usize, folded_end: usize, start: usize, end: usize, short_len: usize, unspaced: bool) {
+    fn push_token(
+        &mut self,
+        hash: u64,
+        folded_start: usize,
+        folded_end: usize,
+        start: usize,
+        end: usize,
+        short_len: usize,
+        unspaced: bool,
+    ) {
         let (source_start, source_end) = self.fold.source_range(start, end);
         self.tokens.push(Token {
             hash,
@@ -397,7 +410,11 @@ impl Scanner<'_> {
             let (start, _) = self.fold.source_range(at, to);
             self.source[start..].chars().next()
         };
-        let cased = |offset: usize| (at + offset < self.text.len() && self.text.is_char_boundary(at + offset)).then(|| source_char(at + offset, at + offset + 1)).flatten();
+        let cased = |offset: usize| {
+            (at + offset < self.text.len() && self.text.is_char_boundary(at + offset))
+                .then(|| source_char(at + offset, at + offset + 1))
+                .flatten()
+        };
         let before = self.text[..at].chars().next_back().is_some_and(char::is_lowercase);
         before && cased(1).is_some_and(char::is_uppercase) && cased(2).is_some_and(char::is_lowercase)
     }
@@ -410,7 +427,8 @@ impl Scanner<'_> {
         }
         let word = &self.text[start - self.base..end - self.base];
         debug_assert!(end - self.base <= at, "the last word lies before the full stop");
-        let published = &self.source[token.source_start as usize - self.source_at..token.source_end as usize - self.source_at];
+        let published =
+            &self.source[token.source_start as usize - self.source_at..token.source_end as usize - self.source_at];
         (word.len() == 1 && published.chars().all(char::is_uppercase)) || ABBREVIATIONS.contains(&word)
     }
 }

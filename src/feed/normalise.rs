@@ -192,7 +192,11 @@ fn plain(text: &Text<'_>) -> String {
 /// A text that is said to be plain: HTML all the same where it closes a tag, since many publishers say it of
 /// everything; else `<b>` in it is meant as written, and only references are resolved.
 fn said_plain(source: &str) -> String {
-    if text::closes_tag(source) { text::to_text_loose(source) } else { text::plain_to_text(&reference::resolve(source)) }
+    if text::closes_tag(source) {
+        text::to_text_loose(source)
+    } else {
+        text::plain_to_text(&reference::resolve(source))
+    }
 }
 
 fn safe_html(text: &Text<'_>, bases: &Bases) -> (String, bool) {

@@ -111,7 +111,9 @@ pub(super) fn has_tag(value: &str) -> bool {
 pub(super) fn closes_tag(value: &str) -> bool {
     value.contains('<')
         && Lexer::new(value).any(|token| match token {
-            Token::Start(tag) => tag.empty && is_html_element(local(tag.name)) || matches!(local(tag.name), "br" | "img" | "hr"),
+            Token::Start(tag) => {
+                tag.empty && is_html_element(local(tag.name)) || matches!(local(tag.name), "br" | "img" | "hr")
+            }
             Token::End(name) => is_html_element(local(name)),
             Token::Text(_) | Token::CData(_) | Token::Other(_) => false,
         })

@@ -71,9 +71,11 @@ async fn show(
     };
     let found = match before {
         None => newest(&state, settings, digest, format).await,
-        Some(_) => {
-            state.store.read(move |tx| rendered(tx, &settings, &digest, format, before, Effort::Passing)).await.map(|found| found.map(Arc::new))
-        }
+        Some(_) => state
+            .store
+            .read(move |tx| rendered(tx, &settings, &digest, format, before, Effort::Passing))
+            .await
+            .map(|found| found.map(Arc::new)),
     };
     match found {
         Ok(Some(representation)) => as_feed(representation.answer(&headers)),

@@ -55,9 +55,8 @@ pub fn digest_document(
         DigestKind::Periodic { .. } => {
             let issues = tx.issues(&spec.name, before.map(IssueId), spec.limit + 1)?;
             let (issues, older) = cut_page(issues, spec.limit, |issue| issue.id.0);
-            let entry = |issue: &Issue| {
-                tx.issue_stories(issue.id).map(|stories| issue_entry(spec, issue, &stories, publisher))
-            };
+            let entry =
+                |issue: &Issue| tx.issue_stories(issue.id).map(|stories| issue_entry(spec, issue, &stories, publisher));
             (issues.iter().map(entry).collect::<Result<Vec<PublishedEntry>, _>>()?, older)
         }
     };

@@ -29,10 +29,7 @@ impl Health {
     /// `started_at` counts as the scheduler's first beat, so that a start is not a stall.
     #[must_use]
     pub fn new(started_at: Timestamp) -> Self {
-        Self {
-            scheduler_beat_ms: AtomicI64::new(started_at.as_millisecond()),
-            refused_reload: Mutex::new(None),
-        }
+        Self { scheduler_beat_ms: AtomicI64::new(started_at.as_millisecond()), refused_reload: Mutex::new(None) }
     }
 
     /// The scheduler's loop has come round.
@@ -45,6 +42,12 @@ impl Health {
         let beat_ms = self.scheduler_beat_ms.load(Ordering::Relaxed);
         let silence = SignedDuration::from_millis(now.as_millisecond().saturating_sub(beat_ms));
         (silence > SCHEDULER_SILENCE).then_some(silence)
+    }
+
+    /// Whether the scheduler's loop has come round lately.
+    #[must_use]
+    pub fn scheduler_is_alive(&self, now: Timestamp) -> bool {
+        self.scheduler_stall(now).is_none()
     }
 
     pub fn reload_refused(&self, now: Timestamp, error: String) {

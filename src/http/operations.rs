@@ -56,8 +56,8 @@ pub(super) async fn healthz(State(state): State<AppState>) -> Response {
 
 /// Whether it does its work: the database answers and the scheduler turns.
 pub(super) async fn readyz(State(state): State<AppState>) -> Response {
-    let mut reasons = Vec::new();
-    let asked = state.store.read(|tx| tx.next_due_at());
+    let (mut reasons, now) = (Vec::new(), state.now());
+    let asked = state.store.read(move |tx| tx.next_due_after(now));
     match tokio::time::timeout(DATABASE_DEADLINE, asked).await {
         Ok(Ok(_)) => {}
         Ok(Err(error)) => reasons.push(format!("the database does not answer: {error}")),
@@ -69,7 +69,8 @@ pub(super) async fn readyz(State(state): State<AppState>) -> Response {
     let answer = if reasons.is_empty() {
         axum::Json(json!({ "status": "ready" })).into_response()
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, axum::Json(json!({ "status": "not ready", "reasons": reasons }))).into_response()
+        (StatusCode::SERVICE_UNAVAILABLE, axum::Json(json!({ "status": "not ready", "reasons": reasons })))
+            .into_response()
     };
     uncached(answer)
 }

@@ -75,7 +75,8 @@ impl Comparison {
                 Ok(Comparison::Age { op, than, written: value.to_string() })
             }
             _ => {
-                let than = value.parse().map_err(|_| format!("`{value}` is not a number of words; write digits, like 300"))?;
+                let than =
+                    value.parse().map_err(|_| format!("`{value}` is not a number of words; write digits, like 300"))?;
                 Ok(Comparison::Words { op, than })
             }
         }
@@ -92,9 +93,7 @@ impl Comparison {
                 CompareOp::GreaterOrEqual => at >= *from,
                 CompareOp::Greater => at >= *until,
             }),
-            Comparison::Age { op, than, .. } => {
-                published_at.is_some_and(|at| op.holds(now.duration_since(at), *than))
-            }
+            Comparison::Age { op, than, .. } => published_at.is_some_and(|at| op.holds(now.duration_since(at), *than)),
             Comparison::Words { op, than } => op.holds(words, *than),
         }
     }
@@ -124,7 +123,13 @@ fn read_period(text: &str) -> Option<(Timestamp, Timestamp)> {
     }
     let number = |part: Option<&str>| part.map_or(Some(1), |part| (part.len() == 2).then(|| part.parse().ok())?);
     let first = Date::new(year.parse().ok()?, number(month)?, number(day)?).ok()?;
-    let length = if day.is_some() { 1.day() } else if month.is_some() { 1.month() } else { 1.year() };
+    let length = if day.is_some() {
+        1.day()
+    } else if month.is_some() {
+        1.month()
+    } else {
+        1.year()
+    };
     let start_of = |date: Date| TimeZone::UTC.to_timestamp(date.to_datetime(Time::midnight())).ok();
     Some((start_of(first)?, start_of(first.checked_add(length).ok()?)?))
 }

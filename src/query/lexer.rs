@@ -97,7 +97,9 @@ impl<'a> Lexer<'a> {
         match first {
             '(' | '（' => self.single(first, Token::Open),
             ')' | '）' => self.single(first, Token::Close),
-            '-' if rest[1..].starts_with(|c: char| !c.is_whitespace() && !is_close(c)) => self.single(first, Token::Minus),
+            '-' if rest[1..].starts_with(|c: char| !c.is_whitespace() && !is_close(c)) => {
+                self.single(first, Token::Minus)
+            }
             '@' => self.list(),
             '/' => self.regex(),
             '~' | '=' => self.marked(first),
@@ -211,7 +213,10 @@ impl<'a> Lexer<'a> {
         if self.rest().starts_with(|c: char| !c.is_whitespace() && !is_paren(c)) {
             self.take_word();
             let problem = QueryDiagnostic::error(start..self.at, "a regular expression ends at its second `/`");
-            self.fail(problem.with_help("write `\\/` for a slash within it; flags go inside, like `/(?-i)ARM/`"), start);
+            self.fail(
+                problem.with_help("write `\\/` for a slash within it; flags go inside, like `/(?-i)ARM/`"),
+                start,
+            );
         } else if pattern.is_empty() {
             self.fail(QueryDiagnostic::error(start..self.at, "an empty regular expression matches everywhere"), start);
         } else {
@@ -280,7 +285,10 @@ impl<'a> Lexer<'a> {
         }
         let help = match nearest(&name.to_ascii_lowercase(), Scope::names()) {
             Some(field) => format!("`{field}:` was probably meant"),
-            None => format!("fields are {}; quote the text if the colon is part of it", Scope::names().collect::<Vec<_>>().join(", ")),
+            None => format!(
+                "fields are {}; quote the text if the colon is part of it",
+                Scope::names().collect::<Vec<_>>().join(", ")
+            ),
         };
         let problem = QueryDiagnostic::error(start..start + colon + 1, format!("there is no field `{name}`"));
         self.take_word();

@@ -5,21 +5,123 @@ use super::{MAX_REGEX_PROGRAM_BYTES, QueryDiagnostic};
 use crate::model::Field;
 
 /// Acronyms whose lower case is an everyday word of English, French, German, Spanish or Italian.
-const WORDLIKE_ACRONYMS: &[&str] =
-    &["AI", "AM", "ARM", "AS", "CAR", "DO", "ELF", "ES", "GO", "IS", "IT", "LE", "NO", "OR", "PIN", "SAP", "SE", "SI", "SO", "SON", "TO", "UN", "US", "WE", "WHO"];
+const WORDLIKE_ACRONYMS: &[&str] = &[
+    "AI", "AM", "ARM", "AS", "CAR", "DO", "ELF", "ES", "GO", "IS", "IT", "LE", "NO", "OR", "PIN", "SAP", "SE", "SI",
+    "SO", "SON", "TO", "UN", "US", "WE", "WHO",
+];
 
 /// Frequent words and names of the news that short wildcards catch by accident.
 const FREQUENT_WORDS: &[&str] = &[
-    "announce", "application", "artist", "board", "business", "capital", "car", "care", "center", "challenge", "change",
-    "chief", "chipotle", "city", "company", "computer", "conference", "content", "control", "country", "data", "department",
-    "design", "develop", "digital", "director", "economy", "engineer", "europe", "finance", "first", "founder", "francisco",
-    "franchise", "frank", "general", "german", "government", "group", "health", "industry", "information", "interest",
-    "international", "internet", "investor", "labor", "launch", "leader", "legal", "manager", "market", "media", "mobile",
-    "model", "money", "moment", "monde", "mother", "movie", "national", "network", "officer", "online", "open", "operation",
-    "parish", "partner", "party", "people", "person", "platform", "policy", "power", "president", "price", "product",
-    "program", "project", "public", "quarter", "question", "report", "research", "result", "return", "science", "security",
-    "service", "share", "software", "startup", "state", "story", "street", "student", "support", "system", "technology",
-    "through", "united", "university", "update", "value", "video", "website", "winter", "woman", "world", "worker",
+    "announce",
+    "application",
+    "artist",
+    "board",
+    "business",
+    "capital",
+    "car",
+    "care",
+    "center",
+    "challenge",
+    "change",
+    "chief",
+    "chipotle",
+    "city",
+    "company",
+    "computer",
+    "conference",
+    "content",
+    "control",
+    "country",
+    "data",
+    "department",
+    "design",
+    "develop",
+    "digital",
+    "director",
+    "economy",
+    "engineer",
+    "europe",
+    "finance",
+    "first",
+    "founder",
+    "francisco",
+    "franchise",
+    "frank",
+    "general",
+    "german",
+    "government",
+    "group",
+    "health",
+    "industry",
+    "information",
+    "interest",
+    "international",
+    "internet",
+    "investor",
+    "labor",
+    "launch",
+    "leader",
+    "legal",
+    "manager",
+    "market",
+    "media",
+    "mobile",
+    "model",
+    "money",
+    "moment",
+    "monde",
+    "mother",
+    "movie",
+    "national",
+    "network",
+    "officer",
+    "online",
+    "open",
+    "operation",
+    "parish",
+    "partner",
+    "party",
+    "people",
+    "person",
+    "platform",
+    "policy",
+    "power",
+    "president",
+    "price",
+    "product",
+    "program",
+    "project",
+    "public",
+    "quarter",
+    "question",
+    "report",
+    "research",
+    "result",
+    "return",
+    "science",
+    "security",
+    "service",
+    "share",
+    "software",
+    "startup",
+    "state",
+    "story",
+    "street",
+    "student",
+    "support",
+    "system",
+    "technology",
+    "through",
+    "united",
+    "university",
+    "update",
+    "value",
+    "video",
+    "website",
+    "winter",
+    "woman",
+    "world",
+    "worker",
 ];
 
 pub(super) fn lint(text: &str, root: &Expr, diagnostics: &mut Vec<QueryDiagnostic>) {
@@ -28,7 +130,8 @@ pub(super) fn lint(text: &str, root: &Expr, diagnostics: &mut Vec<QueryDiagnosti
 }
 
 /// Title, summary, content and category, as bits of [`field_bits`].
-const TEXT_FIELDS: u16 = 1 << Field::Title as u16 | 1 << Field::Summary as u16 | 1 << Field::Content as u16 | 1 << Field::Category as u16;
+const TEXT_FIELDS: u16 =
+    1 << Field::Title as u16 | 1 << Field::Summary as u16 | 1 << Field::Content as u16 | 1 << Field::Category as u16;
 
 fn field_bits(scope: Scope) -> u16 {
     match scope {
@@ -49,7 +152,10 @@ fn lint_expr(text: &str, expr: &Expr, fields: u16, diagnostics: &mut Vec<QueryDi
             let left_fields = lint_expr(text, left, fields, diagnostics);
             let right_fields = lint_expr(text, right, fields, diagnostics);
             if left_fields & right_fields == 0 {
-                let problem = QueryDiagnostic::error(expr.span.clone(), format!("`{operator}` never holds: its sides look at different fields"));
+                let problem = QueryDiagnostic::error(
+                    expr.span.clone(),
+                    format!("`{operator}` never holds: its sides look at different fields"),
+                );
                 diagnostics.push(problem.with_help("look at one field with `field:(…)`, or join the sides by AND"));
             }
             left_fields & right_fields
@@ -76,12 +182,16 @@ fn lint_term(query: &str, term: &Term, expr: &Expr, fields: u16, diagnostics: &m
 fn lint_regex(pattern: &str, expr: &Expr) -> Option<QueryDiagnostic> {
     let error = |message: String| QueryDiagnostic::error(expr.span.clone(), message);
     match compile_regex(pattern) {
-        Ok(regex) if regex.is_match("") => {
-            Some(error("this regular expression matches the empty text, so it holds everywhere".to_string()).with_help("ask for at least one character, like `+` for `*`"))
-        }
+        Ok(regex) if regex.is_match("") => Some(
+            error("this regular expression matches the empty text, so it holds everywhere".to_string())
+                .with_help("ask for at least one character, like `+` for `*`"),
+        ),
         Ok(_) => None,
         Err(regex::Error::CompiledTooBig(_)) => {
-            let message = format!("this regular expression is too large: its program takes more than {} KiB", MAX_REGEX_PROGRAM_BYTES / 1024);
+            let message = format!(
+                "this regular expression is too large: its program takes more than {} KiB",
+                MAX_REGEX_PROGRAM_BYTES / 1024
+            );
             Some(error(message).with_help("use smaller counts in `{…}`, or several terms"))
         }
         Err(problem) => {
@@ -115,13 +225,19 @@ fn lint_text(query: &str, text: &str, exact: bool, expr: &Expr, fields: u16) -> 
         return Some(problem.with_help("for words in order with others between them, write `one BEFORE/3 other`"));
     }
     if text.contains('*') {
-        return words.iter().filter(|word| word.contains('*')).find_map(|word| lint_wildcard(word, words.len() > 1, expr));
+        return words
+            .iter()
+            .filter(|word| word.contains('*'))
+            .find_map(|word| lint_wildcard(word, words.len() > 1, expr));
     }
     if fields & TEXT_FIELDS != 0 && !exact && WORDLIKE_ACRONYMS.contains(&text) {
         let quoted = query[expr.span.clone()].contains(['=', '"']);
-        let message = format!("`{text}` also matches the everyday word *{}*, because case is ignored", text.to_lowercase());
+        let message =
+            format!("`{text}` also matches the everyday word *{}*, because case is ignored", text.to_lowercase());
         let problem = QueryDiagnostic::warning(expr.span.clone(), message);
-        return (!quoted).then(|| problem.with_help(format!("write `={text}` for exactly these letters, or `\"{text}\"` if both are meant")));
+        return (!quoted).then(|| {
+            problem.with_help(format!("write `={text}` for exactly these letters, or `\"{text}\"` if both are meant"))
+        });
     }
     None
 }
@@ -142,7 +258,10 @@ fn lint_wildcard(word: &str, in_phrase: bool, expr: &Expr) -> Option<QueryDiagno
     let beside_unspaced = |c: char| c as u32 >= 0x0e00 && crate::query::lint::is_unspaced(c);
     let (first, last) = (word.trim_start_matches('*').chars().next()?, word.trim_end_matches('*').chars().last()?);
     if (word.starts_with('*') && beside_unspaced(first)) || (word.ends_with('*') && beside_unspaced(last)) {
-        let problem = QueryDiagnostic::warning(expr.span.clone(), "`*` does nothing beside a script without spaces, which matches anywhere in a run");
+        let problem = QueryDiagnostic::warning(
+            expr.span.clone(),
+            "`*` does nothing beside a script without spaces, which matches anywhere in a run",
+        );
         return Some(problem.with_help(format!("write `{}`", word.trim_matches('*'))));
     }
     if in_phrase {
@@ -154,13 +273,20 @@ fn lint_wildcard(word: &str, in_phrase: bool, expr: &Expr) -> Option<QueryDiagno
     }
     let caught: Vec<&str> = FREQUENT_WORDS
         .iter()
-        .filter(|frequent| word.ends_with('*') && !word.starts_with('*') && letters.len() <= 5 && frequent.starts_with(&stem) && frequent.len() > stem.len())
+        .filter(|frequent| {
+            word.ends_with('*')
+                && !word.starts_with('*')
+                && letters.len() <= 5
+                && frequent.starts_with(&stem)
+                && frequent.len() > stem.len()
+        })
         .take(3)
         .copied()
         .collect();
     let acronym = letters.iter().all(|c| c.is_uppercase());
     if !caught.is_empty() || letters.len() == 2 || (letters.len() == 3 && !acronym) {
-        let also = if caught.is_empty() { "many other words".to_string() } else { format!("*{}*", caught.join("*, *")) };
+        let also =
+            if caught.is_empty() { "many other words".to_string() } else { format!("*{}*", caught.join("*, *")) };
         let problem = QueryDiagnostic::warning(expr.span.clone(), format!("`{word}` is short: it also matches {also}"));
         return Some(problem.with_help("write more letters, or the words that are meant, joined by OR"));
     }
@@ -173,14 +299,25 @@ pub(crate) fn is_unspaced(c: char) -> bool {
     matches!(c, '\u{30fc}' | '\u{3005}' | '\u{3007}')
         || matches!(
             c.script(),
-            Script::Han | Script::Hiragana | Script::Katakana | Script::Bopomofo | Script::Thai | Script::Lao | Script::Khmer | Script::Myanmar | Script::Yi
+            Script::Han
+                | Script::Hiragana
+                | Script::Katakana
+                | Script::Bopomofo
+                | Script::Thai
+                | Script::Lao
+                | Script::Khmer
+                | Script::Myanmar
+                | Script::Yi
         )
 }
 
 /// A query that holds for whatever lacks a word.
 fn lint_negation(root: &Expr, diagnostics: &mut Vec<QueryDiagnostic>) {
     if only_negated(root) {
-        let problem = QueryDiagnostic::warning(root.span.clone(), "this matches nearly everything: it only says what must be absent");
+        let problem = QueryDiagnostic::warning(
+            root.span.clone(),
+            "this matches nearly everything: it only says what must be absent",
+        );
         diagnostics.push(problem.with_help("add what must be there: `a NOT b`"));
     }
 }

@@ -39,7 +39,11 @@ pub(super) fn parse_list_term(text: &str) -> Parsed {
         let not_a_term = |root: &Expr| !is_list_term(root);
         if root.as_ref().is_some_and(not_a_term) && diagnostics.is_empty() {
             let problem = QueryDiagnostic::error(span, "this is a query, where a list holds terms");
-            diagnostics.push(problem.with_help("write one word, phrase, `=exact`, `~stem`, `/regex/` or `@list` an entry, or use `match`"));
+            diagnostics.push(
+                problem.with_help(
+                    "write one word, phrase, `=exact`, `~stem`, `/regex/` or `@list` an entry, or use `match`",
+                ),
+            );
         }
         return (root, diagnostics);
     }
@@ -73,7 +77,8 @@ fn is_operator(word: &str) -> bool {
 /// Whether `text`, written without quotes, is that text and nothing else.
 pub(super) fn reads_as_bare_word(text: &str) -> bool {
     let (tokens, diagnostics) = lexer::lex(text);
-    let is_itself = |token: &Token| matches!(token, Token::Text { text: word, exact: false, quoted: false } if word == text);
+    let is_itself =
+        |token: &Token| matches!(token, Token::Text { text: word, exact: false, quoted: false } if word == text);
     diagnostics.is_empty() && tokens.len() == 1 && is_itself(&tokens[0].token) && lower_case_operator(text).is_none()
 }
 
@@ -174,7 +179,9 @@ impl Parser<'_> {
         let already_reported = self.diagnostics.iter().any(|d| d.span.end + 1 >= self.span().start);
         if missing && !already_reported {
             let span = self.span();
-            self.report(QueryDiagnostic::error(span, format!("`{operator}` has nothing on its left")).with_help(QUOTE_OPERATOR));
+            self.report(
+                QueryDiagnostic::error(span, format!("`{operator}` has nothing on its left")).with_help(QUOTE_OPERATOR),
+            );
         }
     }
 
@@ -182,7 +189,10 @@ impl Parser<'_> {
         if missing {
             let before = self.tokens[..self.at].iter().rev().find(|spanned| spanned.token != Token::Close);
             let span = before.map_or(0..0, |spanned| spanned.span.clone());
-            self.report(QueryDiagnostic::error(span, format!("`{operator}` has nothing on its right")).with_help(QUOTE_OPERATOR));
+            self.report(
+                QueryDiagnostic::error(span, format!("`{operator}` has nothing on its right"))
+                    .with_help(QUOTE_OPERATOR),
+            );
         }
     }
 
@@ -193,7 +203,9 @@ impl Parser<'_> {
         let start = self.advance();
         let inner = self.deeper(Self::not);
         if inner.is_none() {
-            self.report(QueryDiagnostic::error(start.clone(), "`NOT` has nothing on its right").with_help(QUOTE_OPERATOR));
+            self.report(
+                QueryDiagnostic::error(start.clone(), "`NOT` has nothing on its right").with_help(QUOTE_OPERATOR),
+            );
         }
         inner.map(|inner| negate(inner, start))
     }
@@ -204,12 +216,18 @@ impl Parser<'_> {
         while let Some((operator, span)) = self.proximity_operator() {
             chained += 1;
             if left.is_none() {
-                self.report(QueryDiagnostic::error(span.clone(), format!("`{operator}` has nothing on its left")).with_help(QUOTE_OPERATOR));
+                self.report(
+                    QueryDiagnostic::error(span.clone(), format!("`{operator}` has nothing on its left"))
+                        .with_help(QUOTE_OPERATOR),
+                );
             }
             let negation = self.peek() == Some(&Token::Not);
             let right = if negation { self.not() } else { self.primary() };
             if right.is_none() {
-                self.report(QueryDiagnostic::error(span, format!("`{operator}` has nothing on its right")).with_help(QUOTE_OPERATOR));
+                self.report(
+                    QueryDiagnostic::error(span, format!("`{operator}` has nothing on its right"))
+                        .with_help(QUOTE_OPERATOR),
+                );
             }
             if chained + self.depth > MAX_DEPTH {
                 self.too_deep();
@@ -276,7 +294,10 @@ impl Parser<'_> {
         if self.peek() == Some(&Token::Close) {
             let close = self.advance();
             if inner.is_none() {
-                self.report(QueryDiagnostic::error(open.start..close.end, "there is nothing between these parentheses"));
+                self.report(QueryDiagnostic::error(
+                    open.start..close.end,
+                    "there is nothing between these parentheses",
+                ));
             }
             return inner.map(|inner| Expr { span: open.start..close.end, ..inner });
         }
@@ -324,7 +345,8 @@ impl Parser<'_> {
         let mut problems = Vec::new();
         inner.walk(&mut |expr| {
             if matches!(expr.kind, ExprKind::Compare(_)) {
-                let problem = QueryDiagnostic::error(expr.span.clone(), "a comparison is of the whole item, not of a field");
+                let problem =
+                    QueryDiagnostic::error(expr.span.clone(), "a comparison is of the whole item, not of a field");
                 problems.push(problem.with_help("move it out of the field's parentheses"));
             }
         });
@@ -334,11 +356,27 @@ impl Parser<'_> {
     /// A bare word that looks like an operator typed in lower case, between terms or before one.
     fn check_bare_word(&mut self, word: &str) {
         let Some(operator) = lower_case_operator(word) else { return };
-        let begins_term = |token: Option<&Token>| !matches!(token, None | Some(Token::Close | Token::And | Token::Or | Token::Proximity(_)));
+        let begins_term = |token: Option<&Token>| {
+            !matches!(token, None | Some(Token::Close | Token::And | Token::Or | Token::Proximity(_)))
+        };
         let previous = self.at.checked_sub(1).map(|at| &self.tokens[at].token);
-        let ends_term = !matches!(previous, None | Some(Token::Open | Token::And | Token::Or | Token::Not | Token::Minus | Token::Proximity(_) | Token::Scope(_)));
+        let ends_term = !matches!(
+            previous,
+            None | Some(
+                Token::Open
+                    | Token::And
+                    | Token::Or
+                    | Token::Not
+                    | Token::Minus
+                    | Token::Proximity(_)
+                    | Token::Scope(_)
+            )
+        );
         if begins_term(self.peek_second()) && (ends_term || operator == "NOT") {
-            let problem = QueryDiagnostic::error(self.span(), format!("`{word}` in lower case is a word to look for, not an operator"));
+            let problem = QueryDiagnostic::error(
+                self.span(),
+                format!("`{word}` in lower case is a word to look for, not an operator"),
+            );
             self.report(problem.with_help(format!("write `{operator}`, or `\"{word}\"` if the word is meant")));
         }
     }
@@ -356,7 +394,8 @@ impl Parser<'_> {
 
     /// Reports once, and skips the rest: what stands so deep cannot be read in its place.
     fn too_deep(&mut self) {
-        let problem = QueryDiagnostic::error(self.span(), format!("the query is nested more than {MAX_DEPTH} levels deep"));
+        let problem =
+            QueryDiagnostic::error(self.span(), format!("the query is nested more than {MAX_DEPTH} levels deep"));
         self.report(problem.with_help("split it into lists, tags or several clauses"));
         self.at = self.tokens.len();
     }

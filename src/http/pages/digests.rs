@@ -3,14 +3,14 @@
 use super::layout::{Section, Site, page as whole_page};
 use super::{page, parts};
 use crate::config::DigestSettings;
-use crate::digest::{issue_entry, issue_groups, issue_html};
+use crate::digest::{issue_entry, issue_groups};
 use crate::http::AppState;
 use crate::http::documents::{configured_digest, issue_with_stories, publisher};
-use crate::model::{DigestKind, GroupBy, Issue, IssueId, Membership, Schedule, Story};
+use crate::model::{DigestKind, GroupBy, Issue, IssueId, Membership, PublishedEntry, Schedule, Story};
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
-use maud::{Markup, PreEscaped, html};
+use maud::{Markup, html};
 
 /// Stories or issues on a digest's page.
 const PAGE_ENTRIES: usize = 50;
@@ -184,7 +184,30 @@ fn write_issue(site: &Site, digest: &DigestSettings, issue: &Issue, stories: &[(
         p.quiet { a href={ "/digests/" (digest.spec.name.0) } { (digest.spec.title) } }
         h1 { (title) }
         p.meta { "From " (parts::time(site, issue.starts_at)) " to " (parts::time(site, issue.ends_at)) }
-        div.issue { (PreEscaped(issue_html(&groups, &publisher.time_zone))) }
+        @for group in &groups {
+            @if !group.heading.is_empty() { h2 { bdi { (group.heading) } } }
+            ol.stories { @for entry in &group.entries { li { (entry_in_issue(site, entry)) } } }
+        }
+        @if groups.is_empty() { p { "Nothing entered it in this time." } }
     };
     whole_page(site, Section::Digests, &title, &html! {}, &main)
+}
+
+fn entry_in_issue(site: &Site, entry: &PublishedEntry) -> Markup {
+    let summary = parts::cut(&entry.summary, 400);
+    html! {
+        article {
+            h3 { (parts::link_out(entry.url.as_deref(), &entry.title)) }
+            @if !summary.is_empty() { p dir="auto" { (summary) } }
+            p.meta {
+                @if let Some(source) = &entry.source { bdi { (source.title) } " · " }
+                (parts::time(site, entry.published_at))
+                @for (index, other) in entry.other_sources.iter().enumerate() {
+                    @if index == 0 { " · also told by " } @else { ", " }
+                    (parts::link_out(other.url.as_deref(), &other.title))
+                }
+            }
+            @for reason in &entry.reasons { p.meta { bdi { (reason) } } }
+        }
+    }
 }

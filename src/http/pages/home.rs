@@ -54,10 +54,7 @@ struct Overview {
 }
 
 /// The stories of the newest items, newest first, and where the next page begins.
-pub(super) fn newest_stories(
-    tx: &ReadTx<'_>,
-    filter: &ItemFilter,
-) -> Result<(Vec<Story>, Option<ItemId>), StoreError> {
+pub(super) fn newest_stories(tx: &ReadTx<'_>, filter: &ItemFilter) -> Result<(Vec<Story>, Option<ItemId>), StoreError> {
     let items = tx.newest_items(filter)?;
     let older = items.last().filter(|_| items.len() == filter.limit).map(|item| item.id);
     let mut ids = Vec::new();

@@ -10,7 +10,12 @@ use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use maud::{Markup, html};
 
-pub(super) async fn show(State(state): State<AppState>, Path(id): Path<String>, uri: Uri, headers: HeaderMap) -> Response {
+pub(super) async fn show(
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
     page(state, &headers, &uri, move |tx, site| {
         let Ok(id) = id.parse() else { return Ok(None) };
         Ok(tx.item(ItemId(id))?.map(|item| {

@@ -73,12 +73,9 @@ pub(super) fn tags(site: &Site, tags: &[&TagName]) -> Markup {
 /// What to call an item; publishers leave titles out.
 pub(super) fn title(item: &Item) -> &str {
     let content = &item.content;
-    let first_lines = [&content.title, &content.summary, &content.content_text].into_iter().filter_map(|text| text.lines().next());
-    first_lines
-        .map(str::trim)
-        .find(|text| !text.is_empty())
-        .or(content.link.as_deref())
-        .unwrap_or("(no title)")
+    let first_lines =
+        [&content.title, &content.summary, &content.content_text].into_iter().filter_map(|text| text.lines().next());
+    first_lines.map(str::trim).find(|text| !text.is_empty()).or(content.link.as_deref()).unwrap_or("(no title)")
 }
 
 fn summary(item: &Item) -> String {

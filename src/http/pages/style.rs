@@ -15,7 +15,8 @@ const ICON: &str = include_str!("favicon.svg");
 
 static SHEET: LazyLock<Representation> =
     LazyLock::new(|| Representation::new("text/css; charset=utf-8", CSS, Effort::Kept).immutable());
-static SHEET_PATH: LazyLock<String> = LazyLock::new(|| format!("/static/veille-{}.css", &content_hash(CSS.as_bytes())[..12]));
+static SHEET_PATH: LazyLock<String> =
+    LazyLock::new(|| format!("/static/veille-{}.css", &content_hash(CSS.as_bytes())[..12]));
 static ICON_SHEET: LazyLock<Representation> =
     LazyLock::new(|| Representation::new("image/svg+xml", ICON, Effort::Kept).public_for(86_400));
 
@@ -24,7 +25,12 @@ pub(super) fn path() -> &'static str {
     &SHEET_PATH
 }
 
-pub(super) async fn show(State(_): State<AppState>, Path(_file): Path<String>, uri: Uri, headers: HeaderMap) -> Response {
+pub(super) async fn show(
+    State(_): State<AppState>,
+    Path(_file): Path<String>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
     if uri.path() == path() {
         SHEET.answer(&headers)
     } else {

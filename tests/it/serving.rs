@@ -1,0 +1,788 @@
+//! What clients see of the server: real sockets, a real store, checks W2 to W15.
+
+use jiff::{SignedDuration, Timestamp};
+use prometheus_client::registry::Registry;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
+use veille::config::{
+    DigestSettings, FetchSettings, HttpSettings, Interval, RetentionSettings, ServiceSettings, Settings,
+};
+use veille::digest::{issue_entry_id, story_entry_id};
+use veille::http::{AppState, Health, HttpMetrics, Limits, router, serve};
+use veille::model::{
+    ConfiguredDigest, ConfiguredFeed, ContentHash, DigestKind, DigestName, DigestSpec, Evidence, Field, GroupBy,
+    ItemContent, ItemKey, ItemKeys, NewItem, Schedule, TagMatch, TagName, TagOrigin,
+};
+use veille::query::{RuleSet, TagRule};
+use veille::store::{NewIssue, Store};
+
+/// Every test is over by then, or has failed.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+fn now() -> Timestamp {
+    "2026-11-24T09:30:00Z".parse().unwrap()
+}
+
+/// A server on a port of its own over a store with a few stories.
+struct Watch {
+    address: SocketAddr,
+    store: Arc<Store>,
+    health: Arc<Health>,
+    settings: watch::Sender<Arc<Settings>>,
+    stop: Option<oneshot::Sender<()>>,
+    served: JoinHandle<()>,
+    _directory: TempDir,
+}
+
+impl Watch {
+    async fn start() -> Self {
+        Self::start_with(Limits::default(), |_| {}).await
+    }
+
+    async fn start_with(limits: Limits, adjust: impl FnOnce(&mut Settings)) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Arc::new(Store::open(directory.path()).unwrap());
+        let mut settings = settings(directory.path());
+        adjust(&mut settings);
+        fill(&store, &settings).await;
+        let (settings, receiver) = watch::channel(Arc::new(settings));
+        let health = Arc::new(Health::new(now()));
+        let mut registry = Registry::default();
+        let metrics = HttpMetrics::register(&mut registry);
+        let state = AppState {
+            store: Arc::clone(&store),
+            settings: receiver,
+            health: Arc::clone(&health),
+            registry: Arc::new(registry),
+            metrics,
+            started_at: now(),
+            clock: now,
+            documents: Arc::default(),
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = oneshot::channel();
+        let served = tokio::spawn(serve(listener, router(state), limits, async {
+            let _ = stopped.await;
+        }));
+        Self { address, store, health, settings, stop: Some(stop), served, _directory: directory }
+    }
+
+    /// A GET with these further header lines, on a connection of its own.
+    async fn get(&self, path: &str, headers: &str) -> Answer {
+        self.send(&format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n")).await
+    }
+
+    async fn send(&self, request: &str) -> Answer {
+        self.send_bytes(request.as_bytes()).await
+    }
+
+    async fn send_bytes(&self, request: &[u8]) -> Answer {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        stream.write_all(request).await.unwrap();
+        let mut bytes = Vec::new();
+        within(DEADLINE, async {
+            // A server that closes with unread bytes of ours resets the connection after its answer.
+            let _ = stream.read_to_end(&mut bytes).await;
+        })
+        .await;
+        Answer::parse(&bytes)
+    }
+}
+
+struct Answer {
+    status: u16,
+    head: String,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    fn parse(bytes: &[u8]) -> Self {
+        let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").unwrap_or_else(|| {
+            panic!("no answer in {:?}", String::from_utf8_lossy(&bytes[..bytes.len().min(200)]));
+        });
+        let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
+        let status = head[9..12].parse().unwrap();
+        let answer = Self { status, head, body: bytes[end + 4..].to_vec() };
+        if let Some(length) = answer.header("content-length")
+            && !answer.body.is_empty()
+        {
+            assert_eq!(answer.body.len().to_string(), length, "the body is as long as announced");
+        }
+        answer
+    }
+
+    fn header(&self, name: &str) -> Option<&str> {
+        self.head.lines().skip(1).find_map(|line| {
+            let (found, value) = line.split_once(": ")?;
+            found.eq_ignore_ascii_case(name).then_some(value)
+        })
+    }
+
+    fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+
+    /// Every header line but the date.
+    fn lines(&self) -> Vec<&str> {
+        let mut lines: Vec<&str> = self.head.lines().skip(1).filter(|line| !line.starts_with("date")).collect();
+        lines.sort_unstable();
+        lines
+    }
+}
+
+async fn within<T>(limit: Duration, work: impl Future<Output = T>) -> T {
+    tokio::time::timeout(limit, work).await.expect("done before the deadline")
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// Digests
+
+#[tokio::test]
+async fn w2_w9_a_digest_is_served_in_three_formats_with_every_header() {
+    let watch = Watch::start().await;
+    for (extension, media_type) in
+        [("atom", "application/atom+xml"), ("rss", "application/rss+xml"), ("json", "application/feed+json")]
+    {
+        let answer = watch.get(&format!("/digests/french-ai.{extension}"), "").await;
+        assert_eq!(answer.status, 200, "{}", answer.head);
+        assert_eq!(answer.header("content-type").unwrap(), format!("{media_type}; charset=utf-8"));
+        assert_eq!(answer.header("cache-control").unwrap(), "public, max-age=300");
+        assert_eq!(answer.header("vary").unwrap(), "accept-encoding");
+        assert_eq!(answer.header("last-modified").unwrap(), "Tue, 24 Nov 2026 09:00:00 GMT");
+        assert!(answer.header("etag").unwrap().starts_with('"'), "a strong tag");
+        assert_eq!(answer.header("x-content-type-options").unwrap(), "nosniff");
+        assert_eq!(answer.header("content-security-policy").unwrap(), "default-src 'none'; sandbox");
+        assert_eq!(answer.header("access-control-allow-origin").unwrap(), "*");
+        assert_eq!(answer.header("referrer-policy").unwrap(), "no-referrer");
+        assert!(answer.text().contains("Mistral AI"), "{}", answer.text());
+        assert!(answer.text().contains(&format!("https://watch.example.org/digests/french-ai.{extension}")));
+    }
+}
+
+#[tokio::test]
+async fn w2_an_unchanged_digest_is_304_and_a_changed_one_is_not() {
+    let watch = Watch::start().await;
+    let first = watch.get("/digests/french-ai.atom", "").await;
+    let etag = first.header("etag").unwrap();
+    let again = watch.get("/digests/french-ai.atom", &format!("If-None-Match: {etag}\r\n")).await;
+    assert_eq!((again.status, again.body.len()), (304, 0));
+    assert_eq!(again.header("etag"), Some(etag));
+    assert_eq!(again.header("cache-control"), Some("public, max-age=300"));
+    let dated = watch.get("/digests/french-ai.atom", "If-Modified-Since: Tue, 24 Nov 2026 09:00:00 GMT\r\n").await;
+    assert_eq!(dated.status, 304);
+
+    let entered_at = now();
+    watch.store.write(move |tx| enter(tx, 77, "Kyutai hires in Boston", entered_at)).await.unwrap();
+    let changed = until(|| async {
+        let answer = watch.get("/digests/french-ai.atom", &format!("If-None-Match: {etag}\r\n")).await;
+        (answer.status == 200).then_some(answer)
+    })
+    .await;
+    assert!(changed.text().contains("Kyutai hires in Boston"));
+    assert_ne!(changed.header("etag"), Some(etag));
+}
+
+#[tokio::test]
+async fn w2_a_restart_keeps_the_tag() {
+    let (one, other) = (Watch::start().await, Watch::start().await);
+    for path in ["/digests/french-ai.atom", "/digests/weekly.rss", "/digests/french-ai.json"] {
+        for coding in ["", "Accept-Encoding: gzip\r\n", "Accept-Encoding: br\r\n"] {
+            let tags = [one.get(path, coding).await, other.get(path, coding).await];
+            assert_eq!(tags[0].header("etag"), tags[1].header("etag"), "{path} {coding}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn w7_codings_carry_the_same_document() {
+    use std::io::Read as _;
+    let watch = Watch::start().await;
+    let plain = watch.get("/digests/french-ai.atom", "Accept: */*\r\n").await;
+    assert_eq!(plain.header("content-encoding"), None);
+    let gzip = watch.get("/digests/french-ai.atom", "Accept-Encoding: gzip\r\n").await;
+    assert_eq!(gzip.header("content-encoding"), Some("gzip"));
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(&gzip.body[..]).read_to_string(&mut text).unwrap();
+    assert_eq!(text, plain.text());
+    let brotli = watch.get("/digests/french-ai.atom", "Accept-Encoding: gzip;q=0.5, br\r\n").await;
+    assert_eq!(brotli.header("content-encoding"), Some("br"));
+    assert!(brotli.body.len() < plain.body.len() / 2);
+    let refused = watch.get("/digests/french-ai.atom", "Accept-Encoding: gzip;q=0\r\n").await;
+    assert_eq!(refused.body, plain.body);
+}
+
+#[tokio::test]
+async fn rfc5005_pages_lead_through_the_whole_digest() {
+    let watch = Watch::start_with(Limits::default(), |settings| settings.digests[0].spec.limit = 2).await;
+    let mut path = "/digests/french-ai.atom".to_owned();
+    let mut ids = Vec::new();
+    for _ in 0..10 {
+        let answer = watch.get(&path, "").await;
+        assert_eq!(answer.status, 200);
+        let entries = answer.text().split("<entry>").skip(1);
+        ids.extend(entries.map(|entry| between(entry, "<id>", "</id>").unwrap().to_owned()));
+        let Some(link) = answer.text().split("<link ").find(|link| link.contains("rel=\"next\"")) else { break };
+        let url = between(link, "href=\"", "\"").unwrap();
+        path = url.strip_prefix("https://watch.example.org").unwrap().to_owned();
+    }
+    let mut unique = ids.clone();
+    unique.sort();
+    unique.dedup();
+    assert_eq!((ids.len(), unique.len()), (STORIES.len(), STORIES.len()), "{ids:?}");
+}
+
+#[tokio::test]
+async fn w13_a_private_digest_is_told_to_nobody() {
+    let watch = Watch::start_with(Limits::default(), |settings| settings.digests[1].spec.private = true).await;
+    for path in [
+        "/digests/weekly.atom",
+        "/digests/weekly.rss",
+        "/digests/weekly.json",
+        "/digests/weekly",
+        "/digests/weekly/2026-W47",
+    ] {
+        assert_eq!(watch.get(path, "").await.status, 404, "{path}");
+    }
+    for path in ["/", "/digests", "/digests.opml", "/metrics"] {
+        let answer = watch.get(path, "").await;
+        assert_eq!(answer.status, 200);
+        assert!(!answer.text().to_lowercase().contains("weekly"), "{path}");
+    }
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// Pages
+
+#[tokio::test]
+async fn w8_pages_carry_their_policy_and_load_nothing_from_elsewhere() {
+    let watch = Watch::start().await;
+    for path in [
+        "/",
+        "/items/1",
+        "/stories/1",
+        "/tags/french-ai",
+        "/feeds",
+        "/digests",
+        "/digests/french-ai",
+        "/digests/weekly",
+        "/digests/weekly/2026-W47",
+        "/nothing",
+    ] {
+        let answer = watch.get(path, "").await;
+        assert_eq!(answer.status, if path == "/nothing" { 404 } else { 200 }, "{path}: {}", answer.head);
+        let policy = answer.header("content-security-policy").unwrap();
+        assert!(
+            policy.starts_with("default-src 'none'; style-src 'self'") && policy.contains("frame-ancestors 'none'")
+        );
+        assert_eq!(answer.header("x-frame-options"), Some("DENY"));
+        assert_eq!(answer.header("cross-origin-opener-policy"), Some("same-origin"));
+        assert_eq!(answer.header("content-type"), Some("text/html; charset=utf-8"));
+        let page = answer.text();
+        for forbidden in ["<script", "<style", " style=", "<img", "onerror=", "javascript:", "src=\"http"] {
+            assert!(!page.contains(forbidden), "{path} holds {forbidden}");
+        }
+        for link in page.split("<a ").skip(1).filter(|link| link.starts_with("href=\"http")) {
+            assert!(
+                link.contains("rel=\"noopener noreferrer nofollow ugc\""),
+                "{path}: {}",
+                &link[..link.len().min(120)]
+            );
+        }
+        assert!(page.contains("<main") && page.contains("class=\"skip\"") && page.contains("lang=\"en\""));
+    }
+}
+
+#[tokio::test]
+async fn h29_h31_a_publishers_markup_is_shown_as_text_and_titles_are_isolated() {
+    let watch = Watch::start().await;
+    let page = watch.get("/", "").await;
+    assert!(page.text().contains("<bdi>&lt;script&gt;alert(1)&lt;/script&gt; {{7*7}}</bdi>"), "{}", page.text());
+}
+
+#[tokio::test]
+async fn the_evidence_is_marked_in_the_text() {
+    let watch = Watch::start().await;
+    let page = watch.get("/items/1", "").await;
+    assert!(page.text().contains("<mark>Mistral AI</mark> opens"), "{}", page.text());
+    assert!(page.text().contains("<code>any</code>"));
+}
+
+#[tokio::test]
+async fn an_unchanged_page_is_304() {
+    let watch = Watch::start().await;
+    let first = watch.get("/", "").await;
+    let again = watch.get("/", &format!("If-None-Match: {}\r\n", first.header("etag").unwrap())).await;
+    assert_eq!(again.status, 304);
+}
+
+#[tokio::test]
+async fn the_style_sheet_has_an_address_of_its_own_content() {
+    let watch = Watch::start().await;
+    let page = watch.get("/", "").await;
+    let path = between(page.text(), "rel=\"stylesheet\" href=\"", "\"").unwrap().to_owned();
+    let sheet = watch.get(&path, "").await;
+    assert_eq!((sheet.status, sheet.header("content-type")), (200, Some("text/css; charset=utf-8")));
+    assert_eq!(sheet.header("cache-control"), Some("public, max-age=31536000, immutable"));
+    assert_eq!(watch.get("/static/veille-0000.css", "").await.status, 404);
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// Methods, paths, hosts
+
+#[tokio::test]
+async fn w6_head_has_the_headers_of_get_and_no_body() {
+    let watch = Watch::start().await;
+    for path in ["/", "/digests/french-ai.atom", "/digests.opml", "/feeds", "/healthz"] {
+        let get = watch.get(path, "").await;
+        let head = watch.send(&format!("HEAD {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")).await;
+        assert_eq!((head.status, head.body.len()), (200, 0), "{path}");
+        assert_eq!(head.lines(), get.lines(), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn w6_other_methods_are_405_and_name_those_allowed() {
+    let watch = Watch::start().await;
+    for method in ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"] {
+        let answer = watch
+            .send(&format!("{method} /digests/french-ai.atom HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"))
+            .await;
+        assert_eq!((answer.status, answer.header("allow")), (405, Some("GET,HEAD")), "{method}");
+    }
+}
+
+#[tokio::test]
+async fn w6_odd_paths_never_reach_anything() {
+    let watch = Watch::start().await;
+    for path in [
+        "/nothing",
+        "/feeds/",
+        "//",
+        "//etc/passwd",
+        "/../../etc/passwd",
+        "/%2e%2e/%2e%2e/etc/passwd",
+        "/digests/..%2f..%2fveille.db",
+        "/digests/%00.atom",
+        "/items/abc",
+        "/items/99999999999999999999",
+        "/stories/-1",
+        "/tags/no-such",
+        "/digests/no-such.atom",
+        "/digests/%ff.atom",
+        "/static/..%2fstyle.css",
+    ] {
+        let answer = watch.get(path, "").await;
+        assert!(matches!(answer.status, 400 | 404), "{path}: {}", answer.status);
+        assert!(answer.body.len() < 2500, "{path}: a refusal is small");
+    }
+}
+
+#[tokio::test]
+async fn w6_a_range_is_ignored_and_so_is_a_body_on_get() {
+    let watch = Watch::start().await;
+    let whole = watch.get("/digests/french-ai.atom", "").await;
+    let ranged = watch.get("/digests/french-ai.atom", "Range: bytes=0-9\r\n").await;
+    assert_eq!((ranged.status, ranged.body.len()), (200, whole.body.len()));
+    let with_body = watch.get("/digests/french-ai.atom", "Content-Length: 5\r\n\r\nhello").await;
+    assert_eq!((with_body.status, with_body.body.len()), (200, whole.body.len()));
+}
+
+#[tokio::test]
+async fn w5_bad_requests_are_refused_each_with_its_status() {
+    let watch = Watch::start().await;
+    let long = "x".repeat(17 * 1024);
+    let many: String = (0..101).map(|n| format!("X-{n}: 1\r\n")).collect();
+    let cases = [
+        (format!("GET / HTTP/1.1\r\nHost: localhost\r\nX: {long}\r\n\r\n"), 431),
+        (format!("GET / HTTP/1.1\r\nHost: localhost\r\n{many}\r\n"), 431),
+        (format!("GET /?q={} HTTP/1.1\r\nHost: localhost\r\n\r\n", &long[..9000]), 414),
+        (format!("GET /?q={long} HTTP/1.1\r\nHost: localhost\r\n\r\n"), 414),
+        ("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 65537\r\n\r\n".to_owned(), 413),
+        ("GET / HTTP/1.1\r\n\r\n".to_owned(), 400),
+        ("GET / HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n".to_owned(), 400),
+        (
+            "POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n"
+                .to_owned(),
+            400,
+        ),
+        (
+            "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+                .to_owned(),
+            400,
+        ),
+        ("\x16\x03\x01garbage\r\n\r\n".to_owned(), 400),
+        ("GET / HTTP/9.9\r\nHost: localhost\r\n\r\n".to_owned(), 400),
+        ("GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n".to_owned(), 421),
+    ];
+    for (request, status) in cases {
+        // The answer is the last thing on the connection: reading to its end must not wait for another request.
+        let answer = watch.send(&request).await;
+        assert_eq!(answer.status, status, "{}", &request[..request.len().min(90)]);
+    }
+}
+
+#[tokio::test]
+async fn w10_only_our_own_hosts_are_answered_on_loopback() {
+    let watch = Watch::start().await;
+    for (host, status) in [("127.0.0.1:1", 200), ("[::1]", 200), ("watch.example.org", 200), ("rebind.example", 421)] {
+        for method in ["GET", "HEAD"] {
+            let answer =
+                watch.send(&format!("{method} /healthz HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")).await;
+            assert_eq!(answer.status, status, "{method} for {host}");
+        }
+    }
+    let answer =
+        watch.send("GET /digests/french-ai.atom HTTP/1.1\r\nHost: 127.0.0.1:1\r\nConnection: close\r\n\r\n").await;
+    assert!(!answer.text().contains("127.0.0.1"), "addresses come from public_url");
+}
+
+#[tokio::test]
+async fn w11_a_post_across_sites_is_403() {
+    let watch = Watch::start().await;
+    for content_type in ["application/x-www-form-urlencoded", "text/plain", "application/json"] {
+        let answer = watch
+            .send(&format!("POST / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nSec-Fetch-Site: cross-site\r\nContent-Type: {content_type}\r\nContent-Length: 2\r\n\r\n{{}}"))
+            .await;
+        assert_eq!(answer.status, 403, "{content_type}");
+    }
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// Operations
+
+#[tokio::test]
+async fn w15_liveness_tells_of_a_refused_reload() {
+    let watch = Watch::start().await;
+    let well: serde_json::Value = serde_json::from_slice(&watch.get("/healthz", "").await.body).unwrap();
+    assert_eq!((&well["status"], &well["refused_reload"]), (&"ok".into(), &serde_json::Value::Null));
+    watch.health.reload_refused(now(), "feeds.toml:3:1: unknown key `urll`".into());
+    let refused: serde_json::Value = serde_json::from_slice(&watch.get("/healthz", "").await.body).unwrap();
+    assert_eq!(refused["refused_reload"]["error"], "feeds.toml:3:1: unknown key `urll`");
+    assert!(watch.get("/feeds", "").await.text().contains("unknown key `urll`"));
+    watch.health.reload_accepted();
+    assert!(!watch.get("/feeds", "").await.text().contains("unknown key"));
+}
+
+#[tokio::test]
+async fn w15_readiness_fails_when_the_scheduler_stalls() {
+    let watch = Watch::start().await;
+    assert_eq!(watch.get("/readyz", "").await.status, 200);
+    watch.health.scheduler_beats(now() - SignedDuration::from_secs(90));
+    let stalled = watch.get("/readyz", "").await;
+    assert_eq!(stalled.status, 503);
+    assert!(stalled.text().contains("the scheduler has been silent for 90 s"), "{}", stalled.text());
+    watch.health.scheduler_beats(now());
+    assert_eq!(watch.get("/readyz", "").await.status, 200);
+}
+
+#[tokio::test]
+async fn w15_metrics_count_by_route_and_never_by_path() {
+    let watch = Watch::start().await;
+    watch.get("/digests/french-ai.atom", "").await;
+    watch.get("/no-such-path-of-a-stranger", "").await;
+    let metrics = watch.get("/metrics", "").await;
+    let text = metrics.text();
+    assert!(text.contains("veille_http_requests_total{route=\"/digests/{file}\",status=\"200\"} 1"), "{text}");
+    assert!(text.contains("veille_http_requests_total{route=\"none\",status=\"404\"} 1"), "{text}");
+    assert!(text.contains(&format!("veille_items {}", STORIES.len())), "{text}");
+    assert!(!text.contains("stranger") && text.ends_with("# EOF\n"));
+}
+
+#[tokio::test]
+async fn a_reload_changes_what_is_served() {
+    let watch = Watch::start().await;
+    watch.get("/digests/french-ai.atom", "").await;
+    watch.settings.send_modify(|settings| {
+        let mut changed = Settings::clone(settings);
+        changed.digests[0].spec.title = "Renamed".into();
+        *settings = Arc::new(changed);
+    });
+    assert!(watch.get("/digests/french-ai.atom", "").await.text().contains("Renamed"));
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// Slow clients, stopping
+
+fn impatient() -> Limits {
+    Limits { head: Duration::from_millis(300), write: Duration::from_millis(300), ..Limits::default() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn w3_slow_clients_are_closed_while_others_are_served() {
+    let watch = Watch::start_with(impatient(), |_| {}).await;
+    let openings: [&[u8]; 5] = [
+        b"",
+        b"GET / HTTP/1.1\r\nHost: loc",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nslow",
+        b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    ];
+    let mut slow = Vec::new();
+    for opening in openings.iter().cycle().take(100) {
+        let mut stream = TcpStream::connect(watch.address).await.unwrap();
+        stream.write_all(opening).await.unwrap();
+        slow.push(tokio::spawn(async move {
+            let mut all = Vec::new();
+            // What matters is that it ends, by a close or a reset.
+            let _ = stream.read_to_end(&mut all).await;
+        }));
+    }
+    let dripping = TcpStream::connect(watch.address).await.unwrap();
+    slow.push(tokio::spawn(drip(dripping)));
+    let mut slowest = Duration::ZERO;
+    for _ in 0..50 {
+        let asked = Instant::now();
+        assert_eq!(watch.get("/healthz", "").await.status, 200);
+        slowest = slowest.max(asked.elapsed());
+    }
+    assert!(slowest < Duration::from_millis(250), "another client waited {slowest:?}");
+    for stream in slow {
+        within(Duration::from_secs(5), stream).await.unwrap();
+    }
+}
+
+/// A header that grows by a byte at a time, until the server has had enough.
+async fn drip(mut stream: TcpStream) {
+    stream.write_all(b"GET / HTTP/1.1\r\nX: ").await.unwrap();
+    let mut pace = tokio::time::interval(Duration::from_millis(20));
+    loop {
+        pace.tick().await;
+        if stream.write_all(b"x").await.is_err() {
+            return;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn w4_a_reader_that_stops_reading_is_cut_off() {
+    let watch = Watch::start_with(impatient(), |_| {}).await;
+    let mut stream = TcpStream::connect(watch.address).await.unwrap();
+    // Answers pile up unread until the kernel takes no more of them.
+    let request = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(20);
+    let cut_off = within(DEADLINE, async {
+        loop {
+            if let Err(error) = stream.write_all(request.as_bytes()).await {
+                break error;
+            }
+        }
+    })
+    .await;
+    assert_eq!(cut_off.kind(), std::io::ErrorKind::ConnectionReset);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_beyond_the_cap_wait_for_their_turn() {
+    let watch = Watch::start_with(Limits { connections: 2, ..impatient() }, |_| {}).await;
+    let _idle = [TcpStream::connect(watch.address).await.unwrap(), TcpStream::connect(watch.address).await.unwrap()];
+    let asked = Instant::now();
+    assert_eq!(watch.get("/healthz", "").await.status, 200);
+    assert!(asked.elapsed() >= Duration::from_millis(200), "it waited for a slot");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s6_a_stop_ends_what_is_in_flight_and_accepts_nothing_new() {
+    let mut watch = Watch::start().await;
+    let mut idle = TcpStream::connect(watch.address).await.unwrap();
+    idle.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+    let mut first = [0; 12];
+    idle.read_exact(&mut first).await.unwrap();
+    assert_eq!(&first, b"HTTP/1.1 200");
+    watch.stop.take().unwrap().send(()).unwrap();
+    within(Duration::from_secs(5), &mut watch.served).await.unwrap();
+    let mut rest = Vec::new();
+    idle.read_to_end(&mut rest).await.unwrap();
+    assert!(TcpStream::connect(watch.address).await.is_err());
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// The store behind it
+
+const STORIES: [&str; 5] = [
+    "Mistral AI opens an office in Palo Alto",
+    "Hugging Face moves its robots to Austin",
+    "<script>alert(1)</script> {{7*7}}",
+    "法国AI初创企业Mistral宣布在帕洛阿尔托设立办事处",
+    "LightOn lève 20 millions d’euros",
+];
+
+fn settings(data_dir: &std::path::Path) -> Settings {
+    let digest = |name: &str, title: &str, kind| DigestSettings {
+        spec: DigestSpec {
+            name: DigestName(name.into()),
+            title: title.into(),
+            description: None,
+            kind,
+            private: false,
+            limit: 50,
+        },
+        query: veille::query::parse("tag:french-ai").unwrap().0,
+        query_text: "tag:french-ai".into(),
+        from_tag: false,
+    };
+    let weekly = DigestKind::Periodic {
+        schedule: Schedule::Week { on: jiff::civil::Weekday::Monday, at: jiff::civil::time(8, 0, 0, 0) },
+        group_by: GroupBy::Tag,
+        empty_issues: false,
+    };
+    Settings {
+        service: ServiceSettings {
+            data_dir: data_dir.to_owned(),
+            time_zone: jiff::tz::TimeZone::get("Europe/Paris").unwrap(),
+        },
+        http: HttpSettings {
+            listen: "127.0.0.1:8787".parse().unwrap(),
+            public_url: "https://watch.example.org/".parse().unwrap(),
+            hubs: Vec::new(),
+            login: None,
+            token: None,
+        },
+        fetch: FetchSettings {
+            interval: Interval::Adaptive,
+            min_interval: SignedDuration::from_mins(15),
+            max_interval: SignedDuration::from_hours(24),
+            timeout: SignedDuration::from_secs(30),
+            max_body_bytes: 10 << 20,
+            concurrency: 64,
+            per_host: 2,
+            user_agent: "veille".into(),
+            allow_private_addresses: false,
+            allow_networks: Vec::new(),
+            proxy: None,
+        },
+        retention: RetentionSettings {
+            keep_items: SignedDuration::from_hours(24 * 400),
+            keep_tagged_items: None,
+            keep_issues: None,
+        },
+        feeds: Vec::new(),
+        rules: RuleSet {
+            tags: vec![TagRule {
+                name: TagName("french-ai".into()),
+                title: "French AI".into(),
+                any: Vec::new(),
+                matches: None,
+                except: None,
+                score: Vec::new(),
+                threshold: 1.0,
+                examples_match: Vec::new(),
+                examples_no_match: Vec::new(),
+                publish: true,
+            }],
+            ..RuleSet::default()
+        },
+        digests: vec![
+            digest("french-ai", "French AI going west", DigestKind::Stream),
+            digest("weekly", "French AI, weekly", weekly),
+        ],
+        files: Vec::new(),
+    }
+}
+
+async fn fill(store: &Store, settings: &Settings) {
+    let digests: Vec<ConfiguredDigest> = settings
+        .digests
+        .iter()
+        .map(|digest| ConfiguredDigest {
+            name: digest.spec.name.clone(),
+            title: digest.spec.title.clone(),
+            query: digest.query_text.clone(),
+            rule_hash: "1".into(),
+            periodic: digest.spec.kind != DigestKind::Stream,
+        })
+        .collect();
+    let entered_at: Timestamp = "2026-11-24T09:00:00Z".parse().unwrap();
+    let filled = store.write(move |tx| {
+        tx.sync_feeds(&[ConfiguredFeed {
+            url: "https://news.example.org/feed.xml".into(),
+            title: Some("News of the Valley".into()),
+            groups: vec!["ai".into()],
+            language: None,
+            enabled: true,
+            first_check_at: entered_at,
+        }])?;
+        tx.sync_digests(&digests, entered_at)?;
+        for (number, title) in STORIES.iter().enumerate() {
+            enter(tx, number, title, entered_at - SignedDuration::from_mins(i64::try_from(number).unwrap()))?;
+        }
+        let weekly = DigestName("weekly".into());
+        let pending = tx.as_read().pending_entries(&weekly)?;
+        let issue = NewIssue {
+            period: "2026-W47".into(),
+            entry_id: issue_entry_id(&weekly, "2026-W47"),
+            starts_at: "2026-11-16T07:00:00Z".parse().unwrap(),
+            ends_at: "2026-11-23T07:00:00Z".parse().unwrap(),
+            sequences: pending.iter().map(|entry| entry.sequence).collect(),
+        };
+        tx.cut_issues(&weekly, &[issue], entered_at, entered_at)?;
+        Ok(())
+    });
+    filled.await.unwrap();
+}
+
+/// Stores a story of one item, tags it and enters it into both digests.
+fn enter(
+    tx: &veille::store::WriteTx<'_>,
+    number: usize,
+    title: &str,
+    at: Timestamp,
+) -> Result<(), veille::store::StoreError> {
+    let feed = tx.as_read().configured_feeds()?[0].clone();
+    let key = ItemKey(format!("guid:{number}"));
+    let story = tx.story_with_entry_id(&story_entry_id(&feed.url, &key), at)?;
+    let item = NewItem {
+        keys: ItemKeys { guid: Some(key.clone()), link: None, content: ItemKey(format!("content:{number}")) },
+        content_hash: ContentHash([u8::try_from(number).unwrap(); 16]),
+        content: ItemContent {
+            link: Some(format!("https://news.example.org/{number}")),
+            title: title.into(),
+            published_at: Some(at),
+            summary: format!("What is known of it: {}", "it goes west, says the company. ".repeat(8)),
+            ..ItemContent::default()
+        },
+    };
+    let id = tx.insert_item(feed.id, &key, &item, story, at)?;
+    let tag = TagMatch {
+        tag: TagName("french-ai".into()),
+        score: 1.0,
+        rule_hash: "1".into(),
+        origin: TagOrigin::Rule,
+        evidence: vec![Evidence {
+            rule: "french-ai".into(),
+            clause: "any".into(),
+            field: Field::Title,
+            start: 0,
+            end: 10,
+            text: title.chars().take(10).collect(),
+        }],
+    };
+    tx.set_tags(id, &[tag], at)?;
+    for digest in ["french-ai", "weekly"] {
+        tx.enter_digest(&DigestName(digest.into()), story, at, false, at)?;
+    }
+    Ok(())
+}
+
+fn between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {
+    let rest = &text[text.find(start)? + start.len()..];
+    Some(&rest[..rest.find(end)?])
+}
+
+/// Asks again until there is something, or the deadline has come.
+async fn until<T, F: Future<Output = Option<T>>>(mut ask: impl FnMut() -> F) -> T {
+    within(DEADLINE, async {
+        loop {
+            if let Some(found) = ask().await {
+                return found;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await
+}
