@@ -3,14 +3,19 @@
 //! Exit 0: done. 1: the answer is no (a check failed, nothing was found). 2: the arguments, the config
 //! or the data directory must be mended first; the message says how.
 
+mod check;
 mod demo;
+mod eval;
 mod feeds;
+mod init;
+mod item_lines;
 mod logging;
 mod output;
 mod parse;
 mod poll;
 mod run;
 mod status;
+mod tag;
 mod workplace;
 
 use clap::{Parser, Subcommand};
@@ -51,11 +56,15 @@ pub struct Context {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::Args),
-    Demo(demo::Args),
     Poll(poll::Args),
     Parse(parse::Args),
     Feeds(feeds::Args),
     Status(status::Args),
+    Demo(demo::Args),
+    Check(check::Args),
+    Tag(tag::Args),
+    Eval(eval::Args),
+    Init(init::Args),
 }
 
 /// Runs the command of the process's arguments.
@@ -76,10 +85,14 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let context = &arguments.context;
     match &arguments.command {
         Command::Run(args) => run::run(args, context),
-        Command::Demo(args) => demo::run(args, context),
         Command::Poll(args) => poll::run(args, context),
         Command::Parse(args) => parse::run(args),
         Command::Feeds(args) => feeds::run(args, context),
         Command::Status(args) => status::run(args, context),
+        Command::Demo(args) => demo::run(args, context),
+        Command::Check(args) => check::run(args, context),
+        Command::Tag(args) => tag::run(args, context),
+        Command::Eval(args) => eval::run(args, context),
+        Command::Init(args) => init::run(args, context),
     }
 }

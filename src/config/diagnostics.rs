@@ -117,6 +117,11 @@ impl Diagnostics {
         out
     }
 
+    /// Other diagnostics of the same files.
+    pub(super) fn with_same_sources(&self, list: Vec<Diagnostic>) -> Self {
+        Self { sources: Arc::clone(&self.sources), list }
+    }
+
     /// One line a diagnostic: `file:line:column: message (help)`.
     pub fn lines(&self) -> Vec<String> {
         self.placed().into_iter().map(|placed| line(&placed)).collect()

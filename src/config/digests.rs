@@ -5,6 +5,7 @@
 
 use super::diagnostics::{Diagnostic, Report, quoted};
 use super::reader::{Document, Entry, Table, Text};
+use super::references::References;
 use super::rules::{self, Rules};
 use super::{DigestSettings, values};
 use crate::model::{DigestKind, DigestName, DigestSpec, GroupBy, Schedule};
@@ -24,7 +25,7 @@ pub(super) fn read(documents: &[Document], rules: &Rules, report: &Report) -> Ve
             let message = format!("the digest {} has the name of a tag, which is a digest itself", quoted(entry.key));
             let fault = Diagnostic::error(entry.key_place.clone(), message);
             let help = "write `publish = false` in the tag, or rename the digest";
-            report.add(fault.related(rules.tag_places[&tag.name.0].clone(), "the tag").help(help));
+            report.add(fault.related(rules.graph.tags[&tag.name.0].place.clone(), "the tag").help(help));
         }
         digests.extend(digest(&entry, rules));
     }
@@ -53,10 +54,9 @@ fn digest(entry: &Entry<'_>, rules: &Rules) -> Option<DigestSettings> {
     if !table.has("query") {
         table.missing("query", "write `query = 'tag:…'`");
     }
-    let query = query_text.and_then(rules::query);
-    if let Some(query) = &query {
-        rules::check_tag_references(query, &rules.tag_places, &rules.set, table.report);
-    }
+    let mut references = References::default();
+    let query = query_text.and_then(|text| rules::query(text, &mut references));
+    rules.graph.check_existence(&references, table.report);
     let line =
         |key| table.text(key, "a string").map(|text| text.text.trim().to_owned()).filter(|text| !text.is_empty());
     let limit = table.get("limit").and_then(|value| value.integer(1..=MOST_ENTRIES));
@@ -69,7 +69,7 @@ fn digest(entry: &Entry<'_>, rules: &Rules) -> Option<DigestSettings> {
         limit: limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(DEFAULT_LIMIT),
     };
     table.finish();
-    Some(DigestSettings { spec, query: query?.query, query_text: query_text?.text.to_owned(), from_tag: false })
+    Some(DigestSettings { spec, query: query?, query_text: query_text?.text.to_owned(), from_tag: false })
 }
 
 /// Periodic with `every` or `cron`, else a stream.

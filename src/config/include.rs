@@ -103,7 +103,8 @@ fn parse(file: FileId, report: &Report, syntax_errors: &mut Vec<Place>) -> Docum
     for error in errors {
         let place = Place { file, span: error.span().unwrap_or(0..0) };
         let fault = Diagnostic::error(place.clone(), format!("bad TOML: {}", error.message()));
-        let first = if error.message() == "duplicate key" { first_key(&table, &report.source(file), &place) } else { None };
+        let first =
+            if error.message() == "duplicate key" { first_key(&table, &report.source(file), &place) } else { None };
         report.add(match first {
             Some(span) => fault.label("given again").related(Place { file, span }, "first given here"),
             None => fault,

@@ -10,6 +10,7 @@ mod feeds;
 mod include;
 pub mod opml;
 mod reader;
+mod references;
 mod rules;
 mod secrets;
 mod service;
@@ -26,8 +27,10 @@ pub use settings::*;
 pub use shipped::{SHIPPED, ShippedFile};
 pub use values::parse_web_address;
 
+use crate::model::TagName;
 use diagnostics::Report;
 use secrets::Secrets;
+use source::Place;
 use std::path::Path;
 
 /// A valid config, and what is doubtful in it.
@@ -35,6 +38,29 @@ use std::path::Path;
 pub struct Loaded {
     pub settings: Settings,
     pub warnings: Diagnostics,
+    pub examples: Vec<Example>,
+}
+
+/// A text that must, or must not, get a tag.
+#[derive(Debug, Clone)]
+pub struct Example {
+    pub tag: TagName,
+    pub text: String,
+    pub must_match: bool,
+    place: Place,
+}
+
+impl Loaded {
+    /// A diagnostic at each example for which `failure` tells why it does not hold.
+    pub fn failed_examples(&self, failure: impl Fn(&Example) -> Option<String>) -> Diagnostics {
+        let diagnostic = |example: &Example| {
+            let why = failure(example)?;
+            let verb = if example.must_match { "does not get" } else { "gets" };
+            let message = format!("this example {verb} the tag `{}`", example.tag.0);
+            Some(Diagnostic::error(example.place.clone(), message).help(why))
+        };
+        self.warnings.with_same_sources(self.examples.iter().filter_map(diagnostic).collect())
+    }
 }
 
 /// Reads the entry file and all that it includes.
@@ -62,7 +88,7 @@ pub fn load(path: &Path, environment: &Environment) -> Result<Loaded, Diagnostic
     };
     report.drop_consequences(&files.syntax_errors);
     let (errors, warnings) = report.finish();
-    if errors.is_empty() { Ok(Loaded { settings, warnings }) } else { Err(errors) }
+    if errors.is_empty() { Ok(Loaded { settings, warnings, examples: rules.examples }) } else { Err(errors) }
 }
 
 /// What may stand at the top of a file.

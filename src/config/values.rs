@@ -144,7 +144,9 @@ pub(super) fn cron(text: Text<'_>) -> Option<String> {
         match CronParser::builder().seconds(Seconds::Required).build().parse(text.text) {
             Ok(cron) if fires(&cron) => return Some(text.text.trim().to_owned()),
             Ok(_) => text.error(format!("cron {} never fires", quoted(text.text))),
-            Err(error) => text.error(format!("bad cron expression: {}", error.to_string().to_lowercase().trim_end_matches('.'))).help(help),
+            Err(error) => text
+                .error(format!("bad cron expression: {}", error.to_string().to_lowercase().trim_end_matches('.')))
+                .help(help),
         }
     } else {
         let plural = if fields == 1 { "" } else { "s" };

@@ -1,0 +1,113 @@
+//! `veille check`: the whole config, and every rule example.
+
+use super::Context;
+use super::output::{print_json, print_lines};
+use crate::classifier::{Classifier, ItemText};
+use crate::config::{self, Diagnostics, Environment, Example, Loaded, PlacedMessage};
+use crate::model::{TagMatch, Timestamp};
+use serde::Serialize;
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+/// Validate the whole config and run every rule example
+#[derive(Debug, clap::Args)]
+pub struct Args {}
+
+/// The answer for programs.
+#[derive(Serialize)]
+struct Verdict {
+    ok: bool,
+    errors: Vec<PlacedMessage>,
+    warnings: Vec<PlacedMessage>,
+}
+
+/// Exit code 2 when the config has an error, 1 when an example does not hold.
+pub fn run(_: &Args, context: &Context) -> anyhow::Result<ExitCode> {
+    match load(context)? {
+        Err(errors) => {
+            show(context, &errors, &Diagnostics::default())?;
+            Ok(ExitCode::from(2))
+        }
+        Ok(loaded) => {
+            let classifier = compiled(&loaded)?;
+            let failed = failed_examples(&loaded, &classifier);
+            show(context, &failed, &loaded.warnings)?;
+            if !failed.is_empty() {
+                return Ok(ExitCode::from(1));
+            }
+            if !context.json {
+                print_lines([summary(&loaded)])?;
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+/// The compiled rules of the config at hand, for commands that touch no store.
+pub(super) fn classifier(context: &Context) -> anyhow::Result<Classifier> {
+    let loaded = load(context)?.map_err(|errors| {
+        let plural = if errors.len() == 1 { "" } else { "s" };
+        anyhow::anyhow!("the config has {} error{plural}\n\n{errors}", errors.len())
+    })?;
+    compiled(&loaded)
+}
+
+fn load(context: &Context) -> anyhow::Result<Result<Loaded, Diagnostics>> {
+    let environment = Environment::new(std::env::vars_os()).with_data_dir(context.data_dir.clone());
+    let path = config::find(context.config.as_deref(), &environment)?;
+    Ok(config::load(&path, &environment))
+}
+
+fn compiled(loaded: &Loaded) -> anyhow::Result<Classifier> {
+    Classifier::compile(&loaded.settings.rules).map_err(|errors| {
+        let errors: Vec<_> = errors.iter().map(ToString::to_string).collect();
+        anyhow::anyhow!("the rules cannot be compiled: {}", errors.join("; "))
+    })
+}
+
+/// Every example that got the tag and must not, or did not and must.
+fn failed_examples(loaded: &Loaded, classifier: &Classifier) -> Diagnostics {
+    let now = Timestamp::now();
+    loaded.failed_examples(|example: &Example| {
+        let tags = classifier.classify(&ItemText::from_title(&example.text), now);
+        let given = tags.into_iter().find(|matched| matched.tag == example.tag);
+        match (given, example.must_match) {
+            (None, true) => Some("no clause of the rule holds, or `except` does".to_owned()),
+            (Some(matched), false) => Some(reason(&matched)),
+            (Some(_), true) | (None, false) => None,
+        }
+    })
+}
+
+/// What made a rule hold, in a line.
+fn reason(matched: &TagMatch) -> String {
+    const SHOWN: usize = 3;
+    let spans: Vec<_> =
+        matched.evidence.iter().take(SHOWN).map(|span| format!("`{}` by {}", span.text, span.clause)).collect();
+    format!("the rule holds: {}", spans.join(", "))
+}
+
+/// Diagnostics on standard error as for any command; the machine form on standard output.
+fn show(context: &Context, errors: &Diagnostics, warnings: &Diagnostics) -> anyhow::Result<()> {
+    if context.json {
+        return print_json(&Verdict { ok: errors.is_empty(), errors: errors.placed(), warnings: warnings.placed() });
+    }
+    let styled = std::io::stderr().is_terminal();
+    eprint!("{}{}", errors.render(styled), warnings.render(styled));
+    if !errors.is_empty() {
+        let plural = if errors.len() == 1 { "" } else { "s" };
+        eprintln!("{} error{plural}", errors.len());
+    }
+    Ok(())
+}
+
+fn summary(loaded: &Loaded) -> String {
+    let settings = &loaded.settings;
+    format!(
+        "the config is right: {} feeds, {} tags, {} digests; {} examples hold",
+        settings.feeds.len(),
+        settings.rules.tags.len(),
+        settings.digests.len(),
+        loaded.examples.len(),
+    )
+}
