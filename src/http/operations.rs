@@ -57,9 +57,9 @@ pub(super) async fn healthz(State(state): State<AppState>) -> Response {
 /// Whether it does its work: the database answers and the scheduler turns.
 pub(super) async fn readyz(State(state): State<AppState>) -> Response {
     let mut reasons = Vec::new();
-    let asked = state.store.read(|tx| tx.next_due_at());
+    let asked = state.store.read(|tx| tx.next_due_at().map(drop));
     match tokio::time::timeout(DATABASE_DEADLINE, asked).await {
-        Ok(Ok(_)) => {}
+        Ok(Ok(())) => {}
         Ok(Err(error)) => reasons.push(format!("the database does not answer: {error}")),
         Err(_elapsed) => reasons.push("the database does not answer within 2 s".to_owned()),
     }

@@ -16,6 +16,7 @@ const PAGE_ITEMS: usize = 50;
 const CHART_DAYS: u16 = 30;
 /// Tags beside the stories; the rest is found on them.
 const TAGS_SHOWN: usize = 14;
+const DIGESTS_SHOWN: usize = 8;
 
 #[derive(Debug, Deserialize)]
 pub(super) struct HomeQuery {
@@ -115,16 +116,19 @@ pub(super) fn search_box(q: &str) -> Markup {
     }
 }
 
+/// The digests that somebody thought of, then those that tags make by themselves, up to a number.
 fn digests_aside(site: &Site) -> Markup {
-    let public = site.settings.digests.iter().filter(|digest| !digest.spec.private);
+    let mut public: Vec<_> = site.settings.digests.iter().filter(|digest| !digest.spec.private).collect();
+    public.sort_by_key(|digest| digest.from_tag);
     html! {
         ul {
-            @for digest in public {
+            @for digest in public.iter().take(DIGESTS_SHOWN) {
                 li {
                     a href={ "/digests/" (digest.spec.name.0) } { (digest.spec.title) }
                     (parts::formats(&digest.spec.name.0))
                 }
             }
+            @if public.len() > DIGESTS_SHOWN { li { a href="/digests" { "All " (public.len()) " digests" } } }
         }
     }
 }
