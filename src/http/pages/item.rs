@@ -61,7 +61,7 @@ fn write_story(site: &Site, story: &Story) -> Markup {
 fn told_by(site: &Site, item: &Item) -> Markup {
     html! {
         article {
-            h3 { (parts::link_out(item.content.link.as_deref(), parts::title(item))) }
+            h3 lang=[item.content.language.as_deref()] { (parts::link_out(item.content.link.as_deref(), parts::title(item))) }
             p.meta {
                 bdi { (item.feed_title) } " · " (parts::time(site, item.ordered_at())) " · "
                 a href={ "/items/" (item.id.0) } aria-label={ "Text and tags: " (parts::title(item)) } { "text and tags" }

@@ -28,7 +28,7 @@ fn story_in_list(site: &Site, story: &Story) -> Markup {
     let summary = summary(item);
     html! {
         article {
-            h3 { (link_out(item.content.link.as_deref(), title(item))) }
+            h3 lang=[item.content.language.as_deref()] { (link_out(item.content.link.as_deref(), title(item))) }
             @if !summary.is_empty() { p.summary dir="auto" { (summary) } }
             p.meta {
                 bdi { (item.feed_title) } " · " (time(site, item.ordered_at()))
