@@ -27,6 +27,7 @@ CREATE TABLE feeds (
     -- what the server and the document asked for
     fresh_until_at     INTEGER,                          -- Cache-Control, Expires
     retry_after_at     INTEGER,                          -- 429, 503
+    wait_was_cut       INTEGER NOT NULL DEFAULT 0,       -- it asked for longer than the longest wait that we grant
     ttl_s              INTEGER,                          -- ttl and sy:*, the longer of them
     skip_hours         INTEGER NOT NULL DEFAULT 0,       -- bit h: hour h GMT
     skip_days          INTEGER NOT NULL DEFAULT 0,       -- bit d: day d, 0 is Monday

@@ -1,35 +1,178 @@
 //! Composition: the only file that knows every module. Ordered start, reload, shutdown.
 
-use crate::config::{self, Environment, Settings};
-use std::path::{Path, PathBuf};
+mod reload;
+mod source;
+mod upkeep;
 
-/// Where the config comes from; asked again at each reload.
-#[derive(Debug, Clone)]
-pub struct ConfigSource {
-    path: PathBuf,
-    environment: Environment,
+pub use crate::scheduler::due::{host_of, visit_once};
+pub use reload::sync_store;
+pub use source::ConfigSource;
+
+use crate::http::{self, AppState, DocumentCache, Health, HttpMetrics, Limits};
+use crate::model::Timestamp;
+use crate::refresh::{Surroundings, Watch};
+use crate::scheduler::{Bells, Calendar, TakeSurroundings, cut_due_issues, due};
+use crate::service::Notifier;
+use crate::store::{DirectoryLock, Store};
+use anyhow::Context as _;
+use prometheus_client::registry::Registry;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// The parts of the running daemon that its tasks share.
+#[derive(Clone)]
+struct Daemon {
+    source: ConfigSource,
+    store: Arc<Store>,
+    /// The config in force; replaced as a whole.
+    watch: watch::Sender<Arc<Watch>>,
+    health: Arc<Health>,
+    notifier: Arc<Notifier>,
+    /// Rung when what is due may have changed.
+    wake: Arc<Notify>,
+    /// Rung when the archive may not be in line with the rules.
+    retag: Arc<Notify>,
+    stop: CancellationToken,
+    clock: fn() -> Timestamp,
 }
 
-impl ConfigSource {
-    /// The config at `path`, else the first of the usual places that has one.
-    pub fn of(path: Option<&Path>, data_dir: Option<PathBuf>) -> anyhow::Result<Self> {
-        let environment = Environment::new(std::env::vars_os()).with_data_dir(data_dir);
-        Ok(Self { path: config::find(path, &environment)?, environment })
+/// Runs the daemon until SIGTERM or SIGINT, and ends in order. `ready` is told the address once it answers.
+///
+/// # Errors
+/// What the operator must mend before it can start: the config, the data directory, the address.
+pub async fn run(source: ConfigSource, ready: impl FnOnce(SocketAddr)) -> anyhow::Result<()> {
+    let clock: fn() -> Timestamp = Timestamp::now;
+    let watch = Watch::compile(source.load()?)?;
+    let settings = Arc::clone(&watch.settings);
+    let _lock = DirectoryLock::take(&settings.service.data_dir)?;
+    let store = Arc::new(Store::open(&settings.service.data_dir)?);
+    let listen = settings.http.listen;
+    let listener =
+        TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen} (`http.listen`)"))?;
+    let daemon = Daemon {
+        source,
+        store,
+        watch: watch::Sender::new(Arc::new(watch)),
+        health: Arc::new(Health::new(clock())),
+        notifier: Arc::new(Notifier::from_environment()),
+        wake: Arc::default(),
+        retag: Arc::default(),
+        stop: CancellationToken::new(),
+        clock,
+    };
+    daemon.sync_with_config().await?;
+    cut_due_issues(&daemon.store, &daemon.current_watch(), clock()).await?;
+    let address = listener.local_addr()?;
+    daemon.work(listener, address, ready).await
+}
+
+impl Daemon {
+    fn current_watch(&self) -> Arc<Watch> {
+        Arc::clone(&self.watch.borrow())
     }
 
-    /// Reads the config, and logs what is doubtful in it.
-    pub fn load(&self) -> anyhow::Result<Settings> {
-        let loaded = config::load(&self.path, &self.environment).map_err(|errors| {
-            let count = errors.len();
-            anyhow::anyhow!(
-                "the config has {count} error{}\n{}",
-                if count == 1 { "" } else { "s" },
-                errors.render(false)
-            )
-        })?;
-        for warning in loaded.warnings.lines() {
-            tracing::warn!("{warning}");
+    fn surroundings(&self) -> TakeSurroundings {
+        let daemon = self.clone();
+        Arc::new(move || Surroundings {
+            store: Arc::clone(&daemon.store),
+            watch: daemon.current_watch(),
+            clock: daemon.clock,
+        })
+    }
+
+    async fn work(
+        self,
+        listener: TcpListener,
+        address: SocketAddr,
+        ready: impl FnOnce(SocketAddr),
+    ) -> anyhow::Result<()> {
+        let bells = Bells::default();
+        let calendar = Calendar::start(&bells).await?;
+        let tasks = TaskTracker::new();
+        tasks.spawn(self.clone().poll());
+        tasks.spawn(self.clone().serve(listener));
+        tasks.spawn(self.clone().keep_calendar(bells));
+        tasks.spawn(self.clone().keep_archive());
+        tasks.spawn(self.clone().follow_config());
+        tasks.spawn(self.clone().feed_watchdog());
+        tracing::info!(%address, feeds = self.current_watch().settings.feeds.len(), "veille is watching");
+        self.notifier.ready(&self.status_line());
+        ready(address);
+        wait_for_stop(&self.stop).await?;
+        tracing::info!("stopping");
+        self.notifier.stopping();
+        calendar.stop().await;
+        tasks.close();
+        tasks.wait().await;
+        self.store.checkpoint().await?;
+        tracing::info!("stopped");
+        Ok(())
+    }
+
+    async fn poll(self) {
+        let health = Arc::clone(&self.health);
+        due::run(self.surroundings(), &self.wake, &self.stop, move |now| health.scheduler_beats(now)).await;
+    }
+
+    async fn serve(self, listener: TcpListener) {
+        let mut registry = Registry::default();
+        let metrics = HttpMetrics::register(&mut registry);
+        let settings = watch::Sender::new(Arc::clone(&self.current_watch().settings));
+        let state = AppState {
+            store: Arc::clone(&self.store),
+            settings: settings.subscribe(),
+            health: Arc::clone(&self.health),
+            registry: Arc::new(registry),
+            metrics,
+            started_at: (self.clock)(),
+            clock: self.clock,
+            documents: Arc::new(DocumentCache::default()),
+        };
+        let mut changes = self.watch.subscribe();
+        let follow = async {
+            while changes.changed().await.is_ok() {
+                settings.send_replace(Arc::clone(&changes.borrow_and_update().settings));
+            }
+        };
+        tokio::select! {
+            () = http::serve(listener, http::router(state), Limits::default(), self.stop.cancelled()) => {}
+            () = follow => {}
         }
-        Ok(loaded.settings)
+    }
+
+    fn status_line(&self) -> String {
+        let watch = self.current_watch();
+        format!("watching {} feeds, publishing {} digests", watch.settings.feeds.len(), watch.digests.len())
     }
 }
+
+/// Until SIGTERM or SIGINT; a second one ends the process at once.
+async fn wait_for_stop(stop: &CancellationToken) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    // Caught, so that a write beyond a file-size limit is an error like a full disk and not the end.
+    let _file_size_limit = signal(SignalKind::from_raw(SIGXFSZ))?;
+    either(&mut terminate, &mut interrupt).await;
+    stop.cancel();
+    tokio::spawn(async move {
+        either(&mut terminate, &mut interrupt).await;
+        tracing::warn!("told to stop twice: ending at once");
+        std::process::exit(1);
+    });
+    Ok(())
+}
+
+async fn either(one: &mut Signal, other: &mut Signal) {
+    tokio::select! {
+        _ = one.recv() => {}
+        _ = other.recv() => {}
+    }
+}
+
+/// The same number on every architecture that Linux's generic signal table covers.
+const SIGXFSZ: i32 = 25;

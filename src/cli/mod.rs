@@ -3,16 +3,19 @@
 //! Exit 0: done. 1: the answer is no (a check failed, nothing was found). 2: the arguments, the config
 //! or the data directory must be mended first; the message says how.
 
+mod feeds;
 mod logging;
 mod output;
+mod parse;
+mod poll;
+mod run;
 mod status;
 mod workplace;
-
-use workplace::Workplace;
 
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use workplace::Workplace;
 
 /// A self-hosted technology watch: polls feeds, tags items by rules you can read, publishes digests.
 #[derive(Debug, Parser)]
@@ -30,7 +33,7 @@ pub struct Context {
     /// The config's entry point [default: ./config/veille.toml, then /etc/veille/veille.toml]
     #[arg(long, global = true, env = "VEILLE_CONFIG", value_name = "PATH")]
     pub config: Option<PathBuf>,
-    /// Where the database lives [default: as configured, else $STATE_DIRECTORY, else the XDG state directory]
+    /// Where the database lives [default: as configured, else $`STATE_DIRECTORY`, else the XDG state directory]
     #[arg(long, global = true, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
     /// Print data as JSON
@@ -46,6 +49,10 @@ pub struct Context {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Run(run::Args),
+    Poll(poll::Args),
+    Parse(parse::Args),
+    Feeds(feeds::Args),
     Status(status::Args),
 }
 
@@ -66,6 +73,10 @@ pub fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let context = &arguments.context;
     match &arguments.command {
+        Command::Run(args) => run::run(args, context),
+        Command::Poll(args) => poll::run(args, context),
+        Command::Parse(args) => parse::run(args),
+        Command::Feeds(args) => feeds::run(args, context),
         Command::Status(args) => status::run(args, context),
     }
 }

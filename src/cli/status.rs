@@ -42,7 +42,7 @@ struct FailingFeed {
 
 pub fn run(_: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let workplace = Workplace::for_reading(context)?;
-    let now = workplace.now();
+    let now = Workplace::now();
     let status = workplace.block_on(async |store| {
         store
             .read(move |tx| {

@@ -4,6 +4,8 @@ use super::Context;
 use crate::app::ConfigSource;
 use crate::config::Settings;
 use crate::model::Timestamp;
+use crate::refresh::{Surroundings, Watch};
+use crate::scheduler::TakeSurroundings;
 use crate::store::{DirectoryLock, Store, StoreError};
 use anyhow::Context as _;
 use std::sync::Arc;
@@ -41,13 +43,17 @@ impl Workplace {
         Ok(Self { settings, source, store: Arc::new(store), runtime: runtime()?, _lock: lock })
     }
 
-    #[expect(clippy::unused_self, reason = "the time belongs to the workplace, wherever it comes from")]
-    pub(super) fn now(&self) -> Timestamp {
+    pub(super) fn now() -> Timestamp {
         Timestamp::now()
     }
 
-    pub(super) fn store(&self) -> Arc<Store> {
-        Arc::clone(&self.store)
+    /// What a visit or a retag works with, and the watch in it.
+    pub(super) fn surroundings(&self) -> anyhow::Result<(TakeSurroundings, Arc<Watch>)> {
+        let watch = Arc::new(Watch::compile(self.settings.clone())?);
+        let (store, in_force) = (Arc::clone(&self.store), Arc::clone(&watch));
+        let take =
+            move || Surroundings { store: Arc::clone(&store), watch: Arc::clone(&in_force), clock: Timestamp::now };
+        Ok((Arc::new(take), watch))
     }
 
     pub(super) fn block_on<T, E>(&self, work: impl AsyncFnOnce(&Arc<Store>) -> Result<T, E>) -> Result<T, E> {

@@ -1,7 +1,7 @@
-//! OPML, the format in which readers exchange subscription lists: read leniently, written strictly.
+//! OPML, the format in which readers exchange subscription lists, read leniently.
 //!
-//! Reading is bounded whatever the document holds, expands no entity of its own, fetches nothing,
-//! and reports what it leaves out by place. Writing is valid OPML 2.0 and reads back as the same feeds.
+//! Reading is bounded whatever the document holds, expands no entity of its own, fetches nothing, and
+//! reports what it leaves out by place. `export` writes OPML; what it writes reads back as the same feeds.
 
 use super::diagnostics::quoted;
 use super::values::parse_web_address;
@@ -9,8 +9,7 @@ use encoding_rs::Encoding;
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
-use std::fmt::Write as _;
+use std::collections::HashMap;
 use std::ops::Range;
 use url::Url;
 
@@ -48,16 +47,6 @@ pub struct OpmlProblem {
     pub message: String,
     /// Whether the list as a whole could not be read.
     pub is_fatal: bool,
-}
-
-/// A feed as written to a list.
-#[derive(Debug, Clone, Copy)]
-pub struct OpmlEntry<'a> {
-    pub url: &'a str,
-    pub title: Option<&'a str>,
-    pub groups: &'a [String],
-    pub site_url: Option<&'a str>,
-    pub language: Option<&'a str>,
 }
 
 /// The text of an OPML file: by BOM, else UTF-8 if valid, else as its XML declaration says.
@@ -257,46 +246,4 @@ fn web_scheme(address: &str) -> Cow<'_, str> {
         },
         _ => Cow::Borrowed(address),
     }
-}
-
-/// An OPML 2.0 document: feeds without a group first, then a folder for each group; a feed of
-/// several groups stands in each of them.
-pub fn write<'a>(title: &str, feeds: impl IntoIterator<Item = OpmlEntry<'a>>) -> String {
-    let mut ungrouped = String::new();
-    let mut folders: BTreeMap<&str, String> = BTreeMap::new();
-    for feed in feeds {
-        if feed.groups.is_empty() {
-            outline(&mut ungrouped, "    ", &feed);
-        }
-        for group in feed.groups {
-            outline(folders.entry(group).or_default(), "      ", &feed);
-        }
-    }
-    let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<opml version=\"2.0\">\n  <head>\n");
-    let _ = writeln!(out, "    <title>{}</title>\n  </head>\n  <body>", escaped(title));
-    out.push_str(&ungrouped);
-    for (name, outlines) in folders {
-        let name = escaped(name);
-        let _ = writeln!(out, "    <outline text=\"{name}\" title=\"{name}\">\n{outlines}    </outline>");
-    }
-    out.push_str("  </body>\n</opml>\n");
-    out
-}
-
-fn outline(out: &mut String, indent: &str, feed: &OpmlEntry<'_>) {
-    let text = escaped(feed.title.unwrap_or(feed.url));
-    let _ =
-        write!(out, "{indent}<outline type=\"rss\" text=\"{text}\" title=\"{text}\" xmlUrl=\"{}\"", escaped(feed.url));
-    for (name, value) in [("htmlUrl", feed.site_url), ("language", feed.language)] {
-        if let Some(value) = value {
-            let _ = write!(out, " {name}=\"{}\"", escaped(value));
-        }
-    }
-    out.push_str("/>\n");
-}
-
-/// Escaped for text and attributes, without the characters that XML 1.0 does not know.
-fn escaped(text: &str) -> String {
-    let allowed = |c: &char| !c.is_control() && !matches!(c, '\u{FFFE}' | '\u{FFFF}');
-    quick_xml::escape::escape(&text.chars().filter(allowed).collect::<String>()).into_owned()
 }

@@ -8,7 +8,7 @@ use super::reader::{Document, Entry, Table, Text, Value};
 use super::source::Place;
 use super::values;
 use crate::model::TagName;
-use crate::query::{self, Query, QueryDiagnostic, RuleSet, ScoreClause, Severity, TagRule};
+use crate::query::{self, Query, QueryDiagnostic, ReferenceKind, RuleSet, ScoreClause, Severity, TagRule};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The rules, and where each tag stands.
@@ -29,7 +29,7 @@ pub(super) fn read(documents: &[Document], report: &Report) -> Rules {
     let mut graph = Graph::default();
     let mut set = RuleSet::default();
     for entry in Table::merged(documents, "lists", report).into_entries() {
-        check_name("list", &entry, report);
+        check_list_name(&entry, report);
         let terms = list(entry.value);
         graph.lists.insert(entry.key.to_owned(), Node::new(entry.key_place.clone(), &terms));
         set.lists.insert(entry.key.to_owned(), terms.into_iter().map(|term| term.query).collect());
@@ -52,6 +52,14 @@ pub(super) fn check_name(what: &str, entry: &Entry<'_>, report: &Report) {
     if let Some(fault) = values::name_fault(entry.key) {
         let message = format!("{} cannot be the name of a {what}: {fault}", quoted(entry.key));
         report.add(Diagnostic::error(entry.key_place.clone(), message));
+    }
+}
+
+/// A list's name stands only in queries, so it may be of any script.
+fn check_list_name(entry: &Entry<'_>, report: &Report) {
+    if entry.key.is_empty() || !entry.key.chars().all(|c| c.is_alphanumeric() || "-_.".contains(c)) {
+        let message = format!("{} cannot be the name of a list", quoted(entry.key));
+        report.add(Diagnostic::error(entry.key_place.clone(), message).help("write letters, digits, `-`, `_` and `.`"));
     }
 }
 
@@ -96,12 +104,15 @@ fn parsed(text: Text<'_>, parsed: Parsed) -> Option<Referring> {
         text.report().add(diagnostic.help_if(found.help));
     }
     let query = query?;
-    let (lists, tags) = references(&query, text);
+    let (mut lists, mut tags) = (Vec::new(), Vec::new());
+    for reference in query.references() {
+        let place = text.place_within(&reference.span);
+        match reference.kind {
+            ReferenceKind::List => lists.push((reference.name, place)),
+            ReferenceKind::Tag => tags.push((reference.name, place)),
+        }
+    }
     Some(Referring { query, lists, tags })
-}
-
-fn references(_query: &Query, _text: Text<'_>) -> (Vec<(String, Place)>, Vec<(String, Place)>) {
-    (Vec::new(), Vec::new())
 }
 
 fn tag(entry: &Entry<'_>, queries: &mut Vec<Referring>) -> Option<TagRule> {

@@ -130,6 +130,7 @@ pub(super) fn fetch(documents: &[Document], public_url: &Url, secrets: &Secrets<
         max_body_bytes: table.get("max_body").and_then(values::size_bytes).unwrap_or(10 << 20),
         concurrency: count(&table, "concurrency", 64, 10_000),
         per_host: count(&table, "per_host", 2, 1_000),
+        per_host_gap: table.get("per_host_gap").and_then(values::duration),
         user_agent: table
             .text("user_agent", "a string")
             .and_then(user_agent)

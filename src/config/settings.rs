@@ -69,6 +69,8 @@ pub struct FetchSettings {
     pub max_body_bytes: u64,
     pub concurrency: usize,
     pub per_host: usize,
+    /// Least time between two starts at one host and port; `None`: a second, but none at loopback addresses.
+    pub per_host_gap: Option<SignedDuration>,
     pub user_agent: String,
     pub allow_private_addresses: bool,
     /// Private networks that may be reached all the same.

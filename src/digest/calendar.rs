@@ -25,10 +25,19 @@ pub struct BadSchedule {
 /// What an issue covers: from one cut to the next, the end excluded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Period {
-    /// `2026-11-24`, `2026-W48`, `2026-11`, or the cut's instant. Unique within a digest, over changes of its schedule too.
+    /// `2026-11-24`, `2026-W48`, `2026-11`, or the cut's instant. Unique within a digest, over changes of its
+    /// schedule too; a change of zone may repeat one: then [`Period::name_by_end`] is the issue's name.
     pub name: String,
     pub starts_at: Timestamp,
     pub ends_at: Timestamp,
+}
+
+impl Period {
+    /// The name of an irregular period, which no other can have: ends increase.
+    #[must_use]
+    pub fn name_by_end(&self) -> String {
+        self.ends_at.to_string()
+    }
 }
 
 /// A schedule in a time zone.
@@ -198,3 +207,6 @@ fn to_civil(time: chrono::DateTime<Utc>) -> Option<DateTime> {
     // The calendars of both crates are proleptic Gregorian: seconds since 1970 as if in UTC say the same dial.
     Some(TimeZone::UTC.to_datetime(Timestamp::from_second(time.timestamp()).ok()?))
 }
+
+#[cfg(test)]
+mod tests;

@@ -46,6 +46,8 @@ impl AddressPolicy {
         match url.host() {
             Some(Host::Ipv4(address)) => self.check(IpAddr::V4(address)),
             Some(Host::Ipv6(address)) => self.check(IpAddr::V6(address)),
+            // RFC 6761 section 6.3: these names are this host, whatever a resolver says.
+            Some(Host::Domain(name)) if is_localhost(name) => self.check(IpAddr::V4(Ipv4Addr::LOCALHOST)),
             Some(Host::Domain(name)) if !name.is_empty() => Ok(()),
             _ => Err(Refusal::NoHost),
         }
@@ -68,17 +70,23 @@ impl AddressPolicy {
     }
 }
 
+fn is_localhost(name: &str) -> bool {
+    let name = name.trim_end_matches('.').to_ascii_lowercase();
+    name == "localhost" || name.ends_with(".localhost")
+}
+
 /// The IPv4 address that an IPv6 one leads to: v4-mapped and v4-compatible (RFC 4291 section 2.5.5),
 /// NAT64 (RFC 6052) and 6to4 (RFC 3056). A translator would connect us there.
 fn embedded_v4(address: IpAddr) -> Option<Ipv4Addr> {
     let IpAddr::V6(v6) = address else { return None };
-    let [a, b, c, d, e, f, high, low] = v6.segments();
-    let tail = || Ipv4Addr::from((u32::from(high) << 16) | u32::from(low));
-    match (a, b, c, d, e, f) {
-        (0, 0, 0, 0, 0, 0xffff) | (0x64, 0xff9b, 0, 0, 0, 0) | (0, 0, 0, 0, 0xffff, 0) => Some(tail()),
+    let v4 = |high: u16, low: u16| Some(Ipv4Addr::from((u32::from(high) << 16) | u32::from(low)));
+    match v6.segments() {
+        [0, 0, 0, 0, 0, 0xffff, high, low]
+        | [0, 0, 0, 0, 0xffff, 0, high, low]
+        | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
+        | [0x2002, high, low, ..] => v4(high, low),
         // `::` and `::1` are addresses of their own.
-        (0, 0, 0, 0, 0, 0) if high != 0 || low > 1 => Some(tail()),
-        (0x2002, ..) => Some(Ipv4Addr::from((u32::from(b) << 16) | u32::from(c))),
+        [0, 0, 0, 0, 0, 0, high, low] if high != 0 || low > 1 => v4(high, low),
         _ => None,
     }
 }
@@ -123,30 +131,15 @@ fn special_v6(address: Ipv6Addr) -> Option<&'static str> {
     })
 }
 
-/// Below 1024 only 80 and 443; above, what the Fetch standard's list of bad ports leaves.
+/// Above 1024, what the Fetch standard's list of bad ports names and a browser would not ask either, and
+/// the stores that would take a request line for a command.
+const OTHER_SERVICES: [u16; 22] = [
+    1719, 1720, 1723, 2049, 3306, 3659, 4045, 4190, 5060, 5061, 5432, 6000, 6379, 6566, 6665, 6666, 6667, 6668, 6669,
+    6679, 6697, 11211,
+];
+
 fn is_web_port(port: u16) -> bool {
-    match port {
-        80 | 443 => true,
-        0..1024 => false,
-        1719
-        | 1720
-        | 1723
-        | 2049
-        | 3659
-        | 4045
-        | 4190
-        | 5060
-        | 5061
-        | 6000
-        | 6566
-        | 6665..=6669
-        | 6679
-        | 6697
-        | 10080 => false,
-        // Stores that would take a request line for a command.
-        3306 | 5432 | 6379 | 11211 => false,
-        _ => true,
-    }
+    matches!(port, 80 | 443) || (port >= 1024 && !OTHER_SERVICES.contains(&port))
 }
 
 #[cfg(test)]

@@ -74,31 +74,25 @@ impl Decoder {
 
     pub(super) fn push(&mut self, chunk: &[u8]) -> Result<(), Cause> {
         let limit_bytes = self.limit_bytes;
-        let written = match &mut self.stage {
-            Some(stage) => stage.write(chunk),
-            None => {
-                self.start.extend_from_slice(chunk);
-                if self.start.len() < GZIP_MAGIC.len() {
-                    return Ok(());
-                }
-                let start = std::mem::take(&mut self.start);
-                self.open(&start).write(&start)
+        let written = if let Some(stage) = &mut self.stage {
+            stage.write(chunk)
+        } else {
+            self.start.extend_from_slice(chunk);
+            if self.start.len() < GZIP_MAGIC.len() {
+                return Ok(());
             }
+            let start = std::mem::take(&mut self.start);
+            self.open(&start).write(&start)
         };
         written.map_err(|error| fault(&error, limit_bytes))
     }
 
     /// The whole document. A stream that has not reached its end is an error, never a shorter document.
     pub(super) fn finish(mut self) -> Result<Bytes, Cause> {
-        let start = std::mem::take(&mut self.start);
         let limit_bytes = self.limit_bytes;
-        let stage = match self.stage.take() {
-            Some(stage) => stage,
-            None => {
-                let mut plain = Stage::Identity(Capped::new(limit_bytes));
-                plain.write(&start).map_err(|error| fault(&error, limit_bytes))?;
-                plain
-            }
+        let Some(stage) = self.stage.take() else {
+            // Fewer bytes than any compressed stream has.
+            return Ok(Bytes::from(self.start));
         };
         let bytes = stage.finish().map_err(|error| fault(&error, limit_bytes))?;
         if bytes.starts_with(&GZIP_MAGIC) { Err(layered()) } else { Ok(Bytes::from(bytes)) }

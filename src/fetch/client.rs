@@ -102,15 +102,15 @@ impl Client {
     pub async fn fetch(&self, request: &FetchRequest, now: Timestamp) -> Result<FetchOutcome, FetchError> {
         let mut visit = Visit::begin(&self.shared, request, now);
         let ended = timeout_at(visit.started + self.shared.timeout, visit.run()).await;
-        let (cause, headers) = match ended {
+        let (cause, freshness) = match ended {
             Ok(Ok(outcome)) => return Ok(outcome),
             Ok(Err(failed)) => failed,
             Err(_) => {
                 let after_ms = self.shared.timeout.as_millis();
-                (Cause::Timeout { phase: visit.phase, after_ms }, None)
+                (Cause::Timeout { phase: visit.phase, after_ms }, Freshness::default())
             }
         };
-        Err(visit.failed(cause, headers.as_ref()))
+        Err(visit.failed(cause, freshness))
     }
 }
 
@@ -170,8 +170,8 @@ fn system_tls() -> Result<rustls::ClientConfig, rustls::Error> {
     }
 }
 
-/// A failure and the headers of the answer that was one.
-type Failed = (Cause, Option<HeaderMap>);
+/// A failure, and what the answer that was one said about coming back.
+type Failed = (Cause, Freshness);
 
 /// A visit under way.
 struct Visit<'v> {
@@ -206,14 +206,14 @@ impl<'v> Visit<'v> {
 
     async fn run(&mut self) -> Result<FetchOutcome, Failed> {
         loop {
-            let response = self.ask().await.map_err(|cause| (cause, None))?;
+            let response = self.ask().await.map_err(|cause| (cause, Freshness::default()))?;
             let status = response.status();
             if !matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) {
                 return self.conclude(response).await;
             }
             let headers = response.headers().clone();
             drain(response).await;
-            self.redirect(status, &headers).map_err(|cause| (cause, Some(headers)))?;
+            self.redirect(status, &headers).map_err(|cause| (cause, Freshness::of(&headers, self.received_at())))?;
         }
     }
 
@@ -312,12 +312,11 @@ impl<'v> Visit<'v> {
     async fn conclude(&mut self, response: Response) -> Result<FetchOutcome, Failed> {
         let status = response.status().as_u16();
         let freshness = Freshness::of(response.headers(), self.received_at());
-        let failed = |cause| Err((cause, None));
         let outcome = match status {
             200 | 203 => return self.document(response, freshness).await,
             304 => match self.remembered() {
                 Some(known) => FetchOutcome::NotModified(self.not_modified(known, response.headers(), freshness)),
-                None => return failed(Cause::UnaskedNotModified),
+                None => return Err((Cause::UnaskedNotModified, freshness)),
             },
             410 if self.only_permanent => FetchOutcome::Gone(self.url.clone()),
             429 => FetchOutcome::RetryLater(RetryLater { status, url: self.url.clone(), freshness }),
@@ -326,9 +325,8 @@ impl<'v> Visit<'v> {
                 FetchOutcome::RetryLater(RetryLater { status, url: self.url.clone(), freshness })
             }
             _ => {
-                let headers = response.headers().clone();
                 drain(response).await;
-                return Err((Cause::Status(status), Some(headers)));
+                return Err((Cause::Status(status), freshness));
             }
         };
         drain(response).await;
@@ -341,7 +339,7 @@ impl<'v> Visit<'v> {
         let content_type =
             response.headers().get(CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
         let status = response.status().as_u16();
-        let body = self.body(&mut response).await.map_err(|cause| (cause, Some(response.headers().clone())))?;
+        let body = self.body(&mut response).await.map_err(|cause| (cause, freshness))?;
         Ok(FetchOutcome::Modified(Modified {
             body,
             content_type,
@@ -390,8 +388,7 @@ impl<'v> Visit<'v> {
         self.now.saturating_add(elapsed).unwrap_or(self.now)
     }
 
-    fn failed(self, cause: Cause, headers: Option<&HeaderMap>) -> FetchError {
-        let freshness = headers.map(|headers| Freshness::of(headers, self.received_at())).unwrap_or_default();
+    fn failed(self, cause: Cause, freshness: Freshness) -> FetchError {
         FetchError { redirected: !self.seen.is_empty(), status: self.status, url: self.url, freshness, cause }
     }
 }

@@ -99,6 +99,19 @@ pub struct Modified {
     pub freshness: Freshness,
 }
 
+impl Modified {
+    /// The `charset` parameter of the Content-Type (RFC 9110 section 8.3.1).
+    pub fn charset(&self) -> Option<&str> {
+        charset(self.content_type.as_deref()?)
+    }
+}
+
+fn charset(content_type: &str) -> Option<&str> {
+    let mut parameters = content_type.split(';').skip(1).filter_map(|parameter| parameter.split_once('='));
+    let (_, value) = parameters.find(|(name, _)| name.trim().eq_ignore_ascii_case("charset"))?;
+    Some(value.trim().trim_matches(['"', '\'']))
+}
+
 #[derive(Debug)]
 pub struct NotModified {
     pub final_url: Url,
@@ -115,4 +128,21 @@ pub struct RetryLater {
     /// The address that said so; its host and port are to be left alone.
     pub url: Url,
     pub freshness: Freshness,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::charset;
+
+    #[test]
+    fn the_charset_is_found_however_it_is_written() {
+        for (content_type, expected) in [
+            ("text/xml; charset=utf-8", Some("utf-8")),
+            ("text/xml;CHARSET=\"GBK\"", Some("GBK")),
+            ("text/xml; q=1; charset = latin1", Some("latin1")),
+            ("text/xml", None),
+        ] {
+            assert_eq!(charset(content_type), expected, "{content_type}");
+        }
+    }
 }

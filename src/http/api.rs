@@ -4,6 +4,7 @@ use super::documents::{configured_digest, publisher};
 use super::json::{DigestJson, IssueJson, ItemJson, StoryJson, TagJson};
 use super::operations::unavailable;
 use super::representation::{Effort, Representation};
+use super::search::{compile, search};
 use super::{AppState, refuse};
 use crate::config::{DigestSettings, Settings};
 use crate::model::{DigestKind, DigestName, FeedId, IssueId, ItemId, StoryId, TagName, Timestamp};
@@ -40,6 +41,7 @@ pub(super) fn routes() -> Router<AppState> {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ListQuery {
+    q: Option<String>,
     tag: Option<String>,
     feed: Option<i64>,
     before: Option<i64>,
@@ -56,6 +58,9 @@ type Asked = Result<Query<ListQuery>, QueryRejection>;
 
 async fn items(State(state): State<AppState>, asked: Asked, uri: Uri, headers: HeaderMap) -> Response {
     let Ok(Query(asked)) = asked else { return bad_query(&uri) };
+    if let Some(q) = &asked.q {
+        return found(&state, q, &asked, &headers, &uri).await;
+    }
     answer(&state, &headers, &uri, move |tx, _| {
         let filter = ItemFilter {
             limit: asked.limit(),
@@ -66,6 +71,24 @@ async fn items(State(state): State<AppState>, asked: Asked, uri: Uri, headers: H
         let items = tx.newest_items(&filter)?;
         let before = items.last().filter(|_| items.len() == filter.limit).map(|item| item.id);
         Ok(Some(json!({ "items": items.iter().map(ItemJson::line).collect::<Vec<_>>(), "before": before })))
+    })
+    .await
+}
+
+/// The items that a query holds for.
+async fn found(state: &AppState, q: &str, asked: &ListQuery, headers: &HeaderMap, uri: &Uri) -> Response {
+    if asked.tag.is_some() || asked.feed.is_some() {
+        return refuse(uri, StatusCode::BAD_REQUEST, "with q, say tag:NAME and feed:NAME in the query itself");
+    }
+    let query = match compile(q, &state.settings().rules) {
+        Ok(query) => query,
+        Err(faults) => return refuse(uri, StatusCode::BAD_REQUEST, &faults.join("\n")),
+    };
+    let (before, limit, now) = (asked.before.map(ItemId), asked.limit(), state.now());
+    answer(state, headers, uri, move |tx, _| {
+        let found = search(tx, &query, before, limit, now)?;
+        let items: Vec<_> = found.items.iter().map(ItemJson::line).collect();
+        Ok(Some(json!({ "items": items, "before": found.before })))
     })
     .await
 }
@@ -237,7 +260,11 @@ where
 }
 
 fn bad_query(uri: &Uri) -> Response {
-    refuse(uri, StatusCode::BAD_REQUEST, "a list takes tag, feed (a number), before (a number) and limit (up to 200)")
+    refuse(
+        uri,
+        StatusCode::BAD_REQUEST,
+        "a list takes q, tag, feed (a number), before (a number) and limit (up to 200)",
+    )
 }
 
 fn to_value(value: &impl Serialize) -> Value {

@@ -44,6 +44,12 @@ impl Health {
         (silence > SCHEDULER_SILENCE).then_some(silence)
     }
 
+    /// Whether the scheduler's loop has come round lately.
+    #[must_use]
+    pub fn scheduler_is_alive(&self, now: Timestamp) -> bool {
+        self.scheduler_stall(now).is_none()
+    }
+
     pub fn reload_refused(&self, now: Timestamp, error: String) {
         *self.reload() = Some(RefusedReload { refused_at: now, error });
     }

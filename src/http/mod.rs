@@ -15,6 +15,7 @@ mod operations;
 mod pages;
 mod patience;
 mod representation;
+pub mod search;
 mod server;
 
 pub use documents::{configured_digest, digest_document, public_outline, publisher};

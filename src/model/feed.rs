@@ -103,6 +103,8 @@ pub struct FeedRecord {
     pub last_status: Option<u16>,
     pub fresh_until_at: Option<Timestamp>,
     pub retry_after_at: Option<Timestamp>,
+    /// The last answer asked for a longer wait than we grant.
+    pub wait_was_cut: bool,
     /// From ttl and sy:*, in seconds.
     pub ttl_s: Option<u64>,
     /// Bit `h` set: not in hour `h` GMT.

@@ -267,7 +267,7 @@ fn lint_wildcard(word: &str, in_phrase: bool, expr: &Expr) -> Option<QueryDiagno
     if in_phrase {
         return None;
     }
-    if letters.len() <= 2 {
+    if letters.len() <= 1 {
         let problem = QueryDiagnostic::error(expr.span.clone(), format!("`{word}` matches nearly everything"));
         return Some(problem.with_help("write more letters, or the words that are meant, joined by OR"));
     }
@@ -283,7 +283,8 @@ fn lint_wildcard(word: &str, in_phrase: bool, expr: &Expr) -> Option<QueryDiagno
         .take(3)
         .copied()
         .collect();
-    if !caught.is_empty() || letters.len() == 3 {
+    let acronym = letters.iter().all(|c| c.is_uppercase());
+    if !caught.is_empty() || letters.len() == 2 || (letters.len() == 3 && !acronym) {
         let also =
             if caught.is_empty() { "many other words".to_string() } else { format!("*{}*", caught.join("*, *")) };
         let problem = QueryDiagnostic::warning(expr.span.clone(), format!("`{word}` is short: it also matches {also}"));

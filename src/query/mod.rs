@@ -13,6 +13,7 @@ mod rules;
 mod tree;
 
 pub use compare::{CompareOp, Comparison};
+pub(crate) use lint::{compile_regex, is_unspaced};
 pub use rules::{RuleSet, ScoreClause, TagRule};
 pub use tree::{Expr, ExprKind, Proximity, ProximityKind, Query, Reference, ReferenceKind, Scope, Term};
 

@@ -1,5 +1,16 @@
 //! A refresh: one visit to one feed, from due to stored.
+//!
+//! The only place that sequences the stages: fetch, read, plan, classify, place, store. Each stage is a
+//! value in and a value out; all that a visit changes is written in one transaction.
 
+pub mod archive;
+mod outcome;
+mod place;
 mod plan;
+mod timing;
+mod visit;
+mod watch;
 
 pub use plan::{UpdatePlan, plan};
+pub use visit::{Outcome, Surroundings, Visit, refresh};
+pub use watch::{CompiledDigest, Watch, WatchError};

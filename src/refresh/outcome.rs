@@ -1,21 +1,28 @@
 //! What a visit makes of a feed's record. Pure: values in, the record's next state out.
 //!
-//! Nothing here decides when to come back; that is [`super::pace`], which reads the result.
+//! Nothing here decides when to come back; that is [`super::timing`], which reads the result.
 
 use super::UpdatePlan;
 use crate::feed::ParsedFeed;
-use crate::fetch::{Adoption, FetchError, Modified, NotModified, RetryLater, adoption};
+use crate::fetch::{Adoption, FetchError, Freshness, Modified, NotModified, RetryLater, adoption};
 use crate::model::{FeedRecord, FeedState, Remembered, Timestamp};
+use jiff::SignedDuration;
 use url::Url;
 
 /// Addresses on a feed's way that are remembered: the feed's own and five redirects, twice over.
 const REMEMBERED_MAX: usize = 12;
 
 /// A document came and was read.
-pub(super) fn with_document(record: &mut FeedRecord, answer: &Modified, feed: &ParsedFeed, plan: &UpdatePlan, now: Timestamp) {
+pub(super) fn with_document(
+    record: &mut FeedRecord,
+    answer: &Modified,
+    feed: &ParsedFeed,
+    plan: &UpdatePlan,
+    now: Timestamp,
+) {
     let overflowed = plan.is_all_new() && record.last_success_at.is_some();
     succeeded(record, answer.status, now);
-    record.fresh_until_at = answer.freshness.fresh_for().and_then(|left| now.checked_add(left).ok());
+    heed(record, &answer.freshness, now);
     remember(record, answer.remembered.clone());
     follow(record, answer.permanent_target.as_ref(), now);
     record.title = feed.title.clone().or(record.title.take());
@@ -37,7 +44,7 @@ pub(super) fn with_document(record: &mut FeedRecord, answer: &Modified, feed: &P
 /// What we have is still current.
 pub(super) fn with_not_modified(record: &mut FeedRecord, answer: &NotModified, now: Timestamp) {
     succeeded(record, 304, now);
-    record.fresh_until_at = answer.freshness.fresh_for().and_then(|left| now.checked_add(left).ok());
+    heed(record, &answer.freshness, now);
     remember(record, answer.remembered.clone());
     follow(record, answer.permanent_target.as_ref(), now);
 }
@@ -49,13 +56,12 @@ pub(super) fn with_failure(record: &mut FeedRecord, status: Option<u16>, reason:
     record.failure_count = record.failure_count.saturating_add(1);
     record.failing_since_at.get_or_insert(now);
     record.last_error = Some(reason);
-    record.retry_after_at = None;
 }
 
 /// The visit failed before a document came.
 pub(super) fn with_fetch_error(record: &mut FeedRecord, error: &FetchError, now: Timestamp) {
     with_failure(record, error.status, error.to_string(), now);
-    record.fresh_until_at = error.freshness.fresh_for().and_then(|left| now.checked_add(left).ok());
+    heed(record, &error.freshness, now);
 }
 
 /// 429 or 503: the host asks for peace, for as long as it says.
@@ -65,8 +71,7 @@ pub(super) fn with_retry_later(record: &mut FeedRecord, answer: &RetryLater, now
         _ => "the server is temporarily out of service (503)",
     };
     with_failure(record, Some(answer.status), reason.to_owned(), now);
-    record.fresh_until_at = answer.freshness.fresh_for().and_then(|left| now.checked_add(left).ok());
-    record.retry_after_at = answer.freshness.retry_after.and_then(|wait| now.checked_add(wait).ok());
+    heed(record, &answer.freshness, now);
 }
 
 /// 410: asked once more, a day or more later, and if it says so again, never again.
@@ -86,7 +91,14 @@ fn succeeded(record: &mut FeedRecord, status: u16, now: Timestamp) {
     record.failure_count = 0;
     record.failing_since_at = None;
     record.last_error = None;
-    record.retry_after_at = None;
+}
+
+/// What the answer says about coming back.
+fn heed(record: &mut FeedRecord, freshness: &Freshness, now: Timestamp) {
+    let until = |wait: SignedDuration| now.checked_add(wait).ok();
+    record.fresh_until_at = freshness.fresh_for().and_then(until);
+    record.retry_after_at = freshness.retry_after.and_then(until);
+    record.wait_was_cut = freshness.cut;
 }
 
 /// The newest answer of an address replaces what it said before; the ones not heard of for longest go.

@@ -1,11 +1,13 @@
 //! The scheduler: which feed is refreshed when, and what happens at set times.
 //!
-//! What is due lives in the store; [`queue`] decides who is next within the limits; the calendar rings
-//! for what the zone's clock says.
+//! What is due lives in the store; [`queue`] decides who is next within the limits, [`due`] keeps visits
+//! going; the calendar rings for what the zone's clock says.
 
 mod calendar;
-mod clock;
+mod cutter;
+pub mod due;
 pub mod queue;
 
 pub use calendar::{Bells, Calendar};
-pub use clock::Clock;
+pub use cutter::cut_due_issues;
+pub use due::TakeSurroundings;

@@ -12,22 +12,33 @@ use url::Url;
 
 const COLUMNS: &str = "feed_id, url, fetch_url, configured_title, title, site_url, language, groups, state, \
     item_identity, next_check_at, next_check_reason, last_refresh_at, last_success_at, last_new_item_at, last_status, \
-    fresh_until_at, retry_after_at, ttl_s, skip_hours, skip_days, failure_count, failing_since_at, last_error, \
+    fresh_until_at, retry_after_at, wait_was_cut, ttl_s, skip_hours, skip_days, failure_count, failing_since_at, last_error, \
     overflow_count, last_overflow_at, redirect_url, redirect_count, redirect_since_at";
 
 impl ReadTx<'_> {
-    /// Active feeds that are due at `now`, longest overdue first.
-    pub fn due_feeds(&self, now: Timestamp, limit: usize) -> Result<Vec<FeedRecord>, StoreError> {
-        let sql = format!(
-            "SELECT {COLUMNS} FROM feeds WHERE state = 'active' AND next_check_at <= ?1 ORDER BY next_check_at LIMIT ?2"
-        );
-        self.feed_records(&sql, params![millis(now), i64::try_from(limit).unwrap_or(i64::MAX)])
+    /// Active feeds that are due at `now` and where to ask for them, longest overdue first.
+    pub fn due_feeds(&self, now: Timestamp) -> Result<Vec<(FeedId, String)>, StoreError> {
+        let sql = "SELECT feed_id, coalesce(fetch_url, url) FROM feeds \
+                   WHERE state = 'active' AND next_check_at <= ?1 ORDER BY next_check_at";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        collect(statement.query_map([millis(now)], |row| Ok((FeedId(row.get(0)?), row.get(1)?)))?)
     }
 
-    /// When the next active feed is due.
-    pub fn next_due_at(&self) -> Result<Option<Timestamp>, StoreError> {
-        let sql = "SELECT min(next_check_at) FROM feeds WHERE state = 'active'";
-        let next: Option<i64> = self.connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
+    /// Every active feed, where to ask for it, and when it is to be asked next.
+    pub fn next_checks(&self) -> Result<Vec<(FeedId, String, Option<Timestamp>, bool)>, StoreError> {
+        let sql = "SELECT feed_id, coalesce(fetch_url, url) AS address, next_check_at, last_refresh_at IS NULL AS is_new \
+                   FROM feeds WHERE state = 'active' ORDER BY next_check_at";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        collect(statement.query_map([], |row| {
+            let next_check_at = optional_instant_at(row, "next_check_at")?;
+            Ok((FeedId(row.get("feed_id")?), row.get("address")?, next_check_at, row.get("is_new")?))
+        })?)
+    }
+
+    /// When the next active feed that is not due at `now` will be.
+    pub fn next_due_after(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        let sql = "SELECT min(next_check_at) FROM feeds WHERE state = 'active' AND next_check_at > ?1";
+        let next: Option<i64> = self.connection.prepare_cached(sql)?.query_row([millis(now)], |row| row.get(0))?;
         Ok(next.map(super::rows::instant))
     }
 
@@ -149,7 +160,8 @@ impl WriteTx<'_> {
                  state = CASE WHEN state IN ('removed', 'disabled') THEN state ELSE :state END, \
                  item_identity = :item_identity, next_check_at = :next_check_at, next_check_reason = :next_check_reason, \
                  last_refresh_at = :last_refresh_at, last_success_at = :last_success_at, last_new_item_at = :last_new_item_at, \
-                 last_status = :last_status, fresh_until_at = :fresh_until_at, retry_after_at = :retry_after_at, ttl_s = :ttl_s, \
+                 last_status = :last_status, fresh_until_at = :fresh_until_at, retry_after_at = :retry_after_at, \
+                 wait_was_cut = :wait_was_cut, ttl_s = :ttl_s, \
                  skip_hours = :skip_hours, skip_days = :skip_days, failure_count = :failure_count, \
                  failing_since_at = :failing_since_at, last_error = :last_error, overflow_count = :overflow_count, \
                  last_overflow_at = :last_overflow_at, redirect_url = :redirect_url, redirect_count = :redirect_count, \
@@ -171,6 +183,7 @@ impl WriteTx<'_> {
                 ":last_status": feed.last_status,
                 ":fresh_until_at": optional_millis(feed.fresh_until_at),
                 ":retry_after_at": optional_millis(feed.retry_after_at),
+                ":wait_was_cut": feed.wait_was_cut,
                 ":ttl_s": feed.ttl_s.and_then(|seconds| i64::try_from(seconds).ok()),
                 ":skip_hours": feed.skip_hours,
                 ":skip_days": feed.skip_days,
@@ -245,6 +258,7 @@ fn record(row: &Row<'_>) -> rusqlite::Result<FeedRecord> {
         last_status: row.get("last_status")?,
         fresh_until_at: optional_instant_at(row, "fresh_until_at")?,
         retry_after_at: optional_instant_at(row, "retry_after_at")?,
+        wait_was_cut: row.get("wait_was_cut")?,
         ttl_s: row.get::<_, Option<i64>>("ttl_s")?.map(count),
         skip_hours: row.get("skip_hours")?,
         skip_days: row.get("skip_days")?,

@@ -11,8 +11,7 @@ pub struct StoryCandidate {
     pub item_id: ItemId,
     pub story_id: StoryId,
     pub feed_id: FeedId,
-    pub title: String,
-    pub first_seen_at: Timestamp,
+    pub ordered_at: Timestamp,
     /// Serialised by the stories module; absent for a candidate found by its link alone.
     pub signature: Option<Vec<u8>>,
     pub same_link: bool,
@@ -49,7 +48,7 @@ impl ReadTx<'_> {
                  SELECT b.item_id FROM json_each(?1) w JOIN signature_bands b \
                      ON b.band = w.value ->> 0 AND b.hash = w.value ->> 1 \
                  UNION SELECT item_id FROM items WHERE link_key = ?2) \
-             SELECT i.item_id, i.story_id, i.feed_id, i.title, i.first_seen_at, s.signature, \
+             SELECT i.item_id, i.story_id, i.feed_id, i.ordered_at, s.signature, \
                  coalesce(i.link_key = ?2, 0) AS same_link \
              FROM found JOIN items i USING (item_id) LEFT JOIN signatures s USING (item_id) \
              WHERE i.first_seen_at >= ?3 ORDER BY i.item_id";
@@ -59,8 +58,7 @@ impl ReadTx<'_> {
                 item_id: ItemId(row.get("item_id")?),
                 story_id: StoryId(row.get("story_id")?),
                 feed_id: FeedId(row.get("feed_id")?),
-                title: row.get("title")?,
-                first_seen_at: instant_at(row, "first_seen_at")?,
+                ordered_at: instant_at(row, "ordered_at")?,
                 signature: row.get("signature")?,
                 same_link: row.get("same_link")?,
             })

@@ -3,7 +3,7 @@
 use super::rows::{collect, from_json, instant_at, millis, to_json};
 use super::{ReadTx, StoreError, WriteTx};
 use crate::model::{Evidence, ItemId, TagMatch, TagName, TagOrigin, Timestamp};
-use rusqlite::{Row, params};
+use rusqlite::{OptionalExtension, Row, params};
 use std::collections::HashMap;
 
 /// Score and hash of a tag given by hand: no rule stands behind it.
@@ -18,6 +18,15 @@ impl ReadTx<'_> {
         collect(statement.query_map([], |row| {
             Ok((TagName(row.get("tag")?), super::rows::count(row.get("items")?), instant_at(row, "newest_at")?))
         })?)
+    }
+
+    /// The last item that a run over the archive with these rules has done; the beginning if there was none.
+    pub fn retagged_until(&self, rules_hash: &str) -> Result<ItemId, StoreError> {
+        let sql = "SELECT value FROM facts WHERE name = 'retagged_until'";
+        let fact: Option<String> = self.connection.prepare_cached(sql)?.query_row([], |row| row.get(0)).optional()?;
+        let until = fact.as_deref().and_then(|fact| fact.split_once(' '));
+        let same_rules = until.filter(|(_, hash)| *hash == rules_hash);
+        Ok(ItemId(same_rules.and_then(|(id, _)| id.parse().ok()).unwrap_or(0)))
     }
 
     pub(super) fn tags_of(&self, ids_json: &str) -> Result<HashMap<ItemId, Vec<TagMatch>>, StoreError> {
@@ -72,6 +81,14 @@ impl WriteTx<'_> {
             upsert.execute(params![item.0, tag.tag.0, tag.score, tag.rule_hash, origin, evidence, millis(now)])?;
         }
         Ok(kept.into_iter().map(|tag| tag.tag).collect())
+    }
+
+    /// Records how far a run over the archive with these rules has come.
+    pub fn set_retagged_until(&self, rules_hash: &str, item: ItemId) -> Result<(), StoreError> {
+        let sql = "INSERT INTO facts (name, value) VALUES ('retagged_until', ?1) \
+                   ON CONFLICT (name) DO UPDATE SET value = ?1";
+        self.connection.prepare_cached(sql)?.execute([format!("{} {rules_hash}", item.0)])?;
+        Ok(())
     }
 
     /// Records a curator's decision on one tag of one item; `None` takes the decision back.

@@ -5,8 +5,16 @@ use veille::config::{Environment, load};
 
 #[test]
 fn probe() {
-    match load(Path::new("/tmp/cfg/veille.toml"), &Environment::new([("HOME", "/home/x")])) {
-        Ok(loaded) => println!("{}\n{:#?}", loaded.warnings, loaded.settings),
-        Err(errors) => println!("{errors}\n{}", serde_json::to_string_pretty(&errors.placed()).unwrap()),
+    for path in ["config/veille.toml"] {
+        match load(Path::new(path), &Environment::new([("HOME", "/home/x")])) {
+            Ok(loaded) => println!(
+                "{}\n{} feeds {} tags {:?}",
+                loaded.warnings,
+                loaded.settings.feeds.len(),
+                loaded.settings.rules.tags.len(),
+                loaded.settings.digests.iter().map(|d| (&d.spec.name.0, &d.spec.kind)).collect::<Vec<_>>()
+            ),
+            Err(errors) => println!("{errors}"),
+        }
     }
 }

@@ -1,6 +1,9 @@
 //! Black-box tests: through the binary, over HTTP, against a scripted origin and a real SQLite file.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
 mod architecture;
 mod config;
+mod fetching;
 mod publishing;
 mod serving;
+mod support;

@@ -1,7 +1,7 @@
-//! What is new: the newest stories, what they are tagged with, what to subscribe to; and search.
+//! What is new: the newest stories, what they are tagged with, what to subscribe to.
 
 use super::layout::{Section, Site, page as whole_page};
-use super::{chart, page, parts};
+use super::{chart, page, parts, search};
 use crate::http::AppState;
 use crate::model::{ItemId, Story, TagName};
 use crate::store::{ItemFilter, ReadTx, StoreError};
@@ -32,6 +32,9 @@ pub(super) async fn show(
     headers: HeaderMap,
 ) -> Response {
     let before = query.before.map(ItemId);
+    if !query.q.trim().is_empty() {
+        return search::show(state, query.q, before, &uri, &headers).await;
+    }
     page(state, &headers, &uri, move |tx, site| {
         let (stories, older) = newest_stories(tx, &ItemFilter { before, limit: PAGE_ITEMS, ..ItemFilter::default() })?;
         let overview = Overview {
@@ -41,7 +44,7 @@ pub(super) async fn show(
             a_day: tx.items_a_day(site.now, CHART_DAYS)?,
             is_first: before.is_none(),
         };
-        Ok(Some(write(site, &query.q, &overview)))
+        Ok(Some(write(site, &overview)))
     })
     .await
 }
@@ -69,11 +72,11 @@ pub(super) fn newest_stories(tx: &ReadTx<'_>, filter: &ItemFilter) -> Result<(Ve
     Ok((stories, older))
 }
 
-fn write(site: &Site, q: &str, overview: &Overview) -> Markup {
+fn write(site: &Site, overview: &Overview) -> Markup {
     let feeds = html! { link rel="alternate" type="text/x-opml" title="All digests" href="/digests.opml"; };
     let main = html! {
         h1 { "What is new" }
-        (search_box(q))
+        (search::search_box(""))
         div.columns {
             section aria-label="Stories" {
                 @if overview.stories.is_empty() {
@@ -105,15 +108,6 @@ fn write(site: &Site, q: &str, overview: &Overview) -> Markup {
         }
     };
     whole_page(site, Section::New, "veille", &feeds, &main)
-}
-
-pub(super) fn search_box(q: &str) -> Markup {
-    html! {
-        form.search action="/" method="get" role="search" {
-            input type="search" name="q" value=(q) aria-label="Search" placeholder="Search, in the language of the rules";
-            button type="submit" { "Search" }
-        }
-    }
 }
 
 /// The digests that somebody thought of, then those that tags make by themselves, up to a number.

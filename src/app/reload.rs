@@ -1,0 +1,166 @@
+//! Putting a config in force: at the start, on SIGHUP, and when one of its files changes.
+//!
+//! A config with an error changes nothing: the old one stays in force as a whole, and log, status page
+//! and health say so.
+
+use super::Daemon;
+use crate::config::FeedSettings;
+use crate::model::{ConfiguredFeed, DigestName, FeedId, Timestamp};
+use crate::pace::{self, Due};
+use crate::refresh::Watch;
+use crate::store::{Store, StoreError};
+use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Notify;
+
+/// Editors write a file in several steps: the reload waits until they have been quiet for so long.
+const QUIET: Duration = Duration::from_millis(400);
+
+impl Daemon {
+    /// Reloads when told to, until the daemon stops.
+    pub(super) async fn follow_config(self) {
+        let mut hangup = match signal(SignalKind::hangup()) {
+            Ok(hangup) => hangup,
+            Err(error) => return tracing::error!(%error, "SIGHUP cannot be caught: the config is not reloaded"),
+        };
+        let changed = Arc::new(Notify::new());
+        let mut watcher = watch_files(&self.current_watch().settings.files, &changed);
+        loop {
+            tokio::select! {
+                () = self.stop.cancelled() => return,
+                _ = hangup.recv() => {}
+                () = changed.notified() => {
+                    while tokio::time::timeout(QUIET, changed.notified()).await.is_ok() {}
+                }
+            }
+            self.reload().await;
+            drop(watcher);
+            watcher = watch_files(&self.current_watch().settings.files, &changed);
+        }
+    }
+
+    async fn reload(&self) {
+        self.notifier.reloading();
+        match self.put_in_force().await {
+            Ok(()) => {
+                self.health.reload_accepted();
+                tracing::info!(feeds = self.current_watch().settings.feeds.len(), "config reloaded");
+            }
+            Err(error) => {
+                let error = format!("{error:#}");
+                tracing::error!("config not reloaded, the one before stays in force: {error}");
+                self.health.reload_refused((self.clock)(), error);
+            }
+        }
+        self.notifier.ready(&self.status_line());
+    }
+
+    async fn put_in_force(&self) -> anyhow::Result<()> {
+        let source = self.source.clone();
+        let watch =
+            tokio::task::spawn_blocking(move || Ok::<_, anyhow::Error>(Watch::compile(source.load()?)?)).await??;
+        let old = self.current_watch();
+        anyhow::ensure!(
+            watch.settings.service.data_dir == old.settings.service.data_dir,
+            "the data directory cannot change while the daemon runs: restart it"
+        );
+        if watch.settings.http.listen != old.settings.http.listen {
+            tracing::warn!("`http.listen` has changed: it takes effect at the next start");
+        }
+        self.watch.send_replace(Arc::new(watch));
+        self.sync_with_config().await
+    }
+
+    /// Brings the store's feeds and digests in line with the config, and spreads what is overdue.
+    pub(super) async fn sync_with_config(&self) -> anyhow::Result<()> {
+        let watch = self.current_watch();
+        let now = (self.clock)();
+        let stale = sync_store(&self.store, &watch, now).await?;
+        if !stale.is_empty() {
+            self.retag.notify_one();
+        }
+        self.spread_overdue(now).await?;
+        self.wake.notify_one();
+        Ok(())
+    }
+
+    /// After a start or a long sleep: no storm of all that has become due meanwhile.
+    async fn spread_overdue(&self, now: Timestamp) -> anyhow::Result<()> {
+        let next_checks = self.store.read(|tx| tx.next_checks()).await?;
+        let too_far = now.checked_add(pace::SLEEP_MAX).unwrap_or(Timestamp::MAX);
+        let is_off = |at: Option<Timestamp>| at.is_none_or(|at| at <= now || at > too_far);
+        let overdue: Vec<_> = next_checks.into_iter().filter(|(_, _, at, _)| is_off(*at)).collect();
+        let due: Vec<Due<'_>> = overdue
+            .iter()
+            .map(|(_, address, at, is_new)| Due { host: host(address), due_at: at.filter(|_| !is_new) })
+            .collect();
+        let times = pace::spread(&due, now);
+        let checks: Vec<(FeedId, Timestamp)> = overdue.iter().map(|(feed, ..)| *feed).zip(times).collect();
+        if checks.len() > 1 {
+            self.store.write(move |tx| tx.reschedule(&checks, "overdue: spread so that no storm comes of it")).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The part of an address that feeds are spread by.
+fn host(address: &str) -> &str {
+    address.split('/').nth(2).unwrap_or(address)
+}
+
+/// Brings the store's feeds and digests in line with a config. Returns the digests whose members must
+/// be computed anew.
+///
+/// # Errors
+/// The store failed; it is as it was.
+pub async fn sync_store(store: &Store, watch: &Watch, now: Timestamp) -> Result<Vec<DigestName>, StoreError> {
+    let feeds: Vec<ConfiguredFeed> = watch.settings.feeds.iter().map(|feed| configured(feed, now)).collect();
+    let digests = watch.configured_digests();
+    let (new, stale) = store.write(move |tx| Ok((tx.sync_feeds(&feeds)?, tx.sync_digests(&digests, now)?))).await?;
+    if new > 0 {
+        tracing::info!(new, "new feeds");
+    }
+    Ok(stale)
+}
+
+/// A feed that is new to the store is due at once.
+fn configured(feed: &FeedSettings, now: Timestamp) -> ConfiguredFeed {
+    ConfiguredFeed {
+        url: feed.url.to_string(),
+        title: feed.title.clone(),
+        groups: feed.groups.clone(),
+        language: feed.language.clone(),
+        enabled: feed.enabled,
+        first_check_at: now,
+    }
+}
+
+/// Watches the directories of the files, since editors replace a file rather than write into it.
+fn watch_files(files: &[PathBuf], changed: &Arc<Notify>) -> Option<RecommendedWatcher> {
+    let directories: HashSet<&Path> = files.iter().filter_map(|file| file.parent()).collect();
+    let changed = Arc::clone(changed);
+    let started = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+        let matters = |event: &notify::Event| {
+            !matches!(event.kind, EventKind::Access(_)) && event.paths.iter().any(|path| is_config(path))
+        };
+        if event.as_ref().is_ok_and(matters) {
+            changed.notify_one();
+        }
+    })
+    .and_then(|mut watcher| {
+        for directory in directories {
+            let here = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
+            watcher.watch(here, RecursiveMode::NonRecursive)?;
+        }
+        Ok(watcher)
+    });
+    started.inspect_err(|error| tracing::warn!(%error, "config files are not watched: send SIGHUP after an edit")).ok()
+}
+
+fn is_config(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "toml" || extension == "opml")
+}

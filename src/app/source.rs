@@ -1,0 +1,42 @@
+//! Where the config comes from.
+
+use crate::config::{self, Environment, Settings};
+use std::path::{Path, PathBuf};
+
+/// The config's entry point and its environment; asked again at each reload.
+#[derive(Debug, Clone)]
+pub struct ConfigSource {
+    path: PathBuf,
+    environment: Environment,
+}
+
+impl ConfigSource {
+    /// The config at `path`, else the first of the usual places that has one.
+    ///
+    /// # Errors
+    /// There is none; names the places.
+    pub fn of(path: Option<&Path>, data_dir: Option<PathBuf>) -> anyhow::Result<Self> {
+        let environment = Environment::new(std::env::vars_os()).with_data_dir(data_dir);
+        Ok(Self { path: config::find(path, &environment)?, environment })
+    }
+
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Reads the config, and logs what is doubtful in it.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, as `veille check` prints it.
+    pub fn load(&self) -> anyhow::Result<Settings> {
+        let loaded = config::load(&self.path, &self.environment).map_err(|errors| {
+            let plural = if errors.len() == 1 { "" } else { "s" };
+            anyhow::anyhow!("the config has {} error{plural}\n{}", errors.len(), errors.render(false))
+        })?;
+        for warning in loaded.warnings.lines() {
+            tracing::warn!("{warning}");
+        }
+        Ok(loaded.settings)
+    }
+}

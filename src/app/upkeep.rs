@@ -1,0 +1,106 @@
+//! What happens beside polling and serving: issues, retention, retagging, the watchdog.
+
+use super::Daemon;
+use crate::model::Timestamp;
+use crate::refresh::{Surroundings, archive};
+use crate::scheduler::{Bells, cut_due_issues};
+use crate::stories;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Items removed in one transaction.
+const PRUNE_BATCH: u32 = 500;
+/// A retag that could not be stored is tried again after so long.
+const RETAG_RETRY: Duration = Duration::from_secs(60);
+
+impl Daemon {
+    /// Answers the calendar's bells, one at a time.
+    pub(super) async fn keep_calendar(self, bells: Bells) {
+        loop {
+            tokio::select! {
+                () = self.stop.cancelled() => return,
+                () = bells.cut_issues.notified() => self.cut_issues().await,
+                () = bells.maintain.notified() => self.maintain().await,
+            }
+        }
+    }
+
+    async fn cut_issues(&self) {
+        if let Err(error) = cut_due_issues(&self.store, &self.current_watch(), (self.clock)()).await {
+            tracing::error!(%error, "issues cannot be cut; the next bell tries again");
+        }
+    }
+
+    /// Retention, and what keeps the database small and fast.
+    async fn maintain(&self) {
+        let now = (self.clock)();
+        let retention = self.current_watch().settings.retention.clone();
+        let before = |keep| now.checked_sub(keep).unwrap_or(Timestamp::MIN);
+        let untagged_before = before(retention.keep_items);
+        let tagged_before = before(retention.keep_tagged_items.unwrap_or(retention.keep_items));
+        let news_before = before(stories::WINDOW);
+        let mut removed = 0;
+        let done = async {
+            loop {
+                let pruned =
+                    self.store.write(move |tx| tx.prune(untagged_before, tagged_before, now, PRUNE_BATCH)).await?;
+                removed += pruned.items;
+                if pruned.items < PRUNE_BATCH as usize || self.stop.is_cancelled() {
+                    break;
+                }
+            }
+            self.store.write(move |tx| tx.forget_signatures(news_before)).await?;
+            self.store.checkpoint().await
+        };
+        if let Err(error) = done.await {
+            tracing::error!(%error, "maintenance was cut short; it goes on in an hour");
+        }
+        if removed > 0 {
+            tracing::info!(items = removed, "retention removed old items");
+        }
+    }
+
+    /// Brings the archive in line with the rules whenever they change; a newer config starts it over.
+    pub(super) async fn keep_archive(self) {
+        loop {
+            tokio::select! {
+                () = self.stop.cancelled() => return,
+                () = self.retag.notified() => {}
+            }
+            let watch = self.current_watch();
+            let around = Surroundings { store: Arc::clone(&self.store), watch: Arc::clone(&watch), clock: self.clock };
+            let in_force = || !self.stop.is_cancelled() && Arc::ptr_eq(&watch, &self.current_watch());
+            match archive::retag(&around, |_| in_force()).await {
+                Ok(done) if done.items > 0 => tracing::info!(
+                    items = done.items,
+                    changed = done.changed,
+                    entered = done.entered,
+                    left = done.left,
+                    "the archive follows the rules"
+                ),
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::error!(%error, "retagging was cut short; it goes on in a minute");
+                    tokio::time::sleep(RETAG_RETRY).await;
+                    self.retag.notify_one();
+                }
+            }
+        }
+    }
+
+    /// Tells systemd that we live, as long as scheduler and store both do.
+    pub(super) async fn feed_watchdog(self) {
+        let Some(interval) = self.notifier.watchdog_interval() else { return };
+        loop {
+            tokio::select! {
+                () = self.stop.cancelled() => return,
+                () = tokio::time::sleep(interval) => {}
+            }
+            // Whether the write succeeds does not matter (the disk may be full); that it is answered does.
+            let answered = tokio::time::timeout(interval, self.store.write(|_| Ok(()))).await.is_ok();
+            if answered && self.health.scheduler_is_alive((self.clock)()) {
+                self.notifier.watchdog();
+            }
+        }
+    }
+}

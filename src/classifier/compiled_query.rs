@@ -1,0 +1,61 @@
+//! A single query, compiled: what digests and search ask, by the evaluator of the rules.
+
+use super::ScratchPool;
+use super::evaluate::Scratch;
+use super::index::Index;
+use super::item::ItemText;
+use super::program::{CompileError, Compiler, Fields};
+use super::rule::{Clause, clause_evidence};
+use crate::model::{Evidence, TagName, Timestamp};
+use crate::query::Query;
+use std::collections::BTreeMap;
+
+/// A query ready to be put to items. Immutable; shared by threads.
+#[derive(Debug)]
+pub struct CompiledQuery {
+    index: Index,
+    fields: Fields,
+    tag_names: Vec<String>,
+    clause: Clause,
+    scratch: ScratchPool,
+}
+
+impl CompiledQuery {
+    /// Compiles a query that may use `lists`. Its tags are those that an item brings, so no name of a tag is unknown here.
+    ///
+    /// # Errors
+    /// Lists that dangle or go in circles.
+    pub fn compile(query: &Query, lists: &BTreeMap<String, Vec<Query>>) -> Result<CompiledQuery, Vec<CompileError>> {
+        let mut compiler = Compiler::new(lists);
+        let node = compiler.query(query, "the query");
+        let Compiler { index, tag_names, fields, errors, .. } = compiler;
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        let clause = Clause { node, label: format!("query: {}", query.text()) };
+        Ok(CompiledQuery { index: index.build(), fields, tag_names, clause, scratch: ScratchPool::default() })
+    }
+
+    /// Whether the query holds for an item, seen from `now`.
+    #[must_use]
+    pub fn matches(&self, item: &ItemText<'_>, now: Timestamp) -> bool {
+        self.scratch.with(|scratch: &mut Scratch| {
+            let reading = scratch.read(&self.index, self.fields, item, now, &self.tag_names);
+            reading.holds(&self.clause.node)
+        })
+    }
+
+    /// The spans that made the query hold; `None` when it does not.
+    #[must_use]
+    pub fn evidence(&self, item: &ItemText<'_>, now: Timestamp) -> Option<Vec<Evidence>> {
+        self.scratch.with(|scratch: &mut Scratch| {
+            let reading = scratch.read(&self.index, self.fields, item, now, &self.tag_names);
+            if !reading.holds(&self.clause.node) {
+                return None;
+            }
+            let mut evidence = Vec::new();
+            clause_evidence(&TagName("query".to_string()), &self.clause, &reading, &self.tag_names, &mut evidence);
+            Some(evidence)
+        })
+    }
+}

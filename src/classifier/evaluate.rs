@@ -1,0 +1,370 @@
+//! Does a compiled query hold for an item, and where? The one evaluator of rules, digests and search.
+
+use super::hits::{Hit, Hits};
+use super::index::Index;
+use super::item::ItemText;
+use super::language;
+use super::program::{Fields, Node, Terms};
+use super::tokens::{FieldText, Token};
+use crate::model::{Field, Timestamp};
+use crate::query::{Proximity, ProximityKind};
+use std::borrow::Cow;
+use std::cmp::Ordering;
+
+/// Most places of one NEAR that are kept for what stands around it: a bound for hostile texts.
+const MAX_OCCURRENCES: usize = 20_000;
+
+/// The number of [`Field`]s.
+const FIELDS: usize = Field::Tag as usize + 1;
+
+/// Buffers for one item at a time.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    fields: [FieldText; FIELDS],
+    pub hits: Hits,
+    /// Rules that were touched, by the round in which they were.
+    pub touched: Vec<u32>,
+    pub round: u32,
+}
+
+/// An item read: its words, where the terms stand, its tags so far.
+pub(super) struct Reading<'a> {
+    item: &'a ItemText<'a>,
+    sources: [Cow<'a, str>; FIELDS],
+    fields: &'a [FieldText; FIELDS],
+    hits: &'a Hits,
+    now: Timestamp,
+    /// By number of the tag's name: whether the item has it.
+    pub tags: Vec<bool>,
+}
+
+/// A stretch of published text that a query's holding rests on, in bytes of its field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Span {
+    pub field: Field,
+    pub start: usize,
+    pub end: usize,
+    /// For [`Field::Tag`]: the number of the tag's name.
+    pub tag: u32,
+}
+
+/// A place in a field where a term stands, or the stretch over the two sides of a NEAR.
+#[derive(Debug, Clone)]
+pub(super) struct Occurrence {
+    pub field: Field,
+    pub start: u32,
+    pub end: u32,
+    source_start: u32,
+    source_end: u32,
+    /// The terms within, for the stretch of a NEAR.
+    parts: Vec<Span>,
+}
+
+impl Scratch {
+    /// Reads the fields that are looked at, and finds every term of the index in them.
+    pub fn read<'a>(
+        &'a mut self,
+        index: &Index,
+        looked_at: Fields,
+        item: &'a ItemText<'a>,
+        now: Timestamp,
+        tag_names: &[String],
+    ) -> Reading<'a> {
+        self.hits.clear(index.len());
+        let mut sources: [Cow<'a, str>; FIELDS] = Default::default();
+        let language = index.asks_for_language().then(|| language::of_item(item)).flatten();
+        for field in looked_at.iter() {
+            let source = item.field_text(field);
+            let text = &mut self.fields[field as usize];
+            text.clear();
+            match field {
+                Field::Title | Field::Summary | Field::Content | Field::Url | Field::Host => text.append(&source, 0),
+                _ => {
+                    let mut at = 0;
+                    for value in item.values(field) {
+                        text.append(&value, at);
+                        at += value.len() + 1;
+                    }
+                }
+            }
+            if !text.tokens.is_empty() {
+                index.scan(field, text, &source, language.as_deref(), &mut self.hits);
+            }
+            sources[field as usize] = source;
+        }
+        let tags = tag_names.iter().map(|name| item.tags.contains(&name.as_str())).collect();
+        Reading { item, sources, fields: &self.fields, hits: &self.hits, now, tags }
+    }
+}
+
+impl Reading<'_> {
+    /// The published text of a field that was looked at.
+    pub fn source(&self, field: Field) -> &str {
+        &self.sources[field as usize]
+    }
+
+    pub fn hits(&self) -> &Hits {
+        self.hits
+    }
+
+    pub fn holds(&self, node: &Node) -> bool {
+        match node {
+            Node::All(parts) => parts.iter().all(|part| self.holds(part)),
+            Node::Any(parts) => parts.iter().any(|part| self.holds(part)),
+            Node::Not(inner) => !self.holds(inner),
+            Node::Terms(terms) => self.any_hit(terms),
+            Node::Tag(number) => self.tags[*number as usize],
+            Node::Compare(comparison) => comparison.holds(self.item.published_at, self.words(), self.now),
+            Node::Proximity { left, operator, right } => {
+                let left_only = operator.negated;
+                if !self.may_occur(left) || (!left_only && !self.may_occur(right)) {
+                    return false;
+                }
+                let (left, right) = (self.occurrences(left), self.occurrences(right));
+                self.first_related(&left, *operator, &right)
+            }
+        }
+    }
+
+    /// The spans that the holding of `node` rests on, unsorted; none for what holds by absence.
+    pub fn evidence(&self, node: &Node, spans: &mut Vec<Span>) {
+        match node {
+            Node::All(parts) => parts.iter().for_each(|part| self.evidence(part, spans)),
+            Node::Any(parts) => {
+                parts.iter().filter(|part| self.holds(part)).for_each(|part| self.evidence(part, spans))
+            }
+            Node::Terms(terms) => self.each_hit(terms, &mut |hit| spans.push(span_of(hit))),
+            Node::Proximity { .. } => self.occurrences(node).iter().for_each(|occurrence| occurrence.spans(spans)),
+            Node::Tag(number) => spans.push(Span { field: Field::Tag, start: 0, end: 0, tag: *number }),
+            Node::Not(_) | Node::Compare(_) => {}
+        }
+    }
+
+    /// Words of title, summary and content; two characters of an unspaced script are one.
+    pub fn words(&self) -> u64 {
+        let halves =
+            [Field::Title, Field::Summary, Field::Content].map(|field| u64::from(self.fields[field as usize].halves()));
+        halves.iter().sum::<u64>().div_ceil(2)
+    }
+
+    fn any_hit(&self, terms: &Terms) -> bool {
+        let accepted = |pattern: u32| self.hits.of(pattern).any(|hit| self.accepts(hit, terms.fields));
+        if terms.patterns.len() <= self.hits.found.len() {
+            terms.patterns.iter().any(|&pattern| accepted(pattern))
+        } else {
+            self.hits.found.iter().any(|pattern| terms.patterns.binary_search(pattern).is_ok() && accepted(*pattern))
+        }
+    }
+
+    fn each_hit(&self, terms: &Terms, visit: &mut dyn FnMut(&Hit)) {
+        let mut each =
+            |pattern: u32| self.hits.of(pattern).filter(|hit| self.accepts(hit, terms.fields)).for_each(&mut *visit);
+        if terms.patterns.len() <= self.hits.found.len() {
+            terms.patterns.iter().for_each(|&pattern| each(pattern));
+        } else {
+            self.hits
+                .found
+                .iter()
+                .filter(|pattern| terms.patterns.binary_search(pattern).is_ok())
+                .for_each(|&pattern| each(pattern));
+        }
+    }
+
+    /// Whether a hit lies in the fields asked for. A group is matched whole, a language by its first part, and a host of
+    /// several labels to its end: `host:example.org` is not *example.org.elsewhere.net*.
+    fn accepts(&self, hit: &Hit, fields: Fields) -> bool {
+        if !fields.contains(hit.field) {
+            return false;
+        }
+        let tokens = &self.fields[hit.field as usize].tokens;
+        let first = |hit: &Hit| tokens.get(hit.start as usize).is_some_and(|token| token.first);
+        let last = |hit: &Hit| hit.end > hit.start && tokens[hit.end as usize - 1].last;
+        match hit.field {
+            Field::Group => first(hit) && last(hit),
+            Field::Lang => first(hit),
+            Field::Host => hit.end - hit.start < 2 || last(hit),
+            _ => true,
+        }
+    }
+
+    /// A quick answer: false when there is no occurrence for sure.
+    fn may_occur(&self, node: &Node) -> bool {
+        match node {
+            Node::Terms(terms) => self.any_hit(terms),
+            Node::Any(parts) => parts.iter().any(|part| self.may_occur(part)),
+            Node::Proximity { left, operator, right } => {
+                self.may_occur(left) && (operator.negated || self.may_occur(right))
+            }
+            Node::All(_) | Node::Not(_) | Node::Tag(_) | Node::Compare(_) => false,
+        }
+    }
+
+    /// Where `node` stands, by field and place. What has no place, NEAR cannot take: the parser has said so.
+    pub fn occurrences(&self, node: &Node) -> Vec<Occurrence> {
+        let mut found = Vec::new();
+        match node {
+            Node::Terms(terms) => self.each_hit(terms, &mut |hit| found.push(Occurrence::of(hit))),
+            Node::Any(parts) => parts.iter().for_each(|part| found.extend(self.occurrences(part))),
+            Node::Proximity { left, operator, right } => {
+                found = self.related(self.occurrences(left), *operator, &self.occurrences(right));
+            }
+            Node::All(_) | Node::Not(_) | Node::Tag(_) | Node::Compare(_) => {}
+        }
+        found.sort_by(Occurrence::order);
+        found.dedup_by(|a, b| a.order(b) == Ordering::Equal);
+        found
+    }
+
+    fn related(&self, left: Vec<Occurrence>, operator: Proximity, right: &[Occurrence]) -> Vec<Occurrence> {
+        let longest = longest(right);
+        if operator.negated {
+            return left
+                .into_iter()
+                .filter(|a| !self.window(a, operator, right, longest).iter().any(|b| self.are_related(a, operator, b)))
+                .collect();
+        }
+        let mut found = Vec::new();
+        for a in &left {
+            for b in self.window(a, operator, right, longest) {
+                if self.are_related(a, operator, b) {
+                    found.push(a.joined(b));
+                }
+            }
+            if found.len() >= MAX_OCCURRENCES {
+                break;
+            }
+        }
+        found
+    }
+
+    fn first_related(&self, left: &[Occurrence], operator: Proximity, right: &[Occurrence]) -> bool {
+        let longest = longest(right);
+        left.iter().any(|a| {
+            self.window(a, operator, right, longest).iter().any(|b| self.are_related(a, operator, b))
+                != operator.negated
+        })
+    }
+
+    /// The part of `right`, sorted by place, that can be related to `a`.
+    fn window<'b>(
+        &self,
+        a: &Occurrence,
+        operator: Proximity,
+        right: &'b [Occurrence],
+        longest: u32,
+    ) -> &'b [Occurrence] {
+        let reach = match operator.distance {
+            // A word is at least half a word in NEAR's count.
+            Some(words) => u32::from(words) * 2,
+            None => self.fields[a.field as usize].tokens.len() as u32,
+        };
+        let from = a.start.saturating_sub(reach.saturating_add(longest));
+        let to = a.end.saturating_add(reach);
+        let start = right.partition_point(|b| (b.field, b.start) < (a.field, from));
+        let end = right.partition_point(|b| (b.field, b.start) <= (a.field, to));
+        &right[start..end]
+    }
+
+    fn are_related(&self, a: &Occurrence, operator: Proximity, b: &Occurrence) -> bool {
+        let Some(distance) = self.distance_words(a, b) else { return false };
+        if distance == 0 {
+            // One stretch of text is not near itself, but it may lie within the stretch of another NEAR.
+            let distinct = operator.negated || !a.parts.is_empty() || !b.parts.is_empty();
+            if !distinct || operator.kind == ProximityKind::Before {
+                return false;
+            }
+        }
+        if operator.kind == ProximityKind::Before && a.end > b.start {
+            return false;
+        }
+        operator.distance.is_none_or(|most| distance <= u32::from(most))
+            && (operator.kind != ProximityKind::Sentence || self.in_one_sentence(a, b))
+    }
+
+    /// How many words `b` is from `a`: 0 for an overlap, 1 side by side; `None` in different fields.
+    pub fn distance_words(&self, a: &Occurrence, b: &Occurrence) -> Option<u32> {
+        if a.field != b.field {
+            return None;
+        }
+        let text = &self.fields[a.field as usize];
+        let (first, second) = if a.start <= b.start { (a, b) } else { (b, a) };
+        if second.start < first.end || (second.start == first.start && second.end == first.end) {
+            return Some(0);
+        }
+        let begin = |at: u32| text.tokens.get(at as usize).map_or_else(|| text.halves(), |token| token.halves);
+        let finish =
+            if first.end > first.start { text.tokens[first.end as usize - 1].halves_end() } else { begin(first.start) };
+        Some((begin(second.start) - finish).div_ceil(2) + 1)
+    }
+
+    fn in_one_sentence(&self, a: &Occurrence, b: &Occurrence) -> bool {
+        let tokens = &self.fields[a.field as usize].tokens;
+        let sentence = |at: u32| tokens.get(at as usize).or(tokens.last()).map(|token| token.sentence);
+        let first = sentence(a.start.min(b.start));
+        first == sentence(a.end.max(b.end).saturating_sub(1).max(a.start.max(b.start)))
+    }
+
+    /// The text of a field around words, for explanations.
+    pub fn words_of(&self, occurrence: &Occurrence) -> &str {
+        &self.source(occurrence.field)[occurrence.source_start as usize..occurrence.source_end as usize]
+    }
+
+    /// The words of a field.
+    pub fn tokens(&self, field: Field) -> &[Token] {
+        &self.fields[field as usize].tokens
+    }
+}
+
+fn longest(occurrences: &[Occurrence]) -> u32 {
+    occurrences.iter().map(|occurrence| occurrence.end - occurrence.start).max().unwrap_or(0)
+}
+
+fn span_of(hit: &Hit) -> Span {
+    Span { field: hit.field, start: hit.source_start as usize, end: hit.source_end as usize, tag: 0 }
+}
+
+impl Occurrence {
+    fn of(hit: &Hit) -> Self {
+        Occurrence {
+            field: hit.field,
+            start: hit.start,
+            end: hit.end,
+            source_start: hit.source_start,
+            source_end: hit.source_end,
+            parts: Vec::new(),
+        }
+    }
+
+    fn order(&self, other: &Self) -> Ordering {
+        let key =
+            |o: &Self| (o.field, o.start, o.end, o.parts.is_empty(), if o.start == o.end { o.source_start } else { 0 });
+        key(self).cmp(&key(other))
+    }
+
+    fn spans(&self, spans: &mut Vec<Span>) {
+        if self.parts.is_empty() {
+            spans.push(Span {
+                field: self.field,
+                start: self.source_start as usize,
+                end: self.source_end as usize,
+                tag: 0,
+            });
+        } else {
+            spans.extend(&self.parts);
+        }
+    }
+
+    fn joined(&self, other: &Self) -> Self {
+        let mut parts = Vec::with_capacity(2);
+        self.spans(&mut parts);
+        other.spans(&mut parts);
+        Occurrence {
+            field: self.field,
+            start: self.start.min(other.start),
+            end: self.end.max(other.end),
+            source_start: self.source_start.min(other.source_start),
+            source_end: self.source_end.max(other.source_end),
+            parts,
+        }
+    }
+}

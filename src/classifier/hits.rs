@@ -1,0 +1,81 @@
+//! Where terms were found in an item, by term. Emptied by raising a number, not by clearing.
+
+use super::index::PatternId;
+use crate::model::Field;
+
+/// One occurrence of a term.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Hit {
+    pub field: Field,
+    /// Words of the field; empty when a regular expression found no word.
+    pub start: u32,
+    pub end: u32,
+    /// Bytes of the field's published text.
+    pub source_start: u32,
+    pub source_end: u32,
+    /// Number of the term's next hit, 0 for none.
+    next: u32,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Hits {
+    round: u32,
+    /// Per term: the round in which it was last found, and its first and last hit in it.
+    terms: Vec<TermHits>,
+    /// The first stands for "none".
+    hits: Vec<Hit>,
+    /// The terms found in this round, in the order found.
+    pub found: Vec<PatternId>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct TermHits {
+    round: u32,
+    first: u32,
+    last: u32,
+}
+
+impl Hits {
+    /// Starts on the next item.
+    pub fn clear(&mut self, terms: usize) {
+        self.terms.resize(terms, TermHits::default());
+        self.round = self.round.wrapping_add(1);
+        if self.round == 0 {
+            self.terms.fill(TermHits::default());
+            self.round = 1;
+        }
+        self.found.clear();
+        self.hits.clear();
+        self.hits.push(Hit { field: Field::Title, start: 0, end: 0, source_start: 0, source_end: 0, next: 0 });
+    }
+
+    /// Notes an occurrence; one that was just noted is not noted twice.
+    pub fn add(&mut self, term: PatternId, field: Field, words: (usize, usize), source: (u32, u32)) {
+        let number = super::fold::to_u32(self.hits.len());
+        let (start, end) = (super::fold::to_u32(words.0), super::fold::to_u32(words.1));
+        let entry = &mut self.terms[term as usize];
+        if entry.round == self.round {
+            let last = &mut self.hits[entry.last as usize];
+            if last.field == field && last.start == start && last.source_start == source.0 {
+                return;
+            }
+            last.next = number;
+            entry.last = number;
+        } else {
+            *entry = TermHits { round: self.round, first: number, last: number };
+            self.found.push(term);
+        }
+        self.hits.push(Hit { field, start, end, source_start: source.0, source_end: source.1, next: 0 });
+    }
+
+    /// The hits of a term, in the order found.
+    pub fn of(&self, term: PatternId) -> impl Iterator<Item = &Hit> {
+        let entry = self.terms.get(term as usize).filter(|entry| entry.round == self.round);
+        let mut next = entry.map_or(0, |entry| entry.first);
+        std::iter::from_fn(move || {
+            let hit = (next != 0).then(|| &self.hits[next as usize])?;
+            next = hit.next;
+            Some(hit)
+        })
+    }
+}

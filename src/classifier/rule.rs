@@ -1,0 +1,233 @@
+//! One tag's rule, compiled: its clauses, when it needs a look, and the hash that dates its evidence.
+
+use super::evaluate::{Reading, Span};
+use super::index::PatternId;
+use super::program::{CompileError, Compiler, Node, union};
+use crate::model::{Evidence, Field, TagMatch, TagName, TagOrigin};
+use crate::query::{Query, ReferenceKind, RuleSet, TagRule};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+/// Most spans of evidence that one clause gives: a word repeated a thousand times proves nothing more.
+const MAX_SPANS_PER_CLAUSE: usize = 16;
+
+/// A query of a rule, with what evidence calls it.
+#[derive(Debug)]
+pub(super) struct Clause {
+    pub node: Node,
+    /// `match: mistral NEAR/3 ai`
+    pub label: String,
+}
+
+#[derive(Debug)]
+pub(super) struct Rule {
+    pub name: TagName,
+    /// Number of the name among the compiler's tag names.
+    pub tag: u32,
+    pub any: Vec<Clause>,
+    pub matches: Option<Clause>,
+    pub except: Option<Clause>,
+    pub score: Vec<(Clause, f64)>,
+    pub threshold: f64,
+    pub hash: String,
+}
+
+impl Rule {
+    pub fn compile(rule: &TagRule, rules: &RuleSet, compiler: &mut Compiler<'_>) -> Rule {
+        let used_by = format!("tag `{}`", rule.name.0);
+        let mut clause = |query: &Query, part: &str| Clause {
+            node: compiler.query(query, &used_by),
+            label: format!("{part}: {}", query.text()),
+        };
+        let any = rule.any.iter().map(|query| clause(query, "any")).collect();
+        let matches = rule.matches.as_ref().map(|query| clause(query, "match"));
+        let except = rule.except.as_ref().map(|query| clause(query, "except"));
+        let weighted = |(index, weighted): (usize, &crate::query::ScoreClause)| {
+            (clause(&weighted.query, &format!("score[{index}]")), weighted.weight)
+        };
+        let score = rule.score.iter().enumerate().map(weighted).collect();
+        let tag = compiler.tag_number(&rule.name.0);
+        Rule {
+            name: rule.name.clone(),
+            tag,
+            any,
+            matches,
+            except,
+            score,
+            threshold: rule.threshold,
+            hash: rule_hash(rule, rules),
+        }
+    }
+
+    /// Terms of which one must be found for the rule to hold; `None` when it may hold without any.
+    pub fn triggers(&self) -> Option<Vec<PatternId>> {
+        let clauses = self.any.iter().chain(&self.matches).map(|clause| clause.node.triggers());
+        let positive = self.score.iter().filter(|(_, weight)| *weight > 0.0).map(|(clause, _)| clause.node.triggers());
+        let held_by_nothing = (!self.score.is_empty() && self.threshold <= 0.0).then_some(None);
+        union(clauses.chain(positive).chain(held_by_nothing))
+    }
+
+    /// The tags that the rule names, by number.
+    pub fn named_tags(&self) -> Vec<u32> {
+        let mut found = Vec::new();
+        let clauses =
+            self.any.iter().chain(&self.matches).chain(&self.except).chain(self.score.iter().map(|(clause, _)| clause));
+        clauses.for_each(|clause| clause.node.tags(&mut found));
+        found
+    }
+
+    pub fn holds(&self, reading: &Reading<'_>) -> bool {
+        let plainly = self.any.iter().chain(&self.matches).any(|clause| reading.holds(&clause.node));
+        (plainly || self.reached(self.weight(reading))) && !self.vetoed(reading)
+    }
+
+    pub fn vetoed(&self, reading: &Reading<'_>) -> bool {
+        self.except.as_ref().is_some_and(|clause| reading.holds(&clause.node))
+    }
+
+    /// The weights that hold, summed in the order of the clauses.
+    pub fn weight(&self, reading: &Reading<'_>) -> f64 {
+        self.score.iter().filter(|(clause, _)| reading.holds(&clause.node)).map(|(_, weight)| weight).sum()
+    }
+
+    pub fn reached(&self, weight: f64) -> bool {
+        !self.score.is_empty() && weight >= self.threshold
+    }
+
+    /// The tag that the rule gives, with its evidence; the rule has been found to hold.
+    pub fn tag_match(&self, reading: &Reading<'_>, tag_names: &[String]) -> TagMatch {
+        let weight = self.weight(reading);
+        let by_weight = self.reached(weight);
+        let weighted = self.score.iter().filter(|(_, weight)| by_weight && *weight > 0.0).map(|(clause, _)| clause);
+        let mut evidence = Vec::new();
+        for clause in self.any.iter().chain(&self.matches).chain(weighted).filter(|clause| reading.holds(&clause.node))
+        {
+            clause_evidence(&self.name, clause, reading, tag_names, &mut evidence);
+        }
+        let score = if by_weight { weight } else { 1.0 };
+        TagMatch { tag: self.name.clone(), score, rule_hash: self.hash.clone(), origin: TagOrigin::Rule, evidence }
+    }
+}
+
+/// Adds the evidence of one clause, in the order of the text.
+pub(super) fn clause_evidence(
+    rule: &TagName,
+    clause: &Clause,
+    reading: &Reading<'_>,
+    tag_names: &[String],
+    evidence: &mut Vec<Evidence>,
+) {
+    let mut spans: Vec<Span> = Vec::new();
+    reading.evidence(&clause.node, &mut spans);
+    spans.sort_unstable();
+    spans.dedup();
+    for span in spans.into_iter().take(MAX_SPANS_PER_CLAUSE) {
+        let source = if span.field == Field::Tag { &tag_names[span.tag as usize] } else { reading.source(span.field) };
+        let span = if span.field == Field::Tag { Span { end: source.len(), ..span } } else { span };
+        let text = &source[span.start..span.end];
+        let start = source[..span.start].chars().count();
+        evidence.push(Evidence {
+            rule: rule.0.clone(),
+            clause: clause.label.clone(),
+            field: span.field,
+            start,
+            end: start + text.chars().count(),
+            text: text.to_string(),
+        });
+    }
+}
+
+/// A hash of all that decides whether the rule holds: its queries as they mean, its weights, the lists it uses.
+fn rule_hash(rule: &TagRule, rules: &RuleSet) -> String {
+    let mut text = String::new();
+    let mut lists = BTreeSet::new();
+    let mut line = |part: &str, query: &Query| {
+        collect_lists(query, rules, &mut lists);
+        writeln!(text, "{part}: {query}").expect("writing to a string cannot fail");
+    };
+    rule.any.iter().for_each(|query| line("any", query));
+    rule.matches.iter().for_each(|query| line("match", query));
+    rule.except.iter().for_each(|query| line("except", query));
+    rule.score.iter().for_each(|clause| line(&format!("score {}", clause.weight), &clause.query));
+    if !rule.score.is_empty() {
+        writeln!(text, "threshold: {}", rule.threshold).expect("writing to a string cannot fail");
+    }
+    for name in lists {
+        writeln!(text, "list {name}").expect("writing to a string cannot fail");
+        for term in rules.lists.get(&name).into_iter().flatten() {
+            writeln!(text, "  {term}").expect("writing to a string cannot fail");
+        }
+    }
+    Sha256::digest(text.as_bytes()).iter().take(8).fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
+}
+
+/// The lists that a query uses, with those that they use.
+fn collect_lists(query: &Query, rules: &RuleSet, found: &mut BTreeSet<String>) {
+    for reference in query.references() {
+        if reference.kind == ReferenceKind::List && found.insert(reference.name.clone()) {
+            rules.lists.get(&reference.name).into_iter().flatten().for_each(|term| collect_lists(term, rules, found));
+        }
+    }
+}
+
+/// The rules in an order in which each comes after those whose tags it names.
+pub(super) fn in_dependency_order(rules: &[Rule], errors: &mut Vec<CompileError>, tag_names: &[String]) -> Vec<u32> {
+    let mut order = Ordering {
+        rules,
+        state: vec![State::New; rules.len()],
+        sorted: Vec::new(),
+        path: Vec::new(),
+        errors,
+        tag_names,
+    };
+    (0..rules.len()).for_each(|at| order.visit(at));
+    order.sorted
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum State {
+    New,
+    Open,
+    Done,
+}
+
+struct Ordering<'a> {
+    rules: &'a [Rule],
+    state: Vec<State>,
+    sorted: Vec<u32>,
+    path: Vec<usize>,
+    errors: &'a mut Vec<CompileError>,
+    tag_names: &'a [String],
+}
+
+impl Ordering<'_> {
+    fn visit(&mut self, at: usize) {
+        match self.state[at] {
+            State::Done => return,
+            State::Open => return self.circle(at),
+            State::New => self.state[at] = State::Open,
+        }
+        self.path.push(at);
+        for tag in self.rules[at].named_tags() {
+            match self.rules.iter().position(|rule| rule.tag == tag) {
+                Some(other) => self.visit(other),
+                None => self.errors.push(CompileError::UnknownTag {
+                    name: self.tag_names[tag as usize].clone(),
+                    used_by: format!("tag `{}`", self.rules[at].name.0),
+                }),
+            }
+        }
+        self.path.pop();
+        self.state[at] = State::Done;
+        self.sorted.push(super::fold::to_u32(at));
+    }
+
+    fn circle(&mut self, at: usize) {
+        let from = self.path.iter().position(|&open| open == at).unwrap_or(0);
+        let mut path: Vec<String> = self.path[from..].iter().map(|&open| self.rules[open].name.0.clone()).collect();
+        let name = self.rules[at].name.0.clone();
+        path.push(name.clone());
+        self.errors.push(CompileError::TagCycle { name, path });
+    }
+}

@@ -1,0 +1,434 @@
+//! Folded text to words: whole words where a script has spaces, single characters where it has none, each with its
+//! place, its sentence, and what separates it from the word before.
+
+use super::fold::{Folded, to_u32};
+use crate::query::is_unspaced;
+use unicode_normalization::char::is_combining_mark;
+use unicode_script::{Script, UnicodeScript};
+
+/// What stands between a word and the one before it, from least to most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Gap {
+    /// Nothing: a change of script, or characters of a run.
+    Glued,
+    /// Space, hyphen, slash, apostrophe, quote, one line break.
+    Joined,
+    /// Comma, full stop, colon, parenthesis, blank line: no phrase crosses it.
+    Broken,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Token {
+    pub hash: u64,
+    /// Bytes of [`FieldText::folded`].
+    pub start: u32,
+    pub end: u32,
+    /// Bytes of the field's text as published.
+    pub source_start: u32,
+    pub source_end: u32,
+    /// Half words before it: a word counts two, a character of an unspaced script one.
+    pub halves: u32,
+    pub sentence: u32,
+    /// Length of the word without a `+` at its end: *Disney+* is also found as `Disney`. 0 for other words.
+    pub short_len: u16,
+    pub gap: Gap,
+    pub unspaced: bool,
+    /// Whether it is the first or the last word of its value, in a field with several.
+    pub first: bool,
+    pub last: bool,
+}
+
+impl Token {
+    /// Half words up to its end.
+    pub fn halves_end(&self) -> u32 {
+        self.halves + if self.unspaced { 1 } else { 2 }
+    }
+}
+
+/// One field of an item: its words.
+#[derive(Debug, Default)]
+pub(super) struct FieldText {
+    pub folded: String,
+    pub tokens: Vec<Token>,
+    fold: Folded,
+    sentence: u32,
+}
+
+impl FieldText {
+    pub fn clear(&mut self) {
+        self.folded.clear();
+        self.tokens.clear();
+        self.sentence = 0;
+    }
+
+    pub fn text(&self, token: &Token) -> &str {
+        &self.folded[token.start as usize..token.end as usize]
+    }
+
+    pub fn short_text(&self, token: &Token) -> &str {
+        &self.folded[token.start as usize..token.start as usize + token.short_len as usize]
+    }
+
+    /// Half words in all.
+    pub fn halves(&self) -> u32 {
+        self.tokens.last().map_or(0, Token::halves_end)
+    }
+
+    /// Adds a value that starts at byte `source_at` of the field's text.
+    pub fn append(&mut self, source: &str, source_at: usize) {
+        self.append_with(source, source_at, false);
+    }
+
+    /// Adds the text of a term, in which `*` is a part of a word.
+    pub fn append_term(&mut self, term: &str) {
+        self.append_with(term, 0, true);
+    }
+
+    fn append_with(&mut self, source: &str, source_at: usize, wildcards: bool) {
+        self.fold.refill(source);
+        let first = self.tokens.len();
+        let base = self.folded.len();
+        self.folded.push_str(&self.fold.text);
+        let mut scanner = Scanner {
+            text: &self.fold.text,
+            source,
+            source_at,
+            fold: &self.fold,
+            base,
+            wildcards,
+            extra: String::new(),
+            tokens: &mut self.tokens,
+            gap: Gap::Broken,
+            sentence: self.sentence,
+        };
+        scanner.run();
+        self.sentence = scanner.sentence + 1;
+        let extra = scanner.extra;
+        self.folded.push_str(&extra);
+        if let Some(token) = self.tokens.get_mut(first) {
+            token.first = true;
+        }
+        if self.tokens.len() > first {
+            self.tokens.last_mut().expect("a token was added").last = true;
+        }
+    }
+}
+
+/// A hash of a word, eight bytes at a time.
+pub(super) fn hash_word(word: &str) -> u64 {
+    const K: u64 = 0x9E37_79B9_7F4A_7C15;
+    let mut hash = 0xcbf2_9ce4_8422_2325 ^ word.len() as u64;
+    let mut chunks = word.as_bytes().chunks_exact(8);
+    for chunk in &mut chunks {
+        hash = (hash ^ u64::from_le_bytes(chunk.try_into().expect("chunks are of eight"))).wrapping_mul(K);
+        hash ^= hash >> 29;
+    }
+    let rest = chunks.remainder();
+    if !rest.is_empty() {
+        let mut last = [0; 8];
+        last[..rest.len()].copy_from_slice(rest);
+        hash = (hash ^ u64::from_le_bytes(last)).wrapping_mul(K);
+    }
+    hash ^ (hash >> 32)
+}
+
+/// Words before whose full stop no sentence ends; a single capital (*J. Doe*) is another such.
+const ABBREVIATIONS: &[&str] = &[
+    "mr", "mrs", "ms", "dr", "prof", "st", "jr", "sr", "vs", "inc", "corp", "ltd", "co", "cie", "eg", "ie", "etc",
+    "no", "nos", "approx", "mme", "mlle", "gen", "sen", "rep", "gov", "ca", "cf", "fig", "vol", "bzw", "jan", "feb",
+    "aug", "sept", "oct", "nov", "dec",
+];
+
+struct Scanner<'a> {
+    text: &'a str,
+    source: &'a str,
+    source_at: usize,
+    fold: &'a Folded,
+    /// Where `text` begins in the field's folded text.
+    base: usize,
+    wildcards: bool,
+    /// Words that are not in `text` as they stand: acronyms without their dots.
+    extra: String,
+    tokens: &'a mut Vec<Token>,
+    gap: Gap,
+    sentence: u32,
+}
+
+/// What a character is to a word.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Class {
+    Separator,
+    /// A letter of a script with spaces.
+    Letter(Script),
+    /// A digit, a mark, a wildcard: part of a word of any script.
+    Neutral,
+    /// A character of a script without spaces: a word of its own.
+    Unspaced,
+}
+
+impl Scanner<'_> {
+    fn run(&mut self) {
+        let mut at = 0;
+        while at < self.text.len() {
+            let byte = self.text.as_bytes()[at];
+            at = if byte.is_ascii_alphanumeric() {
+                self.word(at, at)
+            } else if byte.is_ascii() {
+                self.ascii_symbol(byte, at)
+            } else {
+                self.beyond_ascii(at)
+            };
+        }
+    }
+
+    fn class(&self, c: char) -> Class {
+        if c.is_ascii_alphabetic() {
+            return Class::Letter(Script::Latin);
+        }
+        if c.is_ascii() {
+            return if c.is_ascii_digit() || (self.wildcards && c == '*') { Class::Neutral } else { Class::Separator };
+        }
+        if is_unspaced(c) && c.is_alphanumeric() {
+            return Class::Unspaced;
+        }
+        match c.is_alphanumeric() {
+            true if c.is_numeric() => Class::Neutral,
+            true => Class::Letter(c.script()),
+            false if is_combining_mark(c) => Class::Neutral,
+            false => Class::Separator,
+        }
+    }
+
+    fn char_at(&self, at: usize) -> Option<char> {
+        self.text[at..].chars().next()
+    }
+
+    fn byte_at(&self, at: usize) -> u8 {
+        self.text.as_bytes().get(at).copied().unwrap_or(b' ')
+    }
+
+    fn is_word_at(&self, at: usize) -> bool {
+        self.char_at(at).is_some_and(|c| self.class(c) != Class::Separator)
+    }
+
+    fn beyond_ascii(&mut self, at: usize) -> usize {
+        let c = self.char_at(at).expect("the position is within the text");
+        let end = at + c.len_utf8();
+        match self.class(c) {
+            Class::Separator => {
+                self.separator(c, at);
+                end
+            }
+            Class::Unspaced => {
+                let marks = self.text[end..].find(|c: char| !is_combining_mark(c)).unwrap_or(self.text.len() - end);
+                self.push(at, end + marks, 0, true);
+                end + marks
+            }
+            Class::Letter(_) | Class::Neutral => self.word(at, at),
+        }
+    }
+
+    fn ascii_symbol(&mut self, byte: u8, at: usize) -> usize {
+        if byte == b'.' && self.is_dot_word(at) {
+            return self.word(at, at + 1);
+        }
+        if byte == b'*' && self.wildcards {
+            return self.word(at, at);
+        }
+        self.separator(char::from(byte), at);
+        at + 1
+    }
+
+    /// Whether the full stop at `at` begins a word like *.NET* or *.com*: after a blank, and not a sentence set badly.
+    fn is_dot_word(&self, at: usize) -> bool {
+        let before = self.text[..at].chars().next_back();
+        if before.is_some_and(|c| !c.is_whitespace() && !matches!(c, '(' | '[' | '"' | '“' | '«' | '/' | '\'')) {
+            return false;
+        }
+        let word = &self.text[at + 1..];
+        let end = word.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(word.len());
+        if end == 0 {
+            return false;
+        }
+        let (start, end) = self.fold.source_range(at + 1, at + 1 + end);
+        let source = &self.source[start..end];
+        let one_case = source.chars().all(|c| !c.is_uppercase()) || source.chars().all(|c| !c.is_lowercase());
+        one_case || source == "Net"
+    }
+
+    /// The word that starts at `start` and has been read up to `at`; returns where it ends.
+    fn word(&mut self, start: usize, mut at: usize) -> usize {
+        if let Some(end) = self.acronym(start) {
+            return end;
+        }
+        let mut script = None;
+        loop {
+            while self.byte_at(at).is_ascii_alphanumeric() && at < self.text.len() {
+                if self.byte_at(at).is_ascii_alphabetic()
+                    && script.replace(Script::Latin).is_some_and(|other| other != Script::Latin)
+                {
+                    self.push(start, at, 0, false);
+                    return at;
+                }
+                at += 1;
+            }
+            let Some(c) = self.char_at(at) else { break };
+            match self.class(c) {
+                Class::Neutral => at += c.len_utf8(),
+                Class::Letter(own) if script.is_none_or(|script| script == own || own == Script::Inherited) => {
+                    script = Some(own);
+                    at += c.len_utf8();
+                }
+                Class::Separator if self.joins_within(c, start, at) => at += 1,
+                _ => break,
+            }
+        }
+        let short_len = at - start;
+        let end = self.symbols_end(start, at);
+        let short_len = if end == at + 1 && self.byte_at(at) == b'+' { short_len } else { 0 };
+        self.push(start, end, short_len, false);
+        end
+    }
+
+    /// Whether the symbol at `at` is within a word: *3.5*, *1,000*, *AT&T*.
+    fn joins_within(&self, c: char, start: usize, at: usize) -> bool {
+        let (before, after) = (self.byte_at(at.wrapping_sub(1)), self.byte_at(at + 1));
+        match c {
+            '.' | ',' => at > start && before.is_ascii_digit() && after.is_ascii_digit(),
+            '&' => {
+                let letters = |text: &str| text.bytes().take_while(u8::is_ascii_alphabetic).count();
+                let (left, right) = (&self.text[start..at], &self.text[at + 1..]);
+                let following = letters(right);
+                (1..=3).contains(&left.len())
+                    && letters(left) == left.len()
+                    && (1..=3).contains(&following)
+                    && !self.byte_at(at + 1 + following).is_ascii_alphanumeric()
+            }
+            _ => false,
+        }
+    }
+
+    /// The end of the symbols that belong to the word `start..at`: *C++*, *C#*, *Disney+*.
+    fn symbols_end(&self, start: usize, at: usize) -> usize {
+        let tail = &self.text[at..];
+        let symbols = tail.bytes().take_while(|byte| matches!(byte, b'+' | b'#')).count();
+        let sharp_after_long = tail.starts_with('#') && at - start > 2;
+        if symbols == 0 || symbols > 3 || sharp_after_long || self.is_word_at(at + symbols) { at } else { at + symbols }
+    }
+
+    /// *U.S.*, *R.A.T.P.*: single letters each with a full stop, as one word without them.
+    fn acronym(&mut self, start: usize) -> Option<usize> {
+        let mut at = start;
+        while self.byte_at(at).is_ascii_alphabetic() && self.byte_at(at + 1) == b'.' {
+            at += 2;
+        }
+        // The last letter may lack its full stop, as in *U.S* or before the end of a sentence.
+        let open_ended = self.byte_at(at).is_ascii_alphabetic() && !self.byte_at(at + 1).is_ascii_alphanumeric();
+        if at - start < 4 && !(at - start == 2 && open_ended) || (!open_ended && self.is_word_at(at)) {
+            return None;
+        }
+        let end = if open_ended { at + 1 } else { at };
+        let from = self.extra.len();
+        self.extra.extend(self.text[start..end].chars().filter(|&c| c != '.'));
+        let to = self.extra.len();
+        let (folded_start, folded_end) = (self.base + self.text.len() + from, self.base + self.text.len() + to);
+        let hash = hash_word(&self.extra[from..to]);
+        self.push_token(hash, folded_start, folded_end, start, end, 0, false);
+        Some(end)
+    }
+
+    fn push(&mut self, start: usize, end: usize, short_len: usize, unspaced: bool) {
+        let hash = hash_word(&self.text[start..end]);
+        self.push_token(hash, self.base + start, self.base + end, start, end, short_len, unspaced);
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the two callers differ in where the folded word stands")]
+    fn push_token(
+        &mut self,
+        hash: u64,
+        folded_start: usize,
+        folded_end: usize,
+        start: usize,
+        end: usize,
+        short_len: usize,
+        unspaced: bool,
+    ) {
+        let (source_start, source_end) = self.fold.source_range(start, end);
+        self.tokens.push(Token {
+            hash,
+            start: to_u32(folded_start),
+            end: to_u32(folded_end),
+            source_start: to_u32(self.source_at + source_start),
+            source_end: to_u32(self.source_at + source_end),
+            halves: self.tokens.last().map_or(0, Token::halves_end),
+            sentence: self.sentence,
+            short_len: u16::try_from(short_len).unwrap_or(0),
+            gap: self.gap,
+            unspaced,
+            first: false,
+            last: false,
+        });
+        self.gap = Gap::Glued;
+    }
+
+    /// Takes note of a character between words.
+    fn separator(&mut self, c: char, at: usize) {
+        match c {
+            '.' => self.full_stop(at),
+            '!' | '?' | ';' | '|' | '。' | '｡' | '•' | '‖' => self.end_sentence(),
+            '\n' => {
+                let blank_line = self.text[at + 1..].chars().find(|c| !matches!(c, ' ' | '\t' | '\r')) == Some('\n');
+                let gap = if blank_line { Gap::Broken } else { self.gap.max(Gap::Joined) };
+                self.end_sentence();
+                self.gap = gap;
+            }
+            ',' | '、' | ':' | '(' | ')' | '[' | ']' | '{' | '}' | '<' | '>' | '=' => self.gap = Gap::Broken,
+            _ => self.gap = self.gap.max(Gap::Joined),
+        }
+    }
+
+    fn end_sentence(&mut self) {
+        if self.tokens.last().is_some_and(|token| token.sentence == self.sentence) {
+            self.sentence += 1;
+        }
+        self.gap = Gap::Broken;
+    }
+
+    fn full_stop(&mut self, at: usize) {
+        let (before, after) = (self.text[..at].chars().next_back(), self.char_at(at + 1));
+        let within_word = before.is_some_and(char::is_alphanumeric) && after.is_some_and(char::is_alphanumeric);
+        if within_word && !self.lacks_blank(at) || self.is_abbreviation(at) {
+            self.gap = self.gap.max(Gap::Joined);
+        } else {
+            self.end_sentence();
+        }
+    }
+
+    /// *end.The next*: a sentence that ends without a blank after it.
+    fn lacks_blank(&self, at: usize) -> bool {
+        let source_char = |at: usize, to: usize| {
+            let (start, _) = self.fold.source_range(at, to);
+            self.source[start..].chars().next()
+        };
+        let cased = |offset: usize| {
+            (at + offset < self.text.len() && self.text.is_char_boundary(at + offset))
+                .then(|| source_char(at + offset, at + offset + 1))
+                .flatten()
+        };
+        let before = self.text[..at].chars().next_back().is_some_and(char::is_lowercase);
+        before && cased(1).is_some_and(char::is_uppercase) && cased(2).is_some_and(char::is_lowercase)
+    }
+
+    fn is_abbreviation(&self, at: usize) -> bool {
+        let Some(token) = self.tokens.last().filter(|_| self.gap == Gap::Glued) else { return false };
+        let (start, end) = (token.start as usize, token.end as usize);
+        if start >= self.base + self.text.len() {
+            return true; // an acronym, whose last full stop lies beyond it
+        }
+        let word = &self.text[start - self.base..end - self.base];
+        debug_assert!(end - self.base <= at, "the last word lies before the full stop");
+        let published =
+            &self.source[token.source_start as usize - self.source_at..token.source_end as usize - self.source_at];
+        (word.len() == 1 && published.chars().all(char::is_uppercase)) || ABBREVIATIONS.contains(&word)
+    }
+}

@@ -1,0 +1,192 @@
+//! Adding feeds to the config: tables are appended to its file of feeds, nothing else in it is touched.
+
+use crate::app::ConfigSource;
+use crate::cli::output::{print_json, print_lines, printable};
+use crate::cli::workplace::runtime;
+use crate::cli::{Context, Workplace};
+use crate::config::{FeedSettings, Settings, opml, parse_web_address};
+use crate::feed::{self, ReadContext};
+use crate::fetch::{Client, FetchOutcome, FetchRequest, Modified};
+use crate::model::Timestamp;
+use anyhow::{Context as _, anyhow, bail};
+use serde::Serialize;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use url::Url;
+
+/// A feed to add.
+#[derive(Debug, Serialize)]
+struct Found {
+    url: String,
+    title: Option<String>,
+    groups: Vec<String>,
+    language: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Report {
+    added: Vec<Found>,
+    already_there: Vec<String>,
+    problems: Vec<String>,
+    file: Option<PathBuf>,
+}
+
+pub(super) fn add(url: &str, groups: &[String], dry_run: bool, context: &Context) -> anyhow::Result<ExitCode> {
+    let source = ConfigSource::of(context.config.as_deref(), context.data_dir.clone())?;
+    let settings = source.load()?;
+    let page = parse_web_address(url).map_err(|fault| anyhow!("{url}: {fault}"))?;
+    let mut found = runtime()?.block_on(discover(&settings, page))?;
+    found.groups = groups.to_vec();
+    append(vec![found], Vec::new(), &settings, &source, dry_run, context)
+}
+
+pub(super) fn import(file: &str, text: &str, dry_run: bool, context: &Context) -> anyhow::Result<ExitCode> {
+    let source = ConfigSource::of(context.config.as_deref(), context.data_dir.clone())?;
+    let settings = source.load()?;
+    let list = opml::read(text);
+    let line = |at: usize| text.get(..at).map_or(0, |before| before.lines().count().max(1));
+    let problems: Vec<String> = list
+        .problems
+        .iter()
+        .map(|problem| format!("{file}:{}: {}", line(problem.span.start), problem.message))
+        .collect();
+    if let Some(fatal) = list.problems.iter().find(|problem| problem.is_fatal) {
+        bail!("{file}:{}: {}", line(fatal.span.start), fatal.message);
+    }
+    let found = list
+        .feeds
+        .into_iter()
+        .map(|feed| Found { url: feed.url.into(), title: feed.title, groups: feed.groups, language: feed.language })
+        .collect();
+    append(found, problems, &settings, &source, dry_run, context)
+}
+
+/// The feed at an address, or the one that the page there names.
+async fn discover(settings: &Settings, page: Url) -> anyhow::Result<Found> {
+    let client = Client::new(&settings.fetch)?;
+    let page = feed::known_site(page.as_str()).unwrap_or(page);
+    let answer = get(&client, page.clone()).await?;
+    if let Some(found) = as_feed(&answer, &page) {
+        return Ok(found);
+    }
+    let html = String::from_utf8_lossy(&answer.body);
+    for candidate in feed::discover(&html, answer.final_url.as_str()) {
+        let Ok(url) = Url::parse(&candidate.url) else { continue };
+        if let Some(found) = as_feed(&get(&client, url.clone()).await?, &url) {
+            return Ok(found);
+        }
+    }
+    bail!("{page}: this is neither a feed nor a page that names one; look for the site's RSS or Atom address")
+}
+
+async fn get(client: &Client, url: Url) -> anyhow::Result<Modified> {
+    match client.fetch(&FetchRequest::new(url.clone()), Timestamp::now()).await {
+        Ok(FetchOutcome::Modified(answer)) => Ok(answer),
+        Ok(FetchOutcome::RetryLater(answer)) => {
+            bail!("{url}: the server asks to be left alone for now ({})", answer.status)
+        }
+        Ok(FetchOutcome::Gone(_)) => bail!("{url}: gone for good (410)"),
+        Ok(FetchOutcome::NotModified(_)) => bail!("{url}: not modified, although nothing was known of it"),
+        Err(error) => Err(error).with_context(|| url.to_string()),
+    }
+}
+
+fn as_feed(answer: &Modified, asked: &Url) -> Option<Found> {
+    let context =
+        ReadContext { base_url: answer.final_url.as_str(), http_charset: answer.charset(), ..ReadContext::default() };
+    let parsed = feed::read(&answer.body, &context).ok()?;
+    Some(Found { url: asked.to_string(), title: parsed.title, groups: Vec::new(), language: parsed.language })
+}
+
+fn append(
+    found: Vec<Found>,
+    problems: Vec<String>,
+    settings: &Settings,
+    source: &ConfigSource,
+    dry_run: bool,
+    context: &Context,
+) -> anyhow::Result<ExitCode> {
+    let known = |url: &str| settings.feeds.iter().any(|feed: &FeedSettings| feed.url.as_str() == url);
+    let (already_there, added): (Vec<Found>, Vec<Found>) = found.into_iter().partition(|feed| known(&feed.url));
+    let file = feeds_file(settings, source);
+    if !dry_run && !added.is_empty() {
+        append_tables(&file, &added, source)?;
+    }
+    let already_there = already_there.into_iter().map(|feed| feed.url).collect();
+    let report = Report { file: (!dry_run && !added.is_empty()).then_some(file), added, already_there, problems };
+    if context.json {
+        print_json(&report)?
+    } else {
+        print_lines(lines(&report, dry_run))?
+    }
+    Ok(if report.added.is_empty() && report.already_there.is_empty() { ExitCode::from(1) } else { ExitCode::SUCCESS })
+}
+
+/// The config's file of feeds: the first one of that name, else the entry point.
+fn feeds_file(settings: &Settings, source: &ConfigSource) -> PathBuf {
+    let named = settings.files.iter().find(|file| file.file_name().is_some_and(|name| name == "feeds.toml"));
+    named.cloned().unwrap_or_else(|| source.path().to_owned())
+}
+
+/// Appends, checks the config as a whole, and puts the file back should it no longer load.
+fn append_tables(file: &Path, feeds: &[Found], source: &ConfigSource) -> anyhow::Result<()> {
+    let before = std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
+    let mut after = before.clone();
+    if !after.is_empty() && !after.ends_with('\n') {
+        after.push('\n');
+    }
+    for feed in feeds {
+        after.push_str(&table(feed));
+    }
+    write_whole(file, &after)?;
+    if let Err(error) = source.load() {
+        write_whole(file, &before)?;
+        return Err(error.context("the new feeds do not fit the config, which is as it was"));
+    }
+    Ok(())
+}
+
+/// Written beside the file and moved over it: a reader sees the old text or the new one.
+fn write_whole(file: &Path, text: &str) -> anyhow::Result<()> {
+    let partial = file.with_extension("toml.partial");
+    std::fs::write(&partial, text)
+        .and_then(|()| std::fs::rename(&partial, file))
+        .with_context(|| format!("{} cannot be written", file.display()))
+}
+
+fn table(feed: &Found) -> String {
+    let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
+    let mut table = format!("\n[[feeds]]\nurl = {}\n", quoted(&feed.url));
+    if let Some(title) = &feed.title {
+        let _ = writeln!(table, "title = {}", quoted(title));
+    }
+    if !feed.groups.is_empty() {
+        let groups: Vec<String> = feed.groups.iter().map(|group| quoted(group)).collect();
+        let _ = writeln!(table, "groups = [{}]", groups.join(", "));
+    }
+    if let Some(language) = &feed.language {
+        let _ = writeln!(table, "language = {}", quoted(language));
+    }
+    table
+}
+
+fn lines(report: &Report, dry_run: bool) -> Vec<String> {
+    let verb = if dry_run { "would add" } else { "added" };
+    let title = |feed: &Found| feed.title.clone().unwrap_or_else(|| "no title".to_owned());
+    let mut lines: Vec<String> =
+        report.added.iter().map(|feed| printable(&format!("{verb} {}  ({})", feed.url, title(feed)))).collect();
+    lines.extend(report.already_there.iter().map(|url| printable(&format!("already there {url}"))));
+    lines.extend(report.problems.iter().map(|problem| printable(problem)));
+    if let Some(file) = &report.file {
+        lines.push(format!("{} new in {}", report.added.len(), file.display()));
+    }
+    lines
+}
+
+impl Workplace {
+    /// The settings alone, for a command that needs no store.
+    pub(in crate::cli) fn settings_alone(context: &Context) -> anyhow::Result<Settings> {
+        ConfigSource::of(context.config.as_deref(), context.data_dir.clone())?.load()
+    }
+}

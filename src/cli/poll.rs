@@ -1,0 +1,242 @@
+//! `veille poll`: refreshes what is due, or the feeds named, once.
+
+use super::output::{print_json, print_lines, printable};
+use super::status::ahead;
+use super::{Context, Workplace};
+use crate::app;
+use crate::model::{FeedRecord, FeedState, Timestamp};
+use crate::refresh::{Outcome, Visit};
+use crate::scheduler::cut_due_issues;
+use anyhow::bail;
+use serde::Serialize;
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// A feed refreshed by hand is left alone for so long after any refresh.
+const PAUSE: jiff::SignedDuration = jiff::SignedDuration::from_mins(5);
+
+/// Refresh the feeds that are due, or those named, once
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Feeds by URL or title; none: all that are due
+    #[arg(value_name = "FEED")]
+    feeds: Vec<String>,
+    /// Refresh although it is too early, and feeds that are gone; a running Retry-After still holds
+    #[arg(long)]
+    force: bool,
+}
+
+/// What came of it.
+#[derive(Debug, Default, Serialize)]
+struct Report {
+    refreshed: usize,
+    not_modified: usize,
+    failed: usize,
+    declined: usize,
+    items_added: usize,
+    items_changed: usize,
+    feeds: Vec<Line>,
+}
+
+#[derive(Debug, Serialize)]
+struct Line {
+    url: String,
+    /// `stored`, `not_modified`, `failed` or `declined`.
+    outcome: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    added: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    changed: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unchanged: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    next_check_at: Option<Timestamp>,
+    next_check_reason: String,
+}
+
+pub fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
+    let workplace = Workplace::for_writing(context)?;
+    let (around, watch) = workplace.surroundings()?;
+    let now = Workplace::now();
+    let mut report = Report::default();
+    workplace.block_on(async |store| {
+        app::sync_store(store, &watch, now).await?;
+        let known = store.read(|tx| tx.configured_feeds()).await?;
+        let held = store.read(move |tx| tx.held_hosts(now)).await?;
+        let asked = asked_for(args, known, now)?;
+        let chosen: Vec<FeedRecord> = asked
+            .into_iter()
+            .filter(|feed| match decline(feed, &held, args, now) {
+                Some(reason) => {
+                    report.decline(feed, reason);
+                    false
+                }
+                None => true,
+            })
+            .collect();
+        let mut progress = Progress::of(chosen.len());
+        let stop = CancellationToken::new();
+        app::visit_once(Arc::clone(&around), &chosen, &stop, |visit| {
+            report.add(visit);
+            progress.step();
+        })
+        .await?;
+        cut_due_issues(store, &watch, Workplace::now()).await?;
+        Ok::<_, anyhow::Error>(())
+    })?;
+    if context.json {
+        print_json(&report)?
+    } else {
+        print_lines(report.lines(now))?
+    }
+    // A feed that fails is an event of the watch; that nothing which was asked for could be done is a no.
+    let did_nothing = report.refreshed + report.not_modified == 0 && report.failed + report.declined > 0;
+    Ok(if did_nothing { ExitCode::from(1) } else { ExitCode::SUCCESS })
+}
+
+/// The feeds named, or those due.
+fn asked_for(args: &Args, known: Vec<FeedRecord>, now: Timestamp) -> anyhow::Result<Vec<FeedRecord>> {
+    if args.feeds.is_empty() {
+        let due = |feed: &FeedRecord| {
+            feed.state == FeedState::Active && (args.force || feed.next_check_at.is_none_or(|at| at <= now))
+        };
+        return Ok(known.into_iter().filter(due).collect());
+    }
+    let mut chosen = Vec::new();
+    for name in &args.feeds {
+        let is_named =
+            |feed: &&FeedRecord| feed.url == *name || feed.name() == name || feed.fetch_url.as_ref() == Some(name);
+        match known.iter().find(is_named) {
+            Some(feed) => chosen.push(feed.clone()),
+            None => bail!("{name}: there is no such feed in the config{}", suggestion(name, &known)),
+        }
+    }
+    Ok(chosen)
+}
+
+fn suggestion(name: &str, known: &[FeedRecord]) -> String {
+    let likeness = |feed: &&FeedRecord| {
+        let best = strsim::jaro_winkler(name, &feed.url).max(strsim::jaro_winkler(name, feed.name()));
+        (best * 1000.0).round().abs()
+    };
+    let nearest = known.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b))).filter(|feed| likeness(feed) > 750.0);
+    nearest.map_or_else(String::new, |feed| format!("; did you mean {}?", feed.url))
+}
+
+/// Why a feed is not asked now, in words; `None` when it is.
+fn decline(feed: &FeedRecord, held: &[(String, Timestamp)], args: &Args, now: Timestamp) -> Option<String> {
+    let host = app::host_of(feed.address());
+    let host_held = held.iter().find(|(name, until)| *name == host && *until > now).map(|(_, until)| *until);
+    if let Some(until) = feed.retry_after_at.filter(|at| *at > now).max(host_held) {
+        return Some(format!(
+            "the server asked to be left alone for {}; --force does not lift that",
+            ahead(Some(until), now)
+        ));
+    }
+    if args.force || args.feeds.is_empty() {
+        return None;
+    }
+    match feed.state {
+        FeedState::Gone => return Some("gone for good (410); --force asks again".to_owned()),
+        FeedState::Disabled => return Some("`enabled = false` in the config; --force asks all the same".to_owned()),
+        _ => {}
+    }
+    if let Some(until) = feed.fresh_until_at.filter(|at| *at > now) {
+        return Some(format!("the server says that what we have is fresh until {until}; --force asks all the same"));
+    }
+    let last = feed.last_refresh_at.filter(|at| now.duration_since(*at) < PAUSE)?;
+    Some(format!("refreshed less than 5 minutes ago, at {last}; --force asks all the same"))
+}
+
+impl Report {
+    fn add(&mut self, visit: Visit) {
+        let mut line = Line::of(&visit.feed_url, visit.next_check_at, visit.next_check_reason);
+        match visit.outcome {
+            Outcome::Stored { added, changed, unchanged } => {
+                self.refreshed += 1;
+                self.items_added += added;
+                self.items_changed += changed;
+                (line.added, line.changed, line.unchanged) = (Some(added), Some(changed), Some(unchanged));
+            }
+            Outcome::NotModified => {
+                self.not_modified += 1;
+                line.outcome = "not_modified";
+            }
+            Outcome::Failed { reason } => {
+                self.failed += 1;
+                line.outcome = "failed";
+                line.reason = Some(reason);
+            }
+        }
+        self.feeds.push(line);
+    }
+
+    fn decline(&mut self, feed: &FeedRecord, reason: String) {
+        self.declined += 1;
+        let line = Line::of(&feed.url, feed.next_check_at, feed.next_check_reason.clone());
+        self.feeds.push(Line { outcome: "declined", reason: Some(reason), ..line });
+    }
+
+    fn lines(&self, now: Timestamp) -> Vec<String> {
+        let line = |feed: &Line| {
+            let what = match (feed.outcome, &feed.reason) {
+                ("stored", _) => format!("{} new, {} changed", feed.added.unwrap_or(0), feed.changed.unwrap_or(0)),
+                (outcome, None) => outcome.replace('_', " "),
+                (outcome, Some(reason)) => format!("{outcome}: {reason}"),
+            };
+            printable(&format!(
+                "{}  {what}; next {} ({})",
+                feed.url,
+                ahead(feed.next_check_at, now),
+                feed.next_check_reason
+            ))
+        };
+        let mut lines: Vec<String> = self.feeds.iter().map(line).collect();
+        lines.push(format!(
+            "{} refreshed, {} not modified, {} failed, {} declined; {} items new, {} changed",
+            self.refreshed, self.not_modified, self.failed, self.declined, self.items_added, self.items_changed
+        ));
+        lines
+    }
+}
+
+impl Line {
+    fn of(url: &str, next_check_at: Option<Timestamp>, next_check_reason: String) -> Self {
+        Self {
+            url: url.to_owned(),
+            outcome: "stored",
+            added: None,
+            changed: None,
+            unchanged: None,
+            reason: None,
+            next_check_at,
+            next_check_reason,
+        }
+    }
+}
+
+/// A counter on a terminal; nothing in a pipe.
+struct Progress {
+    done: usize,
+    all: usize,
+    shown: bool,
+}
+
+impl Progress {
+    fn of(all: usize) -> Self {
+        Self { done: 0, all, shown: std::io::stderr().is_terminal() }
+    }
+
+    fn step(&mut self) {
+        self.done += 1;
+        if self.shown {
+            let end = if self.done == self.all { "\n" } else { "" };
+            eprint!("\r{}/{} feeds{end}", self.done, self.all);
+            // A counter that cannot be shown is no reason to stop.
+            let _ = std::io::stderr().flush();
+        }
+    }
+}

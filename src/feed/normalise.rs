@@ -1,0 +1,326 @@
+//! From what a document says to clean items: one-line titles, plain and safe texts, absolute links, sane facts.
+
+use super::draft::{Channel, Draft, DraftItem, Link, Text, TextKind};
+use super::{FeedFormat, MAX_ITEMS, ParsedFeed, ReadContext, dates, html, identity, text, url::absolute};
+use crate::model::{Enclosure, ItemContent, Timestamp};
+use feed_rs::model::Entry;
+use std::borrow::Cow;
+use url::Url;
+
+/// Longest title, in bytes.
+const MAX_TITLE_BYTES: usize = 4 * 1024;
+/// Combining marks in a row that a writing system needs; more are a flood.
+const MAX_MARKS: usize = 8;
+
+/// Drops shells, and keeps of too many items the newest. Items without a date count as old as their place.
+pub(super) fn prune(draft: &mut Draft<'_>) {
+    draft.items.retain(|item| !item.is_shell());
+    if draft.items.len() <= MAX_ITEMS {
+        return;
+    }
+    let mut by_age: Vec<(Option<Timestamp>, usize)> = draft.items.iter().map(claimed_at).zip(0..).collect();
+    by_age.sort_by(|(a, at_a), (b, at_b)| b.cmp(a).then(at_a.cmp(at_b)));
+    let mut keep = vec![false; draft.items.len()];
+    for (_, index) in by_age.iter().take(MAX_ITEMS) {
+        keep[*index] = true;
+    }
+    draft.overflow += draft.items.len() - MAX_ITEMS;
+    let mut keep = keep.into_iter();
+    draft.items.retain(|_| keep.next().unwrap_or(false));
+}
+
+fn claimed_at(item: &DraftItem<'_>) -> Option<Timestamp> {
+    [&item.published, &item.updated, &item.created].into_iter().flatten().find_map(|text| dates::parse(text))
+}
+
+/// Makes the feed of a draft and of what feed-rs read for its items.
+pub(super) fn normalise(
+    format: FeedFormat,
+    draft: Draft<'_>,
+    entries: Vec<Entry>,
+    context: &ReadContext<'_>,
+) -> ParsedFeed {
+    let bases = Bases::new(&draft, context);
+    let channel = &draft.channel;
+    let language = channel.language.as_deref().and_then(language_tag);
+    let mut notes = Notes::default();
+    let contents = draft
+        .items
+        .iter()
+        .zip(entries)
+        .map(|(item, entry)| {
+            let mut content = content(item, entry, &bases, &mut notes);
+            content.language = item.language.as_deref().and_then(language_tag).or_else(|| language.clone());
+            content.language = content.language.or_else(|| context.language.map(str::to_owned));
+            content
+        })
+        .collect();
+    let mut warnings = draft.warnings;
+    if draft.is_broken {
+        warnings.push("the markup is broken; what could be read was kept".to_owned());
+    }
+    if draft.overflow > 0 {
+        warnings.push(format!("{} items beyond the newest {MAX_ITEMS} were left out", draft.overflow));
+    }
+    notes.add_to(&mut warnings);
+    ParsedFeed {
+        format,
+        title: channel.title.as_ref().map(title).filter(|title| !title.is_empty()),
+        link: site_link(channel).map(|link| bases.resolve(&link.href, link.base)),
+        language,
+        hubs: channel
+            .links
+            .iter()
+            .filter(|link| link.rel == "hub")
+            .map(|link| bases.resolve(&link.href, link.base))
+            .collect(),
+        self_url: channel.links.iter().find(|link| link.rel == "self").map(|link| bases.resolve(&link.href, link.base)),
+        ttl_s: channel.ttl.as_deref().and_then(ttl_s),
+        skip_hours: channel
+            .skip_hours
+            .iter()
+            .filter_map(|hour| hour_of_day(hour))
+            .fold(0, |hours, hour| hours | 1 << hour),
+        skip_days: channel.skip_days.iter().filter_map(|day| day_of_week(day)).fold(0, |days, day| days | 1 << day),
+        sy_interval_s: sy_interval_s(channel),
+        items: identity::identify(contents),
+        overflow: draft.overflow,
+        warnings,
+    }
+}
+
+/// What was odd in items, counted, to be told once a document.
+#[derive(Default)]
+struct Notes {
+    bad_dates: usize,
+    bad_date: String,
+    shown_as_text: usize,
+}
+
+impl Notes {
+    fn add_to(self, warnings: &mut Vec<String>) {
+        if self.bad_dates > 0 {
+            warnings.push(format!(
+                "{} dates could not be read, for example {:?}",
+                self.bad_dates,
+                html::cut(&self.bad_date, 80)
+            ));
+        }
+        if self.shown_as_text > 0 {
+            warnings.push(format!(
+                "the markup of {} items was too deep or too much and is shown as text",
+                self.shown_as_text
+            ));
+        }
+    }
+
+    fn check_date(&mut self, said: Option<&Cow<'_, str>>, read: Option<Timestamp>) {
+        if let (Some(said), None) = (said, read) {
+            self.bad_dates += 1;
+            if self.bad_date.is_empty() {
+                self.bad_date = said.clone().into_owned();
+            }
+        }
+    }
+}
+
+fn content(item: &DraftItem<'_>, entry: Entry, bases: &Bases, notes: &mut Notes) -> ItemContent {
+    let timestamp =
+        |at: Option<chrono::DateTime<chrono::Utc>>| at.and_then(|at| Timestamp::from_second(at.timestamp()).ok());
+    let published_at = timestamp(entry.published);
+    // feed-rs copies the date of publication where none of an update is given.
+    let updated_at = timestamp(entry.updated).filter(|_| item.updated.is_some());
+    notes.check_date(item.published.as_ref(), published_at);
+    notes.check_date(item.updated.as_ref(), updated_at);
+    let summary = item.summary.as_ref().or(item.summary_fallback.as_ref().filter(|_| item.content.is_none()));
+    // The HTML of an item is its content; of a teaser with markup, the teaser.
+    let shown = item.content.as_ref().or(summary);
+    let (content_html, is_text) = shown.map(|text| safe_html(text, bases)).unwrap_or_default();
+    notes.shown_as_text += usize::from(is_text);
+    ItemContent {
+        guid: item.guid.as_deref().map(str::to_owned),
+        link: item_link(item, bases),
+        title: item.title.as_ref().map(title).unwrap_or_default(),
+        authors: authors(&entry),
+        published_at,
+        updated_at,
+        categories: categories(entry.categories),
+        summary: summary.map(plain).unwrap_or_default(),
+        content_html,
+        content_text: item.content.as_ref().map(plain).unwrap_or_default(),
+        enclosures: enclosures(item, &entry.media, bases),
+        language: None,
+    }
+}
+
+/// A title as a person would read it: one line, markup and references gone.
+fn title(title: &Text<'_>) -> String {
+    let source = html::cut(&title.source, 4 * MAX_TITLE_BYTES);
+    let text = match title.kind {
+        TextKind::Html => text::to_text(source),
+        _ => text::to_text_loose(source),
+    };
+    let line = without_mark_floods(text::one_line(&text));
+    html::cut(&line, MAX_TITLE_BYTES).to_owned()
+}
+
+fn without_mark_floods(line: String) -> String {
+    let is_mark = unicode_normalization::char::is_combining_mark;
+    if line.is_ascii() || !line.chars().any(is_mark) {
+        return line;
+    }
+    let mut marks = 0;
+    line.chars()
+        .filter(|c| {
+            marks = if is_mark(*c) { marks + 1 } else { 0 };
+            marks <= MAX_MARKS
+        })
+        .collect()
+}
+
+/// The words of a text; a line break ends a block.
+fn plain(text: &Text<'_>) -> String {
+    let source = html::cut(&text.source, html::MAX_HTML_BYTES);
+    match text.kind {
+        TextKind::Html => text::to_text(source),
+        TextKind::Plain if !text::looks_like_html(source) => text::plain_to_text(source),
+        _ => text::to_text_loose(source),
+    }
+}
+
+fn safe_html(text: &Text<'_>, bases: &Bases) -> (String, bool) {
+    let is_html = match text.kind {
+        TextKind::Html => true,
+        TextKind::Unsaid | TextKind::Plain => text::has_tag(html::cut(&text.source, html::MAX_HTML_BYTES)),
+        TextKind::Opaque => false,
+    };
+    if is_html {
+        html::sanitise(&text.source, bases.of(text.base))
+    } else {
+        (html::escaped_paragraphs(&plain(text)), false)
+    }
+}
+
+/// Where the item is read: its alternate link (a page before any other kind), else a guid that is an address.
+fn item_link(item: &DraftItem<'_>, bases: &Bases) -> Option<String> {
+    if let Some(link) = alternate(&item.links) {
+        return Some(bases.resolve(&link.href, link.base));
+    }
+    let guid = item.guid.as_deref().filter(|_| !item.guid_is_opaque)?;
+    let is_address = guid.starts_with("http://") || guid.starts_with("https://") || guid.starts_with('/');
+    is_address.then(|| bases.resolve(guid, item.base))
+}
+
+fn site_link<'c, 'a>(channel: &'c Channel<'a>) -> Option<&'c Link<'a>> {
+    alternate(&channel.links)
+}
+
+fn alternate<'c, 'a>(links: &'c [Link<'a>]) -> Option<&'c Link<'a>> {
+    let is_page = |link: &&Link<'_>| link.media_type.as_deref().is_none_or(|kind| kind.contains("html"));
+    let mut alternates = links.iter().filter(|link| link.rel == "alternate");
+    alternates.clone().find(is_page).or_else(|| alternates.next())
+}
+
+fn authors(entry: &Entry) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for person in &entry.authors {
+        let name =
+            person.name.as_ref().or(person.email.as_ref()).map(|name| text::one_line(&text::to_text_loose(name)));
+        if let Some(name) = name.filter(|name| !name.is_empty() && !names.contains(name)) {
+            names.push(name);
+        }
+    }
+    names
+}
+
+fn categories(categories: Vec<feed_rs::model::Category>) -> Vec<String> {
+    categories
+        .into_iter()
+        .map(|category| text::one_line(&text::to_text_loose(&category.term)))
+        .filter(|term| !term.is_empty())
+        .collect()
+}
+
+fn enclosures(item: &DraftItem<'_>, media: &[feed_rs::model::MediaObject], bases: &Bases) -> Vec<Enclosure> {
+    let read = media.iter().flat_map(|object| &object.content);
+    let mut read = read.filter_map(|content| {
+        let url = content.url.as_ref()?.to_string();
+        Some(Enclosure {
+            url,
+            media_type: content.content_type.as_ref().map(ToString::to_string),
+            length: content.size,
+        })
+    });
+    item.enclosures
+        .iter()
+        .filter_map(|draft| {
+            // feed-rs drops an enclosure whose address is relative.
+            if Url::parse(&draft.url).is_ok() {
+                return read.next();
+            }
+            let url = bases.resolve(&draft.url, draft.base);
+            let length = draft.length.as_ref().and_then(|length| length.trim().parse().ok());
+            Some(Enclosure { url, media_type: draft.media_type.as_deref().map(str::to_owned), length })
+        })
+        .collect()
+}
+
+/// The addresses that relative links are resolved against.
+struct Bases {
+    document: Option<Url>,
+    inner: Vec<Option<Url>>,
+}
+
+impl Bases {
+    fn new(draft: &Draft<'_>, context: &ReadContext<'_>) -> Self {
+        let own = draft.channel.links.iter().filter(|link| matches!(&*link.rel, "self" | "alternate"));
+        let candidates = std::iter::once(context.base_url).chain(own.map(|link| &*link.href));
+        let document = candidates.filter_map(|url| Url::parse(url).ok()).find(|url| !url.cannot_be_a_base());
+        Bases { document, inner: draft.bases.iter().map(|base| Url::parse(base).ok()).collect() }
+    }
+
+    fn of(&self, index: Option<usize>) -> Option<&Url> {
+        index.and_then(|index| self.inner.get(index)?.as_ref()).or(self.document.as_ref())
+    }
+
+    fn resolve(&self, reference: &str, index: Option<usize>) -> String {
+        absolute(reference, self.of(index))
+    }
+}
+
+/// A language tag in BCP 47 form, or none where the text cannot be one.
+fn language_tag(said: &str) -> Option<String> {
+    let tag = said.trim().replace('_', "-");
+    let is_tag = (2..=35).contains(&tag.len()) && tag.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    is_tag.then_some(tag)
+}
+
+fn ttl_s(minutes: &str) -> Option<u64> {
+    const MOST_MINUTES: u64 = 60 * 24 * 365;
+    let minutes: u64 = minutes.trim().parse().ok()?;
+    (1..=MOST_MINUTES).contains(&minutes).then_some(minutes * 60)
+}
+
+/// `24` is midnight in old feeds.
+fn hour_of_day(hour: &str) -> Option<u8> {
+    hour.trim().parse::<u8>().ok().filter(|hour| *hour <= 24).map(|hour| hour % 24)
+}
+
+fn day_of_week(day: &str) -> Option<usize> {
+    const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+    let day = day.trim().to_ascii_lowercase();
+    DAYS.iter().position(|start| day.starts_with(start))
+}
+
+fn sy_interval_s(channel: &Channel<'_>) -> Option<u64> {
+    let period_s: u64 = match channel.update_period.as_deref()?.trim().to_ascii_lowercase().as_str() {
+        "hourly" => 3_600,
+        "daily" => 86_400,
+        "weekly" => 7 * 86_400,
+        "monthly" => 30 * 86_400,
+        "yearly" => 365 * 86_400,
+        _ => return None,
+    };
+    let frequency = channel.update_frequency.as_deref().map_or(Some(1), |said| said.trim().parse::<u64>().ok())?;
+    (frequency > 0).then(|| (period_s / frequency).max(1))
+}

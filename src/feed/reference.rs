@@ -1,0 +1,129 @@
+//! Character and entity references: `&amp;`, `&eacute;`, `&#233;`, `&#xE9;`, and the bare `&` that is none.
+
+use std::borrow::Cow;
+
+/// Resolves every reference that ends in `;` once; everything else stays as it is, a bare `&` included.
+///
+/// HTML's named entities count, since feeds use them without declaring them. A number from 128 to 159 is read
+/// as windows-1252 (as browsers do); one that names no character becomes U+FFFD, a control character nothing.
+pub(super) fn resolve(text: &str) -> Cow<'_, str> {
+    let Some(first) = text.find('&') else { return Cow::Borrowed(text) };
+    let mut resolved = String::with_capacity(text.len());
+    resolved.push_str(&text[..first]);
+    let mut rest = &text[first..];
+    loop {
+        if let Some((length, reference)) = read(rest) {
+            reference.push_to(&mut resolved);
+            rest = &rest[length..];
+        } else {
+            resolved.push('&');
+            rest = &rest[1..];
+        }
+        let Some(next) = rest.find('&') else { break };
+        resolved.push_str(&rest[..next]);
+        rest = &rest[next..];
+    }
+    resolved.push_str(rest);
+    Cow::Owned(resolved)
+}
+
+/// What a reference stands for; named ones may be two characters.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Reference {
+    Nothing,
+    Char(char),
+    Named(String),
+}
+
+impl Reference {
+    pub fn push_to(&self, text: &mut String) {
+        match self {
+            Reference::Nothing => {}
+            Reference::Char(c) => text.push(*c),
+            Reference::Named(name) => text.push_str(name),
+        }
+    }
+}
+
+/// Longest entity name of HTML: `CounterClockwiseContourIntegral`.
+const LONGEST_NAME: usize = 33;
+
+/// Reads the reference that `text` (which starts with `&`) begins with: its length in bytes and its meaning.
+pub(super) fn read(text: &str) -> Option<(usize, Reference)> {
+    let bytes = text.as_bytes();
+    let window = &bytes[..bytes.len().min(LONGEST_NAME)];
+    let end = window.iter().position(|byte| *byte == b';')?;
+    let name = &bytes[1..end];
+    if name.is_empty() || !name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'#') {
+        return None;
+    }
+    let name = &text[1..end];
+    let reference = match name {
+        "amp" => Reference::Char('&'),
+        "lt" => Reference::Char('<'),
+        "gt" => Reference::Char('>'),
+        "quot" => Reference::Char('"'),
+        "apos" => Reference::Char('\''),
+        "nbsp" => Reference::Char('\u{a0}'),
+        _ => match name.strip_prefix('#') {
+            Some(digits) => number(digits)?,
+            None => named(&text[..=end])?,
+        },
+    };
+    Some((end + 1, reference))
+}
+
+fn number(digits: &str) -> Option<Reference> {
+    let code = match digits.strip_prefix(['x', 'X']) {
+        Some(hex) if !hex.is_empty() && hex.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
+            u32::from_str_radix(hex, 16)
+        }
+        None if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) => digits.parse(),
+        _ => return None,
+    };
+    Some(match code {
+        Ok(code @ 0x80..=0x9f) => {
+            let byte = [u8::try_from(code).expect("the range is below 256")];
+            Reference::Named(encoding_rs::WINDOWS_1252.decode_without_bom_handling(&byte).0.into_owned())
+        }
+        Ok(0x09 | 0x0a | 0x0d) => Reference::Char(if code == Ok(9) { '\t' } else { '\n' }),
+        Ok(0..0x20 | 0x7f | 0xfffe | 0xffff) => Reference::Nothing,
+        Ok(code) => Reference::Char(char::from_u32(code).unwrap_or('\u{fffd}')),
+        Err(_) => Reference::Char('\u{fffd}'),
+    })
+}
+
+fn named(reference: &str) -> Option<Reference> {
+    let meaning = htmlize::unescape(reference);
+    // What htmlize resolves without the semicolon (`&copyx;`) leaves a tail and is no reference in XML.
+    (meaning != reference && !meaning.ends_with(';')).then(|| Reference::Named(meaning.into_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, expected: &str) {
+        assert_eq!(resolve(text), expected, "{text}");
+    }
+
+    #[test]
+    fn references_are_resolved_once() {
+        check("a &amp; b", "a & b");
+        check("&amp;lt;", "&lt;");
+        check("caf&eacute;&nbsp;&#8364;&#x20AC;&#128;", "café\u{a0}€€€");
+        check("&NotEqualTilde;", "≂̸");
+    }
+
+    #[test]
+    fn what_is_no_reference_stays() {
+        check("AT&T & co; ?a=1&copy=2&x;", "AT&T & co; ?a=1&copy=2&x;");
+        check("&", "&");
+        check("&;&#;&#x;&#zz;&é;", "&;&#;&#x;&#zz;&é;");
+    }
+
+    #[test]
+    fn numbers_that_name_no_character_never_get_through() {
+        check("a&#31;b&#xD800;c&#99999999999;d&#0;", "ab\u{fffd}c\u{fffd}d");
+    }
+}

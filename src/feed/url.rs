@@ -1,0 +1,229 @@
+//! Addresses: one canonical form for comparing them, and sites whose feed address follows from their own.
+
+use url::Url;
+
+/// The canonical form of a link, for comparing: two addresses of one page give the same text.
+///
+/// `http` and `https` are one, the host is lower case without `www.`, default ports, credentials, fragments (but
+/// `#!` routes), tracking parameters and a slash at the end go, the other parameters keep their order. It is a
+/// key, not an address to fetch. What is no http address comes back trimmed.
+///
+/// ```
+/// use veille::feed::canonical_url;
+/// assert_eq!(canonical_url("HTTP://www.Example.org:80/a/?utm_source=x#top"), canonical_url("https://example.org/a"));
+/// ```
+pub fn canonical_url(link: &str) -> String {
+    let link = link.trim();
+    let Ok(url) = Url::parse(link) else { return link.to_owned() };
+    if !matches!(url.scheme(), "http" | "https") {
+        return link.to_owned();
+    }
+    let host = url.host_str().unwrap_or_default().trim_end_matches('.');
+    let mut canonical = String::with_capacity(link.len());
+    canonical.push_str("https://");
+    canonical.push_str(host.strip_prefix("www.").unwrap_or(host));
+    // The port of the other scheme is what a twin on `http:80` or `https:443` would have.
+    if let Some(port) = url.port().filter(|port| !matches!(port, 80 | 443)) {
+        canonical.push_str(&format!(":{port}"));
+    }
+    canonical.push_str(url.path().trim_end_matches('/'));
+    let mut separator = '?';
+    for parameter in url.query().unwrap_or_default().split('&') {
+        let name = parameter.split('=').next().unwrap_or_default();
+        if !parameter.is_empty() && !is_tracking(name) {
+            canonical.push(separator);
+            canonical.push_str(parameter);
+            separator = '&';
+        }
+    }
+    if let Some(route) = url.fragment().filter(|fragment| fragment.starts_with('!') || fragment.starts_with('/')) {
+        canonical.push('#');
+        canonical.push_str(route);
+    }
+    canonical
+}
+
+/// Parameters that say who came how, not which page.
+fn is_tracking(name: &str) -> bool {
+    const NAMES: [&str; 34] = [
+        "_hsenc",
+        "_hsmi",
+        "at_campaign",
+        "at_medium",
+        "cmpid",
+        "dclid",
+        "fb_action_ids",
+        "fb_ref",
+        "fb_source",
+        "fbclid",
+        "feature",
+        "ftag",
+        "gclid",
+        "gclsrc",
+        "gbraid",
+        "igshid",
+        "mc_cid",
+        "mc_eid",
+        "mkt_tok",
+        "msclkid",
+        "ncid",
+        "ocid",
+        "ref_src",
+        "ref_url",
+        "sc_campaign",
+        "smid",
+        "spm",
+        "twclid",
+        "wbraid",
+        "wickedid",
+        "xtor",
+        "yclid",
+        "vero_id",
+        "partner",
+    ];
+    let name = name.to_ascii_lowercase();
+    name.starts_with("utm_") || name.starts_with("pk_") || name.starts_with("mtm_") || NAMES.contains(&name.as_str())
+}
+
+/// `reference` as an absolute address: as it stands when it is one, else resolved against the base.
+pub(super) fn absolute(reference: &str, base: Option<&Url>) -> String {
+    let reference = reference.trim();
+    match Url::parse(reference) {
+        Ok(_) => reference.to_owned(),
+        Err(_) => base.and_then(|base| base.join(reference).ok()).map_or_else(|| reference.to_owned(), String::from),
+    }
+}
+
+/// The feed of a page at a site known to have one at a fixed place: `YouTube`, GitHub, Reddit, Mastodon and others.
+///
+/// ```
+/// use veille::feed::known_site;
+/// let feed = known_site("https://github.com/feed-rs/feed-rs").expect("a known site");
+/// assert_eq!(feed.as_str(), "https://github.com/feed-rs/feed-rs/releases.atom");
+/// ```
+pub fn known_site(page: &str) -> Option<Url> {
+    let url = Url::parse(page.trim()).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
+    let host = url.host_str()?.trim_start_matches("www.").trim_start_matches("m.").to_owned();
+    let path: Vec<&str> = url.path().split('/').filter(|segment| !segment.is_empty()).collect();
+    let feed = match (host.as_str(), path.as_slice()) {
+        ("youtube.com" | "youtu.be", _) => youtube(&url, &path)?,
+        ("github.com", [owner, repository, rest @ ..]) => github(owner, repository, rest)?,
+        ("github.com", [user]) if !is_feed_name(user) => format!("https://github.com/{user}.atom"),
+        ("gitlab.com", [.., project]) if path.len() >= 2 && !path.contains(&"-") && !is_feed_name(project) => {
+            format!("https://gitlab.com/{}/-/tags?format=atom", path.join("/"))
+        }
+        ("reddit.com" | "old.reddit.com" | "new.reddit.com", [kind @ ("r" | "u" | "user"), name, ..])
+            if !url.path().ends_with(".rss") =>
+        {
+            format!("https://www.reddit.com/{kind}/{name}/.rss")
+        }
+        ("medium.com", [first, ..]) if *first != "feed" => format!("https://medium.com/feed/{first}"),
+        ("dev.to", [user]) if *user != "feed" => format!("https://dev.to/feed/{user}"),
+        ("bsky.app", ["profile", handle]) => format!("https://bsky.app/profile/{handle}/rss"),
+        ("stackoverflow.com", ["questions", "tagged", tag]) => format!("https://stackoverflow.com/feeds/tag/{tag}"),
+        ("news.ycombinator.com", []) => "https://news.ycombinator.com/rss".to_owned(),
+        ("arxiv.org", ["list", subject, ..]) => format!("https://rss.arxiv.org/atom/{subject}"),
+        ("pypi.org", ["project", name]) => format!("https://pypi.org/rss/project/{name}/releases.xml"),
+        ("crates.io", ["crates", name]) => format!("https://static.crates.io/rss/crates/{name}.xml"),
+        (host, [user]) if is_fediverse_user(user) && !host.ends_with("medium.com") => {
+            format!("https://{host}/{user}.rss")
+        }
+        (host, path) if host.ends_with(".substack.com") && !path.contains(&"feed") => format!("https://{host}/feed"),
+        (host, path) if host.ends_with(".medium.com") && path.first() != Some(&"feed") => {
+            format!("https://{host}/feed")
+        }
+        (host, path) if host.ends_with(".wordpress.com") && !path.contains(&"feed") => format!("https://{host}/feed/"),
+        (host, path) if host.ends_with(".blogspot.com") && path.first() != Some(&"feeds") => {
+            format!("https://{host}/feeds/posts/default")
+        }
+        (host, path) if host.ends_with(".tumblr.com") && path.first() != Some(&"rss") => format!("https://{host}/rss"),
+        _ => return None,
+    };
+    Url::parse(&feed).ok()
+}
+
+fn youtube(url: &Url, path: &[&str]) -> Option<String> {
+    let parameter = |name: &str| url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
+    let key = match path {
+        ["channel", id, ..] => format!("channel_id={id}"),
+        ["user", name, ..] => format!("user={name}"),
+        ["playlist" | "watch", ..] => format!("playlist_id={}", parameter("list")?),
+        _ => return None,
+    };
+    Some(format!("https://www.youtube.com/feeds/videos.xml?{key}"))
+}
+
+fn github(owner: &str, repository: &str, rest: &[&str]) -> Option<String> {
+    let page = format!("https://github.com/{owner}/{}", repository.trim_end_matches(".git"));
+    Some(match rest {
+        _ if is_feed_name(repository) || rest.last().is_some_and(|last| is_feed_name(last)) => return None,
+        [] | ["releases", ..] => format!("{page}/releases.atom"),
+        ["tags", ..] => format!("{page}/tags.atom"),
+        ["commits", branch] | ["tree", branch] => format!("{page}/commits/{branch}.atom"),
+        ["commits"] => format!("{page}/commits.atom"),
+        ["discussions", ..] => format!("{page}/discussions.atom"),
+        _ => return None,
+    })
+}
+
+fn is_feed_name(segment: &str) -> bool {
+    [".atom", ".rss", ".xml", ".json"].iter().any(|end| segment.ends_with(end))
+}
+
+fn is_fediverse_user(segment: &str) -> bool {
+    segment.len() > 1 && segment.starts_with('@') && !segment[1..].contains('@') && !is_feed_name(segment)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn twins_have_one_canonical_form() {
+        let expected = canonical_url("https://example.org/a");
+        for twin in [
+            "http://example.org/a",
+            "HTTPS://WWW.Example.org/a",
+            "https://example.org:443/a/",
+            "http://example.org:80/a#comments",
+            "https://example.org/a?utm_source=rss&utm_medium=feed",
+            "https://example.org./a?fbclid=1",
+            "https://u:p@example.org/a",
+        ] {
+            assert_eq!(canonical_url(twin), expected, "{twin}");
+        }
+    }
+
+    #[test]
+    fn different_pages_stay_different() {
+        assert_ne!(canonical_url("https://example.org/a?id=1"), canonical_url("https://example.org/a?id=2"));
+        assert_ne!(canonical_url("https://example.org/A"), canonical_url("https://example.org/a"));
+        assert_ne!(canonical_url("https://example.org/#!/a"), canonical_url("https://example.org/#!/b"));
+        assert_ne!(canonical_url("https://example.org:8080/a"), canonical_url("https://example.org/a"));
+        assert_eq!(canonical_url(" tag:x,2026:1 "), "tag:x,2026:1");
+    }
+
+    #[test]
+    fn known_sites_give_their_feed() {
+        for (page, feed) in [
+            ("https://www.youtube.com/channel/UC123", "https://www.youtube.com/feeds/videos.xml?channel_id=UC123"),
+            ("https://www.youtube.com/playlist?list=PL1", "https://www.youtube.com/feeds/videos.xml?playlist_id=PL1"),
+            ("https://github.com/a/b/tags", "https://github.com/a/b/tags.atom"),
+            ("https://old.reddit.com/r/rust/", "https://www.reddit.com/r/rust/.rss"),
+            ("https://mastodon.social/@Gargron", "https://mastodon.social/@Gargron.rss"),
+            ("https://x.substack.com/p/post", "https://x.substack.com/feed"),
+            ("https://medium.com/@user", "https://medium.com/feed/@user"),
+            ("https://x.blogspot.com/2026/11/a.html", "https://x.blogspot.com/feeds/posts/default"),
+        ] {
+            assert_eq!(known_site(page).map(String::from).as_deref(), Some(feed), "{page}");
+        }
+        for page in [
+            "https://example.org/",
+            "https://github.com/a/b/releases.atom",
+            "ftp://github.com/a/b",
+            "https://medium.com/feed/x",
+        ] {
+            assert_eq!(known_site(page), None, "{page}");
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! Pace: when to come back to a feed, and why, in plain words.
+//!
+//! Pure: the answer of the visit, what server and document ask for, `now` and chance come in as values.
+//! It knows no store and no network.
+
+mod cron;
+mod policy;
+mod spread;
+
+pub use policy::{Asked, CEILING, Ended, Harvest, NextCheck, PolicyInput, next_check};
+pub use spread::{Due, SLEEP_MAX, spread};

@@ -1,0 +1,80 @@
+//! When a visited feed is due again: the pace policy fed from the feed's record and the config.
+
+use crate::config::{FeedSettings, Settings};
+use crate::model::{FeedRecord, FeedState, Timestamp};
+use crate::pace::{Asked, Ended, Harvest, PolicyInput, next_check};
+use jiff::SignedDuration;
+
+/// How a visit ended, for the pace.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum VisitEnd {
+    /// A document or its 304.
+    Good {
+        new: usize,
+        listed: usize,
+    },
+    Failed,
+    RetryLater,
+    Gone,
+}
+
+/// Sets the record's next check. `before` is the record as it was when the visit began.
+pub(super) fn schedule(
+    record: &mut FeedRecord,
+    before: &FeedRecord,
+    end: VisitEnd,
+    rhythm: &[Timestamp],
+    feed: &FeedSettings,
+    settings: &Settings,
+    now: Timestamp,
+) {
+    let fetch = &settings.fetch;
+    let input = PolicyInput {
+        now,
+        interval: feed.interval.as_ref().unwrap_or(&fetch.interval),
+        min_interval: fetch.min_interval,
+        max_interval: fetch.max_interval,
+        time_zone: &settings.service.time_zone,
+        ended: ended(record, end),
+        asked: asked(record, now),
+        rhythm,
+        harvest: harvest(before, end, now),
+        last_overflow_at: record.last_overflow_at,
+        chance: fastrand::f64(),
+    };
+    let next = next_check(&input);
+    record.next_check_at = next.at;
+    record.next_check_reason = next.reason;
+}
+
+fn ended(record: &FeedRecord, end: VisitEnd) -> Ended {
+    let failure_count = record.failure_count;
+    match end {
+        VisitEnd::Good { .. } => {
+            let has_validators = record.remembered.iter().any(|known| !known.validators.is_empty());
+            Ended::Good { has_validators }
+        }
+        VisitEnd::Failed => Ended::Failed { failure_count },
+        VisitEnd::RetryLater => Ended::RetryLater { failure_count },
+        VisitEnd::Gone => Ended::Gone { confirmed: record.state == FeedState::Gone },
+    }
+}
+
+fn asked(record: &FeedRecord, now: Timestamp) -> Asked {
+    let ahead = |at: Option<Timestamp>| at.map(|at| at.duration_since(now)).filter(SignedDuration::is_positive);
+    Asked {
+        fresh_for: ahead(record.fresh_until_at),
+        retry_after: ahead(record.retry_after_at),
+        ttl_s: record.ttl_s,
+        skip_hours: record.skip_hours,
+        skip_days: record.skip_days,
+        cut: record.wait_was_cut,
+    }
+}
+
+/// Nothing after a failure, or on the first good answer: there is nothing to compare with.
+fn harvest(before: &FeedRecord, end: VisitEnd, now: Timestamp) -> Option<Harvest> {
+    let VisitEnd::Good { new, listed } = end else { return None };
+    let since_last = now.duration_since(before.last_success_at?);
+    Some(Harvest { since_last, new, listed })
+}

@@ -1,0 +1,115 @@
+//! A config made ready for work: the settings, the compiled rules and digests, the client.
+
+use crate::classifier::{Classifier, CompileError, CompiledQuery, ItemText};
+use crate::config::{DigestSettings, FeedSettings, Settings};
+use crate::fetch::{Client, ClientError};
+use crate::model::{ConfiguredDigest, DigestKind, DigestName, DigestSpec, Item, TagName, Timestamp};
+use sha2::{Digest as _, Sha256};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Everything that one config says, compiled once and replaced as a whole on reload.
+#[derive(Debug)]
+pub struct Watch {
+    pub settings: Arc<Settings>,
+    pub client: Client,
+    pub classifier: Classifier,
+    pub digests: Vec<CompiledDigest>,
+    /// Index of each feed by its identity.
+    feeds: HashMap<String, usize>,
+}
+
+/// A digest and the query that says which stories are in it.
+#[derive(Debug)]
+pub struct CompiledDigest {
+    pub spec: DigestSpec,
+    pub query: CompiledQuery,
+    pub query_text: String,
+}
+
+/// Settings that are valid, but cannot be put to work.
+#[derive(Debug, thiserror::Error)]
+pub enum WatchError {
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Rules(Vec<CompileError>),
+}
+
+impl Watch {
+    /// Compiles the rules and digests of valid settings and makes the client.
+    ///
+    /// # Errors
+    /// A rule is larger than what matching is bounded to, or the client cannot be made.
+    pub fn compile(settings: Settings) -> Result<Self, WatchError> {
+        let client = Client::new(&settings.fetch)?;
+        let classifier = Classifier::compile(&settings.rules).map_err(WatchError::Rules)?;
+        let compiled = |digest: &DigestSettings| {
+            let query = CompiledQuery::compile(&digest.query, &settings.rules.lists)?;
+            Ok::<_, Vec<CompileError>>(CompiledDigest {
+                spec: digest.spec.clone(),
+                query,
+                query_text: digest.query_text.clone(),
+            })
+        };
+        let digests = settings.digests.iter().map(compiled).collect::<Result<_, _>>().map_err(WatchError::Rules)?;
+        let feeds = settings.feeds.iter().enumerate().map(|(index, feed)| (feed.url.to_string(), index)).collect();
+        Ok(Self { settings: Arc::new(settings), client, classifier, digests, feeds })
+    }
+
+    /// What is configured for the feed with this identity; `None` when it has left the config.
+    #[must_use]
+    pub fn feed(&self, url: &str) -> Option<&FeedSettings> {
+        self.feeds.get(url).map(|index| &self.settings.feeds[*index])
+    }
+
+    /// The digests that an item with these tags belongs to.
+    #[must_use]
+    pub fn digests_for(&self, text: &ItemText<'_>, tags: &[TagName], now: Timestamp) -> Vec<DigestName> {
+        let tags: Vec<&str> = tags.iter().map(|tag| tag.0.as_str()).collect();
+        let text = ItemText { tags: &tags, ..*text };
+        let holds = |digest: &&CompiledDigest| digest.query.matches(&text, now);
+        self.digests.iter().filter(holds).map(|digest| digest.spec.name.clone()).collect()
+    }
+
+    /// The digests that a stored item belongs to, by the tags that it has.
+    #[must_use]
+    pub fn digests_of_item(&self, item: &Item, now: Timestamp) -> Vec<DigestName> {
+        let tags: Vec<TagName> = item.tags.iter().map(|tag| tag.tag.clone()).collect();
+        self.digests_for(&ItemText::from_item(item), &tags, now)
+    }
+
+    /// Of all rules and digests: the same for configs that tag and gather alike.
+    #[must_use]
+    pub fn hash(&self) -> String {
+        let digests = self.digests.iter().flat_map(|digest| [digest.spec.name.0.as_str(), digest.query_text.as_str()]);
+        hash_of(self.rule_hashes().chain(digests))
+    }
+
+    /// The digests as the store keeps them.
+    #[must_use]
+    pub fn configured_digests(&self) -> Vec<ConfiguredDigest> {
+        let configured = |digest: &CompiledDigest| ConfiguredDigest {
+            name: digest.spec.name.clone(),
+            title: digest.spec.title.clone(),
+            query: digest.query_text.clone(),
+            // A digest may refer to any tag, so any rule may change its members.
+            rule_hash: hash_of(self.rule_hashes().chain([digest.query_text.as_str()])),
+            periodic: digest.spec.kind != DigestKind::Stream,
+        };
+        self.digests.iter().map(configured).collect()
+    }
+
+    fn rule_hashes(&self) -> impl Iterator<Item = &str> {
+        self.settings.rules.tags.iter().filter_map(|rule| self.classifier.rule_hash(&rule.name.0))
+    }
+}
+
+fn hash_of<'a>(parts: impl Iterator<Item = &'a str>) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update(part);
+        hash.update([0]);
+    }
+    hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}

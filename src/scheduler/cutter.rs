@@ -1,0 +1,70 @@
+//! Cutting issues: which periods have ended since the last cut, and what entered in each.
+
+use crate::config::DigestSettings;
+use crate::digest::{Calendar, Cut, assign, issue_entry_id};
+use crate::model::{DigestKind, DigestName, Timestamp};
+use crate::refresh::Watch;
+use crate::store::{NewIssue, Store, StoreError};
+
+/// Cuts every issue that is due at `now`, and returns how many were made.
+///
+/// Idempotent: each cut is one transaction that also records until when was cut, so a second call, a
+/// kill between two digests, or ten days asleep neither repeat nor drop an issue.
+///
+/// # Errors
+/// The store failed; digests cut before that stay cut.
+pub async fn cut_due_issues(store: &Store, watch: &Watch, now: Timestamp) -> Result<usize, StoreError> {
+    let mut made = 0;
+    for digest in &watch.settings.digests {
+        made += cut_digest(store, watch, digest, now).await?;
+    }
+    Ok(made)
+}
+
+async fn cut_digest(
+    store: &Store,
+    watch: &Watch,
+    digest: &DigestSettings,
+    now: Timestamp,
+) -> Result<usize, StoreError> {
+    let DigestKind::Periodic { schedule, empty_issues, .. } = &digest.spec.kind else { return Ok(0) };
+    let name = digest.spec.name.clone();
+    let calendar = match Calendar::new(schedule, watch.settings.service.time_zone.clone()) {
+        Ok(calendar) => calendar,
+        Err(error) => {
+            tracing::error!(digest = name.0, %error, "the digest has no issues until its schedule is mended");
+            return Ok(0);
+        }
+    };
+    let mut made = 0;
+    // A call gives a bounded number of periods; after years asleep there is more than one round.
+    loop {
+        let read = name.clone();
+        let (cut_until, pending) =
+            store.read(move |tx| Ok((tx.cut_until_at(&read)?, tx.pending_entries(&read)?))).await?;
+        let periods = calendar.due_periods(cut_until, now);
+        let Some(until) = periods.last().map(|period| period.ends_at) else { return Ok(made) };
+        let cuts = assign(&pending, periods, now);
+        let issues: Vec<NewIssue> = cuts
+            .into_iter()
+            .filter(|cut| *empty_issues || !cut.sequences.is_empty())
+            .map(|cut| issue(&name, cut))
+            .collect();
+        made += issues.len();
+        for issue in &issues {
+            tracing::info!(digest = name.0, period = issue.period, stories = issue.sequences.len(), "issue cut");
+        }
+        let write = name.clone();
+        store.write(move |tx| tx.cut_issues(&write, &issues, until, now)).await?;
+    }
+}
+
+fn issue(digest: &DigestName, cut: Cut) -> NewIssue {
+    NewIssue {
+        entry_id: issue_entry_id(digest, &cut.period.name),
+        period: cut.period.name,
+        starts_at: cut.period.starts_at,
+        ends_at: cut.period.ends_at,
+        sequences: cut.sequences,
+    }
+}

@@ -1,0 +1,72 @@
+use super::*;
+use proptest::prelude::*;
+
+fn share_a_band(a: &Signature, b: &Signature) -> bool {
+    a.bands().iter().zip(b.bands()).any(|(ours, theirs)| *ours == theirs)
+}
+
+#[test]
+fn a_stored_signature_means_the_same_for_ever() {
+    // A change of these bytes leaves every stored signature without its like: raise VERSION with it.
+    let signature = Signature::of("Mistral AI opens in 2026", "");
+    let bytes: String = signature.to_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(bytes, "");
+    assert_eq!(signature.bands()[..2], [0, 0]);
+}
+
+#[test]
+fn bytes_of_another_version_or_length_are_refused() {
+    let bytes = Signature::of("Mistral AI opens an office", &"one two three four five six seven ".repeat(9)).to_bytes();
+    assert!(Signature::from_bytes(&bytes).is_some());
+    assert!(Signature::from_bytes(&[]).is_none());
+    assert!(Signature::from_bytes(&[&[VERSION + 1], &bytes[1..]].concat()).is_none());
+    assert!(Signature::from_bytes(&bytes[..bytes.len() - 1]).is_none());
+    assert!(Signature::from_bytes(&[bytes.as_slice(), &[0; 4]].concat()).is_none());
+}
+
+#[test]
+fn items_without_words_have_no_bands() {
+    assert!(Signature::of("", "").bands().is_empty());
+    assert!(Signature::of("the of and", "…").bands().is_empty());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_text_gives_a_signature_that_comes_back_from_its_bytes(title in ".{0,200}", text in ".{0,400}") {
+        let signature = Signature::of(&title, &text);
+        prop_assert_eq!(Signature::from_bytes(&signature.to_bytes()), Some(signature.clone()));
+        prop_assert_eq!(&signature, &Signature::of(&title, &text));
+        let likeness = signature.title_likeness(&signature);
+        prop_assert!(signature.title.is_empty() || (likeness.ratio - 1.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn likeness_has_no_direction(a in "[A-Za-z0-9 法国公司]{0,80}", b in "[A-Za-z0-9 法国公司]{0,80}") {
+        let (a, b) = (Signature::of(&a, &a), Signature::of(&b, &b));
+        prop_assert_eq!(a.title_likeness(&b), b.title_likeness(&a));
+        prop_assert_eq!(a.text_likeness(&b), b.text_likeness(&a));
+    }
+
+    #[test]
+    fn the_estimate_is_near_the_truth(words in prop::collection::vec(0..5_000_u32, 200..400), changed in 0..200_usize) {
+        let mut edited = words.clone();
+        edited[..changed].iter_mut().for_each(|word| *word += 5_000);
+        let written = |words: &[u32]| words.iter().map(|word| format!("word{}", letters(*word))).collect::<Vec<_>>().join(" ");
+        let (a, b) = (written(&words), written(&edited));
+        let (ours, theirs) = (shingles(&a), shingles(&b));
+        let shared = ours.iter().filter(|shingle| theirs.contains(shingle)).count();
+        #[expect(clippy::cast_precision_loss, reason = "a few hundred")]
+        let truth = shared as f64 / (ours.len() + theirs.len() - shared) as f64;
+        let estimate = Signature::of("", &a).text_likeness(&Signature::of("", &b)).expect("long texts");
+        // Four deviations of 32 draws.
+        prop_assert!((estimate - truth).abs() <= 0.36, "estimate {estimate}, truth {truth}");
+        prop_assert!(truth < 0.9 || share_a_band(&Signature::of("", &a), &Signature::of("", &b)));
+    }
+}
+
+/// A number in letters, so that it is a word.
+fn letters(number: u32) -> String {
+    number.to_string().bytes().map(|digit| char::from(digit - b'0' + b'a')).collect()
+}

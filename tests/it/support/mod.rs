@@ -1,0 +1,6 @@
+//! What the black-box tests stand on.
+
+#![allow(dead_code, reason = "each area of the tests uses its own part")]
+
+pub mod origin;
+pub mod politeness;
