@@ -5,9 +5,7 @@
 use crate::config::{DigestSettings, Settings};
 use crate::digest::{Publisher, document, issue_entry, story_entry};
 use crate::export::OutlinedFeed;
-use crate::model::{
-    DigestKind, DigestName, FeedAddresses, Issue, IssueId, Membership, PublishedEntry, PublishedFeed, Story,
-};
+use crate::model::{DigestKind, DigestName, FeedAddresses, Issue, IssueId, PublishedEntry, PublishedFeed};
 use crate::store::{ReadTx, StoreError};
 
 /// How long a reader may keep a digest, in seconds: less than the shortest wait between two refreshes of a feed.
@@ -63,20 +61,6 @@ pub fn digest_document(
     let (entries, older) = page;
     let addresses = addresses(publisher, &spec.name, before, older);
     Ok(Some(document(spec, publisher, addresses, entries, version.changed_at)))
-}
-
-/// An issue with its stories in the order in which they entered.
-///
-/// # Errors
-/// The store cannot be read.
-pub fn issue_with_stories(
-    tx: &ReadTx<'_>,
-    digest: &DigestName,
-    period: &str,
-) -> Result<Option<(Issue, Vec<(Membership, Story)>)>, StoreError> {
-    let Some(issue) = tx.issue(digest, period)? else { return Ok(None) };
-    let stories = tx.issue_stories(issue.id)?;
-    Ok(Some((issue, stories)))
 }
 
 /// The digests that anyone may know of, as an outline for a reader to import.

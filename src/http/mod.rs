@@ -3,19 +3,22 @@
 //! [`serve`] runs the [`router`] of an [`AppState`] on a listener. Every request passes [`shell`], which
 //! refuses, bounds, protects and counts; what is left to a route is one read and one answer.
 
+mod api;
 mod conditional;
 mod digests;
 mod documents;
 mod guard;
 mod health;
+mod json;
 mod negotiation;
 mod operations;
 mod pages;
 mod patience;
 mod representation;
+pub mod search;
 mod server;
 
-pub use documents::{configured_digest, digest_document, issue_with_stories, public_outline, publisher};
+pub use documents::{configured_digest, digest_document, public_outline, publisher};
 pub use health::{Health, RefusedReload};
 pub use operations::HttpMetrics;
 pub use server::{Limits, serve};
@@ -85,6 +88,7 @@ pub fn router(state: AppState) -> Router {
     Router::new()
         .merge(pages::routes())
         .merge(digests::routes())
+        .merge(api::routes())
         .route("/healthz", get(operations::healthz))
         .route("/readyz", get(operations::readyz))
         .route("/metrics", get(operations::metrics))

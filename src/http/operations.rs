@@ -57,13 +57,13 @@ pub(super) async fn healthz(State(state): State<AppState>) -> Response {
 /// Whether it does its work: the database answers and the scheduler turns.
 pub(super) async fn readyz(State(state): State<AppState>) -> Response {
     let (mut reasons, now) = (Vec::new(), state.now());
-    let asked = state.store.read(move |tx| tx.next_due_after(now));
+    let asked = state.store.read(move |tx| tx.next_due_after(now).map(drop));
     match tokio::time::timeout(DATABASE_DEADLINE, asked).await {
-        Ok(Ok(_)) => {}
+        Ok(Ok(())) => {}
         Ok(Err(error)) => reasons.push(format!("the database does not answer: {error}")),
         Err(_elapsed) => reasons.push("the database does not answer within 2 s".to_owned()),
     }
-    if let Some(silence) = state.health.scheduler_stall(state.now()) {
+    if let Some(silence) = state.health.scheduler_stall(now) {
         reasons.push(format!("the scheduler has been silent for {} s", silence.as_secs()));
     }
     let answer = if reasons.is_empty() {

@@ -26,6 +26,7 @@ fn settings() -> FetchSettings {
         max_body_bytes: 1 << 20,
         concurrency: 64,
         per_host: 2,
+        per_host_gap: None,
         user_agent: "veille/0.1 (+https://veille.example/contact)".to_owned(),
         allow_private_addresses: true,
         allow_networks: Vec::new(),

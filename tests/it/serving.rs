@@ -315,6 +315,64 @@ async fn the_evidence_is_marked_in_the_text() {
 }
 
 #[tokio::test]
+async fn search_finds_by_the_query_language_and_explains_a_bad_query() {
+    let watch = Watch::start().await;
+    let found = watch.get("/?q=title%3A%22palo+alto%22+OR+%E6%B3%95%E5%9B%BD", "").await;
+    assert!(
+        found.text().contains("opens an office in Palo Alto") && found.text().contains("法国AI"),
+        "{}",
+        found.text()
+    );
+    assert!(!found.text().contains("LightOn"));
+    let by_tag = watch.get("/?q=tag%3Afrench-ai+austin", "").await;
+    assert!(by_tag.text().contains("robots to Austin") && !by_tag.text().contains("LightOn"));
+    let bad = watch.get("/?q=office+or+robots", "").await;
+    assert_eq!(bad.status, 200);
+    assert!(bad.text().contains("column 8:"), "{}", bad.text());
+    let json: serde_json::Value = serde_json::from_slice(&watch.get("/api/v1/items?q=austin", "").await.body).unwrap();
+    assert_eq!((&json["items"][0]["title"], &json["before"]), (&STORIES[1].into(), &serde_json::Value::Null));
+    let bad = watch.get("/api/v1/items?q=%28austin", "").await;
+    assert_eq!((bad.status, bad.header("content-type")), (400, Some("application/json")));
+}
+
+#[tokio::test]
+async fn the_api_tells_what_the_pages_tell() {
+    let watch = Watch::start().await;
+    let get = async |path: &str| -> serde_json::Value {
+        let answer = watch.get(path, "").await;
+        assert_eq!((answer.status, answer.header("content-type")), (200, Some("application/json")), "{path}");
+        serde_json::from_slice(&answer.body).unwrap()
+    };
+    let items = get("/api/v1/items?tag=french-ai&limit=2").await;
+    assert_eq!(items["items"].as_array().unwrap().len(), 2);
+    let next = get(&format!("/api/v1/items?limit=200&before={}", items["before"])).await;
+    assert_eq!(
+        (next["items"].as_array().unwrap().len(), &next["before"]),
+        (STORIES.len() - 2, &serde_json::Value::Null)
+    );
+    let item = get("/api/v1/items/1").await;
+    assert_eq!(item["tags"][0]["evidence"][0]["text"], "Mistral AI");
+    assert_eq!(item["content_text"], "");
+    assert_eq!(get("/api/v1/stories/1").await["items"][0]["feed"]["title"], "News of the Valley");
+    assert_eq!(get("/api/v1/tags").await["tags"][0]["items"], STORIES.len());
+    assert_eq!(get("/api/v1/tags/french-ai").await["title"], "French AI");
+    assert_eq!(get("/api/v1/feeds").await["feeds"][0]["url"], "https://news.example.org/feed.xml");
+    assert_eq!(
+        get("/api/v1/digests").await["digests"][0]["addresses"]["rss"],
+        "https://watch.example.org/digests/french-ai.rss"
+    );
+    assert_eq!(get("/api/v1/digests/french-ai").await["stories"].as_array().unwrap().len(), STORIES.len());
+    assert_eq!(get("/api/v1/digests/weekly").await["issues"][0]["period"], "2026-W47");
+    assert_eq!(get("/api/v1/digests/weekly/2026-W47").await["stories"].as_array().unwrap().len(), STORIES.len());
+    assert_eq!(get("/api/v1/status").await["items"], STORIES.len());
+    for path in ["/api/v1/items/9999", "/api/v1/nothing", "/api/v1/digests/no-such"] {
+        let answer = watch.get(path, "").await;
+        assert_eq!((answer.status, answer.header("content-type")), (404, Some("application/json")), "{path}");
+    }
+    assert_eq!(watch.get("/api/v1/items?limit=many", "").await.status, 400);
+}
+
+#[tokio::test]
 async fn an_unchanged_page_is_304() {
     let watch = Watch::start().await;
     let first = watch.get("/", "").await;
@@ -651,6 +709,7 @@ fn settings(data_dir: &std::path::Path) -> Settings {
             max_body_bytes: 10 << 20,
             concurrency: 64,
             per_host: 2,
+            per_host_gap: None,
             user_agent: "veille".into(),
             allow_private_addresses: false,
             allow_networks: Vec::new(),

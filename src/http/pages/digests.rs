@@ -5,7 +5,7 @@ use super::{page, parts};
 use crate::config::DigestSettings;
 use crate::digest::{issue_entry, issue_groups};
 use crate::http::AppState;
-use crate::http::documents::{configured_digest, issue_with_stories, publisher};
+use crate::http::documents::{configured_digest, publisher};
 use crate::model::{DigestKind, GroupBy, Issue, IssueId, Membership, PublishedEntry, Schedule, Story};
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Uri};
@@ -166,8 +166,9 @@ pub(super) async fn issue(
         let Some(digest) = configured_digest(&site.settings, &name).filter(|digest| !digest.spec.private) else {
             return Ok(None);
         };
-        let found = issue_with_stories(tx, &digest.spec.name, &period)?;
-        Ok(found.map(|(issue, stories)| write_issue(site, digest, &issue, &stories)))
+        let Some(issue) = tx.issue(&digest.spec.name, &period)? else { return Ok(None) };
+        let stories = tx.issue_stories(issue.id)?;
+        Ok(Some(write_issue(site, digest, &issue, &stories)))
     })
     .await
 }

@@ -1,7 +1,7 @@
-//! What is new: the newest stories, what they are tagged with, what to subscribe to; and search.
+//! What is new: the newest stories, what they are tagged with, what to subscribe to.
 
 use super::layout::{Section, Site, page as whole_page};
-use super::{chart, page, parts};
+use super::{chart, page, parts, search};
 use crate::http::AppState;
 use crate::model::{ItemId, Story, TagName};
 use crate::store::{ItemFilter, ReadTx, StoreError};
@@ -16,6 +16,7 @@ const PAGE_ITEMS: usize = 50;
 const CHART_DAYS: u16 = 30;
 /// Tags beside the stories; the rest is found on them.
 const TAGS_SHOWN: usize = 14;
+const DIGESTS_SHOWN: usize = 8;
 
 #[derive(Debug, Deserialize)]
 pub(super) struct HomeQuery {
@@ -31,6 +32,9 @@ pub(super) async fn show(
     headers: HeaderMap,
 ) -> Response {
     let before = query.before.map(ItemId);
+    if !query.q.trim().is_empty() {
+        return search::show(state, query.q, before, &uri, &headers).await;
+    }
     page(state, &headers, &uri, move |tx, site| {
         let (stories, older) = newest_stories(tx, &ItemFilter { before, limit: PAGE_ITEMS, ..ItemFilter::default() })?;
         let overview = Overview {
@@ -40,7 +44,7 @@ pub(super) async fn show(
             a_day: tx.items_a_day(site.now, CHART_DAYS)?,
             is_first: before.is_none(),
         };
-        Ok(Some(write(site, &query.q, &overview)))
+        Ok(Some(write(site, &overview)))
     })
     .await
 }
@@ -68,11 +72,11 @@ pub(super) fn newest_stories(tx: &ReadTx<'_>, filter: &ItemFilter) -> Result<(Ve
     Ok((stories, older))
 }
 
-fn write(site: &Site, q: &str, overview: &Overview) -> Markup {
+fn write(site: &Site, overview: &Overview) -> Markup {
     let feeds = html! { link rel="alternate" type="text/x-opml" title="All digests" href="/digests.opml"; };
     let main = html! {
         h1 { "What is new" }
-        (search_box(q))
+        (search::search_box(""))
         div.columns {
             section aria-label="Stories" {
                 @if overview.stories.is_empty() {
@@ -106,25 +110,19 @@ fn write(site: &Site, q: &str, overview: &Overview) -> Markup {
     whole_page(site, Section::New, "veille", &feeds, &main)
 }
 
-pub(super) fn search_box(q: &str) -> Markup {
-    html! {
-        form.search action="/" method="get" role="search" {
-            input type="search" name="q" value=(q) aria-label="Search" placeholder="Search, in the language of the rules";
-            button type="submit" { "Search" }
-        }
-    }
-}
-
+/// The digests that somebody thought of, then those that tags make by themselves, up to a number.
 fn digests_aside(site: &Site) -> Markup {
-    let public = site.settings.digests.iter().filter(|digest| !digest.spec.private);
+    let mut public: Vec<_> = site.settings.digests.iter().filter(|digest| !digest.spec.private).collect();
+    public.sort_by_key(|digest| digest.from_tag);
     html! {
         ul {
-            @for digest in public {
+            @for digest in public.iter().take(DIGESTS_SHOWN) {
                 li {
                     a href={ "/digests/" (digest.spec.name.0) } { (digest.spec.title) }
                     (parts::formats(&digest.spec.name.0))
                 }
             }
+            @if public.len() > DIGESTS_SHOWN { li { a href="/digests" { "All " (public.len()) " digests" } } }
         }
     }
 }

@@ -51,24 +51,11 @@ fn write_story(site: &Site, story: &Story) -> Markup {
         @if story.items.len() > 1 {
             section aria-labelledby="others" {
                 h2 id="others" { "Also told by" }
-                ol.stories { @for item in &story.items[1..] { li { (told_by(site, item)) } } }
+                (parts::items_list(site, &story.items[1..]))
             }
         }
     };
     whole_page(site, Section::Other, parts::title(first), &html! {}, &main)
-}
-
-fn told_by(site: &Site, item: &Item) -> Markup {
-    html! {
-        article {
-            h3 { (parts::link_out(item.content.link.as_deref(), parts::title(item))) }
-            p.meta {
-                bdi { (item.feed_title) } " · " (parts::time(site, item.ordered_at())) " · "
-                a href={ "/items/" (item.id.0) } aria-label={ "Text and tags: " (parts::title(item)) } { "text and tags" }
-            }
-            (parts::tags(site, &item.tags.iter().map(|tag| &tag.tag).collect::<Vec<_>>()))
-        }
-    }
 }
 
 fn heading(site: &Site, item: &Item) -> Markup {

@@ -5,12 +5,14 @@ use maud::{Markup, html};
 
 /// A text in paragraphs, with these spans marked. Spans are in characters; what overlaps is marked as one.
 pub(super) fn marked_paragraphs(text: &str, spans: &[(usize, usize)]) -> Markup {
-    let mut start = 0;
+    let lines = text.split('\n').scan(0, |next_start, line| {
+        let start = *next_start;
+        *next_start += line.chars().count() + 1;
+        Some((start, line))
+    });
     html! {
-        @for line in text.split('\n') {
-            @let length = line.chars().count();
-            @if !line.trim().is_empty() { p dir="auto" { (marked_from(line, start, spans)) } }
-            @let () = { start += length + 1 };
+        @for (start, line) in lines.filter(|(_, line)| !line.trim().is_empty()) {
+            p dir="auto" { (marked_from(line, start, spans)) }
         }
     }
 }
@@ -27,14 +29,14 @@ fn marked_from(text: &str, offset: usize, spans: &[(usize, usize)]) -> Markup {
         let (start, end) = (start.saturating_sub(offset), end.saturating_sub(offset).min(length));
         (start < end).then_some((start, end))
     });
+    let inside = joined(inside.collect());
     let mut rest = text.chars();
-    let mut position = 0;
+    let mut take = |count: usize| rest.by_ref().take(count).collect::<String>();
+    let ends = std::iter::once(0).chain(inside.iter().map(|(_, end)| *end));
+    let pieces: Vec<(String, String)> =
+        ends.zip(&inside).map(|(before, (start, end))| (take(start - before), take(end - start))).collect();
     html! {
-        @for (start, end) in joined(inside.collect()) {
-            (rest.by_ref().take(start - position).collect::<String>())
-            mark { (rest.by_ref().take(end - start).collect::<String>()) }
-            @let () = { position = end };
-        }
+        @for (plain, marked) in &pieces { (plain) mark { (marked) } }
         (rest.as_str())
     }
 }

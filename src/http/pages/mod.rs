@@ -12,6 +12,7 @@ mod digests;
 mod feeds;
 mod home;
 mod item;
+mod search;
 mod tag;
 
 pub(super) use digests::show_digest;

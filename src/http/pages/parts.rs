@@ -28,7 +28,7 @@ fn story_in_list(site: &Site, story: &Story) -> Markup {
     let summary = summary(item);
     html! {
         article {
-            h3 { (link_out(item.content.link.as_deref(), title(item))) }
+            h3 lang=[item.content.language.as_deref()] { (link_out(item.content.link.as_deref(), title(item))) }
             @if !summary.is_empty() { p.summary dir="auto" { (summary) } }
             p.meta {
                 bdi { (item.feed_title) } " · " (time(site, item.ordered_at()))
@@ -37,6 +37,26 @@ fn story_in_list(site: &Site, story: &Story) -> Markup {
                 " · " a href={ "/stories/" (story.id.0) } aria-label={ "Why: " (title(item)) } { "why" }
             }
             (tags(site, &story_tags(story)))
+        }
+    }
+}
+
+/// Items one by one, each as its own feed tells it.
+pub(super) fn items_list(site: &Site, items: &[Item]) -> Markup {
+    html! { ol.stories { @for item in items { li { (item_in_list(site, item)) } } } }
+}
+
+fn item_in_list(site: &Site, item: &Item) -> Markup {
+    let summary = summary(item);
+    html! {
+        article {
+            h3 lang=[item.content.language.as_deref()] { (link_out(item.content.link.as_deref(), title(item))) }
+            @if !summary.is_empty() { p.summary dir="auto" { (summary) } }
+            p.meta {
+                bdi { (item.feed_title) } " · " (time(site, item.ordered_at())) " · "
+                a href={ "/items/" (item.id.0) } aria-label={ "Text and tags: " (title(item)) } { "text and tags" }
+            }
+            (tags(site, &item.tags.iter().map(|tag| &tag.tag).collect::<Vec<_>>()))
         }
     }
 }

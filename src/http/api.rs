@@ -1,0 +1,272 @@
+//! The JSON of the pages, under `/api/v1`. Its shape is documented in `docs/api.md`, and only grows.
+
+use super::documents::{configured_digest, publisher};
+use super::json::{DigestJson, IssueJson, ItemJson, StoryJson, TagJson};
+use super::operations::unavailable;
+use super::representation::{Effort, Representation};
+use super::search::{compile, search};
+use super::{AppState, refuse};
+use crate::config::{DigestSettings, Settings};
+use crate::model::{DigestKind, DigestName, FeedId, IssueId, ItemId, StoryId, TagName, Timestamp};
+use crate::store::{ItemFilter, ReadTx, StoreError};
+use axum::Router;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::response::Response;
+use axum::routing::get;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+const DEFAULT_LIMIT: usize = 50;
+const MAX_LIMIT: usize = 200;
+const STATUS_DAYS: u16 = 30;
+
+pub(super) fn routes() -> Router<AppState> {
+    Router::new()
+        .route("/api/v1/items", get(items))
+        .route("/api/v1/items/{id}", get(item))
+        .route("/api/v1/stories/{id}", get(story))
+        .route("/api/v1/tags", get(tags))
+        .route("/api/v1/tags/{name}", get(tag))
+        .route("/api/v1/feeds", get(feeds))
+        .route("/api/v1/digests", get(digests))
+        .route("/api/v1/digests/{name}", get(digest))
+        .route("/api/v1/digests/{name}/{issue}", get(issue))
+        .route("/api/v1/status", get(status))
+}
+
+/// Which part of a list.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ListQuery {
+    q: Option<String>,
+    tag: Option<String>,
+    feed: Option<i64>,
+    before: Option<i64>,
+    limit: Option<usize>,
+}
+
+impl ListQuery {
+    fn limit(&self) -> usize {
+        self.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT)
+    }
+}
+
+type Asked = Result<Query<ListQuery>, QueryRejection>;
+
+async fn items(State(state): State<AppState>, asked: Asked, uri: Uri, headers: HeaderMap) -> Response {
+    let Ok(Query(asked)) = asked else { return bad_query(&uri) };
+    if let Some(q) = &asked.q {
+        return found(&state, q, &asked, &headers, &uri).await;
+    }
+    answer(&state, &headers, &uri, move |tx, _| {
+        let filter = ItemFilter {
+            limit: asked.limit(),
+            tag: asked.tag.map(TagName),
+            feed: asked.feed.map(FeedId),
+            before: asked.before.map(ItemId),
+        };
+        let items = tx.newest_items(&filter)?;
+        let before = items.last().filter(|_| items.len() == filter.limit).map(|item| item.id);
+        Ok(Some(json!({ "items": items.iter().map(ItemJson::line).collect::<Vec<_>>(), "before": before })))
+    })
+    .await
+}
+
+/// The items that a query holds for.
+async fn found(state: &AppState, q: &str, asked: &ListQuery, headers: &HeaderMap, uri: &Uri) -> Response {
+    if asked.tag.is_some() || asked.feed.is_some() {
+        return refuse(uri, StatusCode::BAD_REQUEST, "with q, say tag:NAME and feed:NAME in the query itself");
+    }
+    let query = match compile(q, &state.settings().rules) {
+        Ok(query) => query,
+        Err(faults) => return refuse(uri, StatusCode::BAD_REQUEST, &faults.join("\n")),
+    };
+    let (before, limit, now) = (asked.before.map(ItemId), asked.limit(), state.now());
+    answer(state, headers, uri, move |tx, _| {
+        let found = search(tx, &query, before, limit, now)?;
+        let items: Vec<_> = found.items.iter().map(ItemJson::line).collect();
+        Ok(Some(json!({ "items": items, "before": found.before })))
+    })
+    .await
+}
+
+async fn item(State(state): State<AppState>, Path(id): Path<String>, uri: Uri, headers: HeaderMap) -> Response {
+    answer(&state, &headers, &uri, move |tx, _| {
+        let Ok(id) = id.parse() else { return Ok(None) };
+        Ok(tx.item(ItemId(id))?.map(|item| to_value(&ItemJson::whole(&item))))
+    })
+    .await
+}
+
+async fn story(State(state): State<AppState>, Path(id): Path<String>, uri: Uri, headers: HeaderMap) -> Response {
+    answer(&state, &headers, &uri, move |tx, _| {
+        let Ok(id) = id.parse() else { return Ok(None) };
+        Ok(tx.story(StoryId(id))?.map(|story| to_value(&StoryJson::whole(&story))))
+    })
+    .await
+}
+
+async fn tags(State(state): State<AppState>, uri: Uri, headers: HeaderMap) -> Response {
+    answer(&state, &headers, &uri, |tx, settings| {
+        let counts = tx.tag_counts()?;
+        Ok(Some(json!({ "tags": every_tag(settings, &counts) })))
+    })
+    .await
+}
+
+async fn tag(State(state): State<AppState>, Path(name): Path<String>, uri: Uri, headers: HeaderMap) -> Response {
+    answer(&state, &headers, &uri, move |tx, settings| {
+        let counts = tx.tag_counts()?;
+        Ok(every_tag(settings, &counts).into_iter().find(|tag| tag.name == name).map(|tag| to_value(&tag)))
+    })
+    .await
+}
+
+/// The tags of the config in its order, then those that only old items carry.
+fn every_tag<'a>(settings: &'a Settings, counts: &'a [(TagName, u64, Timestamp)]) -> Vec<TagJson<'a>> {
+    let rules = &settings.rules.tags;
+    let configured = rules.iter().map(|rule| {
+        let counted = counts.iter().find(|(name, ..)| *name == rule.name);
+        TagJson {
+            name: &rule.name.0,
+            title: &rule.title,
+            configured: true,
+            items: counted.map_or(0, |(_, items, _)| *items),
+            newest_at: counted.map(|(.., newest_at)| *newest_at),
+        }
+    });
+    let orphaned = counts.iter().filter(|(name, ..)| rules.iter().all(|rule| rule.name != *name));
+    let orphaned = orphaned.map(|(name, items, newest_at)| TagJson {
+        name: &name.0,
+        title: &name.0,
+        configured: false,
+        items: *items,
+        newest_at: Some(*newest_at),
+    });
+    configured.chain(orphaned).collect()
+}
+
+async fn feeds(State(state): State<AppState>, uri: Uri, headers: HeaderMap) -> Response {
+    let now = state.now();
+    answer(&state, &headers, &uri, move |tx, _| Ok(Some(json!({ "feeds": tx.feeds(now)? })))).await
+}
+
+async fn digests(State(state): State<AppState>, uri: Uri, headers: HeaderMap) -> Response {
+    answer(&state, &headers, &uri, |tx, settings| {
+        let public = settings.digests.iter().filter(|digest| !digest.spec.private);
+        let found = public.map(|digest| digest_json(tx, settings, digest)).collect::<Result<Vec<_>, _>>()?;
+        Ok(Some(json!({ "digests": found })))
+    })
+    .await
+}
+
+async fn digest(
+    State(state): State<AppState>,
+    Path(name): Path<String>,
+    asked: Asked,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    let Ok(Query(asked)) = asked else { return bad_query(&uri) };
+    answer(&state, &headers, &uri, move |tx, settings| {
+        let Some(digest) = public_digest(settings, &name) else { return Ok(None) };
+        let mut value = to_value(&digest_json(tx, settings, digest)?);
+        let (members, list, before) = members(tx, digest, &asked)?;
+        value[members] = list;
+        value["before"] = json!(before);
+        Ok(Some(value))
+    })
+    .await
+}
+
+/// What a digest holds, as the name of the list, the list, and where its next part begins.
+fn members(
+    tx: &ReadTx<'_>,
+    digest: &DigestSettings,
+    asked: &ListQuery,
+) -> Result<(&'static str, Value, Option<i64>), StoreError> {
+    let (name, limit) = (&digest.spec.name, asked.limit());
+    match digest.spec.kind {
+        DigestKind::Stream => {
+            let stories = tx.digest_stories(name, asked.before, limit)?;
+            let before = stories.last().filter(|_| stories.len() == limit).map(|(member, _)| member.sequence);
+            Ok(("stories", stories.iter().map(|(_, story)| to_value(&StoryJson::line(story))).collect(), before))
+        }
+        DigestKind::Periodic { .. } => {
+            let issues = tx.issues(name, asked.before.map(IssueId), limit)?;
+            let before = issues.last().filter(|_| issues.len() == limit).map(|issue| issue.id.0);
+            Ok(("issues", issues.iter().map(|issue| to_value(&IssueJson::from(issue))).collect(), before))
+        }
+    }
+}
+
+async fn issue(
+    State(state): State<AppState>,
+    Path((name, period)): Path<(String, String)>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    answer(&state, &headers, &uri, move |tx, settings| {
+        let Some(digest) = public_digest(settings, &name) else { return Ok(None) };
+        let Some(issue) = tx.issue(&digest.spec.name, &period)? else { return Ok(None) };
+        let stories = tx.issue_stories(issue.id)?;
+        let mut value = to_value(&IssueJson::from(&issue));
+        value["stories"] = stories.iter().map(|(_, story)| to_value(&StoryJson::line(story))).collect();
+        Ok(Some(value))
+    })
+    .await
+}
+
+async fn status(State(state): State<AppState>, uri: Uri, headers: HeaderMap) -> Response {
+    let (now, started_at, refused_reload) = (state.now(), state.started_at, state.health.refused_reload());
+    answer(&state, &headers, &uri, move |tx, _| {
+        let mut value = to_value(&tx.counts(now)?);
+        value["items_a_day"] = json!(tx.items_a_day(now, STATUS_DAYS)?);
+        value["started_at"] = json!(started_at);
+        value["refused_reload"] = json!(refused_reload);
+        Ok(Some(value))
+    })
+    .await
+}
+
+fn public_digest<'a>(settings: &'a Settings, name: &str) -> Option<&'a DigestSettings> {
+    configured_digest(settings, name).filter(|digest| !digest.spec.private)
+}
+
+fn digest_json<'a>(
+    tx: &ReadTx<'_>,
+    settings: &Settings,
+    digest: &'a DigestSettings,
+) -> Result<DigestJson<'a>, StoreError> {
+    let name: &DigestName = &digest.spec.name;
+    let changed_at = tx.digest_version(name)?.map(|version| version.changed_at);
+    Ok(DigestJson::new(digest, &publisher(settings), changed_at, tx.digest_size(name)?))
+}
+
+/// Reads in one snapshot and answers with what was found; `None` when there is no such thing.
+async fn answer<F>(state: &AppState, headers: &HeaderMap, uri: &Uri, read: F) -> Response
+where
+    F: FnOnce(&ReadTx<'_>, &Settings) -> Result<Option<Value>, StoreError> + Send + 'static,
+{
+    let settings: Arc<Settings> = state.settings();
+    match state.store.read(move |tx| read(tx, &settings)).await {
+        Ok(Some(value)) => Representation::new("application/json", value.to_string(), Effort::Passing).answer(headers),
+        Ok(None) => refuse(uri, StatusCode::NOT_FOUND, "there is nothing at this address"),
+        Err(error) => unavailable(uri, &error),
+    }
+}
+
+fn bad_query(uri: &Uri) -> Response {
+    refuse(
+        uri,
+        StatusCode::BAD_REQUEST,
+        "a list takes q, tag, feed (a number), before (a number) and limit (up to 200)",
+    )
+}
+
+fn to_value(value: &impl Serialize) -> Value {
+    serde_json::to_value(value).expect("our own types are JSON")
+}
