@@ -7,5 +7,5 @@ mod cron;
 mod policy;
 mod spread;
 
-pub use policy::{Asked, CEILING, Ended, Harvest, NextCheck, PolicyInput, next_check};
+pub use policy::{Asked, Ended, Harvest, NextCheck, PolicyInput, next_check};
 pub use spread::{Due, SLEEP_MAX, spread};
