@@ -17,7 +17,8 @@ const SHINGLE_WORDS: usize = 3;
 const SHINGLE_CHARACTERS: usize = 4;
 /// Shingles under which a text says too little: what aggregators write in its place (`Comments`, `Read more`) is shorter.
 const TEXT_SHINGLES_MIN: usize = 40;
-/// Shingles that are looked at: the beginning tells, and the cost is bounded.
+/// What is looked at of a text, in characters and in shingles: the beginning tells, and the cost is bounded.
+const TEXT_CHARACTERS_MAX: usize = 16_384;
 const TEXT_SHINGLES_MAX: usize = 1_200;
 /// Terms of a title that are kept.
 const TITLE_TERMS_MAX: usize = 60;
@@ -178,7 +179,8 @@ fn minima(text: &str) -> Option<[u32; TEXT_MINIMA]> {
 /// The different shingles of a text's beginning. Addresses and figures are no words here: in what an
 /// aggregator writes (`Article URL: … Points: 5 # Comments: 0`) they are all that differs.
 fn shingles(text: &str) -> Vec<u32> {
-    let folded = fold(text).to_lowercase();
+    let end = text.char_indices().nth(TEXT_CHARACTERS_MAX).map_or(text.len(), |(end, _)| end);
+    let folded = fold(&text[..end]).to_lowercase();
     let without_addresses = folded.split_whitespace().filter(|word| !word.contains("://"));
     let mut words: Vec<u64> = Vec::new();
     let mut shingles: Vec<u32> = Vec::new();
