@@ -1,1 +1,1 @@
-//! The store: one SQLite file, all SQL, one writer.
+//! The store: one `SQLite` file, all SQL, one writer.
