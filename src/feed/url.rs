@@ -24,7 +24,8 @@ pub fn canonical_url(link: &str) -> String {
     canonical.push_str(host.strip_prefix("www.").unwrap_or(host));
     // The port of the other scheme is what a twin on `http:80` or `https:443` would have.
     if let Some(port) = url.port().filter(|port| !matches!(port, 80 | 443)) {
-        canonical.push_str(&format!(":{port}"));
+        canonical.push(':');
+        canonical.push_str(&port.to_string());
     }
     canonical.push_str(url.path().trim_end_matches('/'));
     let mut separator = '?';
