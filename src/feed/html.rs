@@ -325,8 +325,8 @@ fn fits(name: &str, open: &[&str]) -> bool {
         return false;
     }
     match name {
-        "table" | "caption" | "col" | "colgroup" | "tbody" | "thead" | "tr" | "td" | "th" => false,
-        "rp" | "rt" | "rtc" | "ruby" | "pre" | "area" | "map" => false,
+        "table" | "caption" | "col" | "colgroup" | "tbody" | "thead" | "tr" | "td" | "th" | "rp" | "rt" | "rtc" | "ruby"
+        | "pre" | "area" | "map" => false,
         "li" => nearest(&["li", "ul", "ol"]) != Some("li"),
         "dd" | "dt" => !matches!(nearest(&["dd", "dt", "dl"]), Some("dd" | "dt")),
         "a" => !open.contains(&"a"),

@@ -161,7 +161,7 @@ fn github(owner: &str, repository: &str, rest: &[&str]) -> Option<String> {
         _ if is_feed_name(repository) || rest.last().is_some_and(|last| is_feed_name(last)) => return None,
         [] | ["releases", ..] => format!("{page}/releases.atom"),
         ["tags", ..] => format!("{page}/tags.atom"),
-        ["commits", branch] | ["tree", branch] => format!("{page}/commits/{branch}.atom"),
+        ["commits" | "tree", branch] => format!("{page}/commits/{branch}.atom"),
         ["commits"] => format!("{page}/commits.atom"),
         ["discussions", ..] => format!("{page}/discussions.atom"),
         _ => return None,
