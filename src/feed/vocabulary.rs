@@ -147,6 +147,7 @@ pub(super) fn field(namespace: Namespace, local: &str, is_atom: bool) -> Option<
 }
 
 /// The elements of HTML: the only names that make `<…>` in a loosely typed text a tag.
+#[expect(clippy::too_many_lines, reason = "one list of names, a line each")]
 pub(super) fn is_html_element(name: &str) -> bool {
     const ELEMENTS: [&str; 119] = [
         "a",
