@@ -5,6 +5,7 @@ mod architecture;
 mod config;
 mod fetching;
 mod publishing;
+mod reading;
 mod serving;
 mod stories;
 mod support;
