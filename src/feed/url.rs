@@ -115,7 +115,7 @@ pub fn known_site(page: &str) -> Option<Url> {
             format!("https://gitlab.com/{}/-/tags?format=atom", path.join("/"))
         }
         ("reddit.com" | "old.reddit.com" | "new.reddit.com", [kind @ ("r" | "u" | "user"), name, ..])
-            if !url.path().ends_with(".rss") =>
+            if !url.path().to_ascii_lowercase().ends_with(".rss") =>
         {
             format!("https://www.reddit.com/{kind}/{name}/.rss")
         }
