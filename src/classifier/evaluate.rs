@@ -127,17 +127,23 @@ impl Reading<'_> {
         }
     }
 
-    /// The spans that the holding of `node` rests on, unsorted; none for what holds by absence.
+    /// The spans that the holding of `node` rests on, unsorted; none for what does not hold, or holds by absence.
     pub fn evidence(&self, node: &Node, spans: &mut Vec<Span>) {
         match node {
-            Node::All(parts) => parts.iter().for_each(|part| self.evidence(part, spans)),
-            Node::Any(parts) => {
-                parts.iter().filter(|part| self.holds(part)).for_each(|part| self.evidence(part, spans));
+            Node::All(parts) => {
+                if self.holds(node) {
+                    parts.iter().for_each(|part| self.evidence(part, spans));
+                }
             }
+            Node::Any(parts) => parts.iter().for_each(|part| self.evidence(part, spans)),
             Node::Terms(terms) => self.each_hit(terms, &mut |hit| spans.push(span_of(hit))),
-            Node::Proximity { .. } => self.occurrences(node).iter().for_each(|occurrence| occurrence.spans(spans)),
-            Node::Tag(number) => spans.push(Span { field: Field::Tag, start: 0, end: 0, tag: *number }),
-            Node::Not(_) | Node::Compare(_) => {}
+            Node::Proximity { .. } if self.may_occur(node) => {
+                self.occurrences(node).iter().for_each(|occurrence| occurrence.spans(spans));
+            }
+            Node::Tag(number) if self.tags[*number as usize] => {
+                spans.push(Span { field: Field::Tag, start: 0, end: 0, tag: *number });
+            }
+            Node::Not(_) | Node::Compare(_) | Node::Proximity { .. } | Node::Tag(_) => {}
         }
     }
 

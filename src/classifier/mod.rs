@@ -3,6 +3,7 @@
 //! Owns folding, words, matching, evidence, scoring and why-not. One evaluator serves rules, digests and search: what a
 //! search shows is what a rule would tag. Pure: items and `now` come in, tags go out.
 
+mod clause;
 mod compiled_query;
 mod evaluate;
 mod examples;

@@ -113,8 +113,13 @@ impl<'a> Compiler<'a> {
 
     /// Compiles a query; `used_by` names the place of it in errors.
     pub fn query(&mut self, query: &Query, used_by: &str) -> Node {
-        self.used_by = used_by.to_string();
+        self.used_by(used_by);
         self.expr(&query.root, Fields::TEXT)
+    }
+
+    /// Names the place of the parts compiled next, for errors.
+    pub fn used_by(&mut self, used_by: &str) {
+        used_by.clone_into(&mut self.used_by);
     }
 
     pub fn tag_number(&mut self, name: &str) -> u32 {
@@ -197,7 +202,7 @@ impl<'a> Compiler<'a> {
 }
 
 /// Any of `parts`, with terms that look at the same fields as one.
-fn any_of(parts: Vec<Node>) -> Node {
+pub(super) fn any_of(parts: Vec<Node>) -> Node {
     let mut terms: BTreeMap<Fields, Vec<PatternId>> = BTreeMap::new();
     let mut others = Vec::new();
     let mut pending = parts;

@@ -49,7 +49,7 @@ impl Field {
 pub struct Evidence {
     /// The tag whose rule it is.
     pub rule: String,
-    /// The clause as written in the config: `any`, `match`, `score[0]` and its text.
+    /// `any`, `match` or `score[0]` and the smallest part of it that held: the one operand of an OR, on one line.
     pub clause: String,
     pub field: Field,
     /// First character of the span, counted in Unicode scalar values from the start of the field's published text.

@@ -4,6 +4,7 @@
 mod architecture;
 mod config;
 mod fetching;
+mod mutation;
 mod publishing;
 mod reading;
 mod serving;
