@@ -120,7 +120,13 @@ fn host(address: &str) -> &str {
 pub async fn sync_store(store: &Store, watch: &Watch, now: Timestamp) -> Result<Vec<DigestName>, StoreError> {
     let feeds: Vec<ConfiguredFeed> = watch.settings.feeds.iter().map(|feed| configured(feed, now)).collect();
     let digests = watch.configured_digests();
-    let (new, stale) = store.write(move |tx| Ok((tx.sync_feeds(&feeds)?, tx.sync_digests(&digests, now)?))).await?;
+    let private = watch.settings.digests.iter().map(|digest| &digest.spec).filter(|spec| spec.private);
+    let private: Vec<DigestName> = private.map(|spec| spec.name.clone()).collect();
+    let sync = store.write(move |tx| {
+        tx.give_private_keys(&private)?;
+        Ok((tx.sync_feeds(&feeds)?, tx.sync_digests(&digests, now)?))
+    });
+    let (new, stale) = sync.await?;
     if new > 0 {
         tracing::info!(new, "new feeds");
     }

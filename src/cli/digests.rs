@@ -1,4 +1,4 @@
-//! `veille digests`: the digests, their addresses and their state.
+//! `veille digests`: the digests, their addresses and their state; new addresses for a private one.
 
 use super::output::{print_json, print_lines, printable};
 use super::status::{ago, ahead};
@@ -6,9 +6,9 @@ use super::{Context, Workplace};
 use crate::config::DigestSettings;
 use crate::digest::Calendar;
 use crate::export::Format;
-use crate::http::{digest_document, publisher};
+use crate::http::{digest_document, digest_path, publisher};
 use crate::model::{DigestKind, PublishedFeed, Timestamp};
-use crate::store::{ReadTx, StoreError};
+use crate::store::{ReadTx, StoreError, WriteTx};
 use anyhow::bail;
 use jiff::tz::TimeZone;
 use serde::Serialize;
@@ -27,6 +27,8 @@ enum Action {
     List,
     /// Show one digest's entries
     Show { name: String },
+    /// Give a private digest new addresses: the old ones, and whoever has them, get nothing more
+    Rotate { name: String },
 }
 
 #[derive(Debug, Serialize)]
@@ -40,10 +42,11 @@ struct DigestLine {
     stories: u64,
     changed_at: Option<Timestamp>,
     next_issue_at: Option<Timestamp>,
-    page: String,
-    atom: String,
-    rss: String,
-    json: String,
+    /// `null`, like the next three, when it is private and was never in force: its key is not made yet.
+    page: Option<String>,
+    atom: Option<String>,
+    rss: Option<String>,
+    json: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -58,6 +61,7 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     match &args.action {
         None | Some(Action::List) => list(context),
         Some(Action::Show { name }) => show(name, context),
+        Some(Action::Rotate { name }) => rotate(name, context),
     }
 }
 
@@ -87,7 +91,8 @@ fn digest_line(
     now: Timestamp,
 ) -> Result<DigestLine, StoreError> {
     let name = &digest.spec.name;
-    let stem = publisher.address(&format!("digests/{}", name.0));
+    let page = digest_path(tx, &digest.spec)?.map(|path| publisher.address(&path));
+    let document = |format: Format| page.as_deref().map(|stem| format.address(stem));
     let (kind, next_issue_at) = match &digest.spec.kind {
         DigestKind::Stream => ("stream", None),
         DigestKind::Periodic { schedule, .. } => {
@@ -104,10 +109,10 @@ fn digest_line(
         stories: tx.digest_size(name)?,
         changed_at: tx.digest_version(name)?.map(|version| version.changed_at),
         next_issue_at,
-        atom: Format::Atom.address(&stem),
-        rss: Format::Rss.address(&stem),
-        json: Format::JsonFeed.address(&stem),
-        page: stem,
+        atom: document(Format::Atom),
+        rss: document(Format::Rss),
+        json: document(Format::JsonFeed),
+        page,
     })
 }
 
@@ -116,19 +121,53 @@ fn lines(digest: &DigestLine, now: Timestamp) -> String {
     let private = if digest.private { ", private" } else { "" };
     let state = format!("{} stories, changed {}{next}{private}", digest.stories, ago(digest.changed_at, now));
     printable(&format!("{:<24} {:<9} {}", digest.name, digest.kind, digest.title))
-        + &format!("\n    {state}\n    {}\n    {}\n    {}", digest.atom, digest.rss, digest.json)
+        + &format!("\n    {state}")
+        + &addresses(digest)
+}
+
+fn addresses(digest: &DigestLine) -> String {
+    match (&digest.atom, &digest.rss, &digest.json) {
+        (Some(atom), Some(rss), Some(json)) => format!("\n    {atom}\n    {rss}\n    {json}"),
+        _ => "\n    its addresses are made when `veille run` or `veille poll` puts it in force".to_owned(),
+    }
+}
+
+fn named(workplace: &Workplace, name: &str) -> anyhow::Result<DigestSettings> {
+    let digests = &workplace.settings.digests;
+    if let Some(digest) = digests.iter().find(|digest| digest.spec.name.0 == name) {
+        return Ok(digest.clone());
+    }
+    let nearest = super::output::nearest(name, digests.iter().map(|digest| digest.spec.name.0.as_str()));
+    let hint = nearest.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+    bail!("there is no digest `{name}`{hint}")
+}
+
+/// Works beside the daemon, which serves the new addresses from its next answer on.
+fn rotate(name: &str, context: &Context) -> anyhow::Result<ExitCode> {
+    let workplace = Workplace::for_reading(context)?;
+    let digest = named(&workplace, name)?;
+    if !digest.spec.private {
+        bail!("`{name}` is public, so it has no key; `private = true` in its table makes it private");
+    }
+    let publisher = publisher(&workplace.settings);
+    let time_zone = workplace.settings.service.time_zone.clone();
+    let now = Workplace::now();
+    let turn = move |tx: &WriteTx<'_>| {
+        tx.rotate_private_key(&digest.spec.name, now)?;
+        digest_line(&tx.as_read(), &digest, &publisher, &time_zone, now)
+    };
+    let line = workplace.block_on(async |store| store.write(turn).await)?;
+    if context.json {
+        print_json(&line)?;
+    } else {
+        print_lines([lines(&line, now)])?;
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn show(name: &str, context: &Context) -> anyhow::Result<ExitCode> {
     let workplace = Workplace::for_reading(context)?;
-    let Some(digest) = workplace.settings.digests.iter().find(|digest| digest.spec.name.0 == name).cloned() else {
-        let names = workplace.settings.digests.iter().map(|digest| digest.spec.name.0.as_str());
-        let nearest = super::output::nearest(name, names);
-        bail!(
-            "there is no digest `{name}`{}",
-            nearest.map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
-        );
-    };
+    let digest = named(&workplace, name)?;
     let publisher = publisher(&workplace.settings);
     let read = move |tx: &ReadTx<'_>| digest_document(tx, &digest, &publisher, None);
     let Some(document) = workplace.block_on(async |store| store.read(read).await)? else {

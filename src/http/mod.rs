@@ -14,11 +14,12 @@ mod negotiation;
 mod operations;
 mod pages;
 mod patience;
+mod private;
 mod representation;
 pub mod search;
 mod server;
 
-pub use documents::{OUTLINE_TITLE, configured_digest, digest_document, public_outline, publisher};
+pub use documents::{OUTLINE_TITLE, configured_digest, digest_document, digest_path, public_outline, publisher};
 pub use health::{Health, RefusedReload};
 pub use operations::HttpMetrics;
 pub use server::{Limits, serve};
@@ -88,6 +89,7 @@ pub fn router(state: AppState) -> Router {
     Router::new()
         .merge(pages::routes())
         .merge(digests::routes())
+        .merge(private::routes())
         .merge(api::routes())
         .route("/healthz", get(operations::healthz))
         .route("/readyz", get(operations::readyz))
@@ -133,14 +135,19 @@ async fn answer(request: Request, next: Next, uri: &Uri) -> Response {
         }
         Ok(Ok(response)) => response,
         Ok(Err(_panic)) => {
-            tracing::error!(path = uri.path(), "http: a route panicked; this is a defect of veille");
+            tracing::error!(path = path_for_logs(uri), "http: a route panicked; this is a defect of veille");
             refuse(uri, StatusCode::INTERNAL_SERVER_ERROR, "this is a defect of veille; the log has more")
         }
         Err(_elapsed) => {
-            tracing::warn!(path = uri.path(), "http: no answer within {} s", ANSWER_DEADLINE.as_secs());
+            tracing::warn!(path = path_for_logs(uri), "http: no answer within {} s", ANSWER_DEADLINE.as_secs());
             refuse(uri, StatusCode::SERVICE_UNAVAILABLE, "the answer took too long; try again later")
         }
     }
+}
+
+/// A path as it may stand in a log: a private digest's is its key.
+fn path_for_logs(uri: &Uri) -> &str {
+    if uri.path().starts_with(private::ROOT) { private::ROOT } else { uri.path() }
 }
 
 /// A small answer that says no: JSON for the API, else a page.

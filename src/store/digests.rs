@@ -248,7 +248,7 @@ impl WriteTx<'_> {
         self.raise_version(digest, now)
     }
 
-    fn raise_version(&self, digest: &DigestName, now: Timestamp) -> Result<(), StoreError> {
+    pub(super) fn raise_version(&self, digest: &DigestName, now: Timestamp) -> Result<(), StoreError> {
         let sql = "UPDATE digests SET version = version + 1, changed_at = max(changed_at, ?2) WHERE digest = ?1";
         self.connection.prepare_cached(sql)?.execute(params![digest.0, millis(now)])?;
         Ok(())

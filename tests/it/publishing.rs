@@ -189,7 +189,13 @@ fn weekly() -> PublishedFeed {
         updated_at: at("2026-11-23T07:00:05Z"),
         story_count: 3,
     };
-    let entry = digest::issue_entry(&spec, &issue, &stories(), &publisher());
+    let entry = digest::issue_entry(
+        &spec,
+        &issue,
+        &stories(),
+        "https://watch.example.org/digests/french-ai-weekly",
+        &publisher(),
+    );
     digest::document(&spec, &publisher(), addresses("french-ai-weekly"), vec![entry], issue.cut_at)
 }
 
