@@ -22,4 +22,4 @@ pub use item::{ContentHash, Enclosure, Item, ItemContent, ItemId, ItemKey, ItemK
 pub use jiff::Timestamp;
 pub use publication::{EntryLink, EntrySource, FeedAddresses, PublishedCategory, PublishedEntry, PublishedFeed};
 pub use story::{EntryId, Story, StoryId};
-pub use tag::{Evidence, Field, TagMatch, TagName, TagOrigin};
+pub use tag::{Evidence, Field, TagMatch, TagName, TagOrigin, corrected};
