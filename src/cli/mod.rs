@@ -3,16 +3,20 @@
 //! Exit 0: done. 1: the answer is no (a check failed, nothing was found). 2: the arguments, the config
 //! or the data directory must be mended first; the message says how.
 
+mod backup;
 mod check;
 mod correct;
 mod demo;
 mod diff;
+mod digests;
 mod eval;
+mod export;
 mod feeds;
 mod init;
 mod item_lines;
 mod logging;
 mod output;
+mod packaging;
 mod parse;
 mod poll;
 mod progress;
@@ -67,8 +71,13 @@ enum Command {
     Poll(poll::Args),
     Parse(parse::Args),
     Feeds(feeds::Args),
+    Digests(digests::Args),
+    Export(export::Args),
     Status(status::Args),
+    Backup(backup::Args),
     Demo(demo::Args),
+    Completions(packaging::CompletionsArgs),
+    Man(packaging::ManArgs),
     Check(check::Args),
     Tag(tag::Args),
     Eval(eval::Args),
@@ -103,8 +112,13 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Command::Poll(args) => poll::run(args, context),
         Command::Parse(args) => parse::run(args),
         Command::Feeds(args) => feeds::run(args, context),
+        Command::Digests(args) => digests::run(args, context),
+        Command::Export(args) => export::run(args, context),
         Command::Status(args) => status::run(args, context),
+        Command::Backup(args) => backup::run(args, context),
         Command::Demo(args) => demo::run(args, context),
+        Command::Completions(args) => packaging::completions(args),
+        Command::Man(args) => packaging::man(args),
         Command::Check(args) => check::run(args, context),
         Command::Tag(args) => tag::run(args, context),
         Command::Eval(args) => eval::run(args, context),

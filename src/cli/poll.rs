@@ -1,6 +1,6 @@
 //! `veille poll`: refreshes what is due, or the feeds named, once.
 
-use super::output::{print_json, print_lines, printable};
+use super::output::{nearest, print_json, print_lines, printable};
 use super::progress::Progress;
 use super::status::ahead;
 use super::{Context, Workplace};
@@ -118,12 +118,8 @@ fn asked_for(args: &Args, known: Vec<FeedRecord>, now: Timestamp) -> anyhow::Res
 }
 
 fn suggestion(name: &str, known: &[FeedRecord]) -> String {
-    let likeness = |feed: &&FeedRecord| {
-        let best = strsim::jaro_winkler(name, &feed.url).max(strsim::jaro_winkler(name, feed.name()));
-        (best * 1000.0).round().abs()
-    };
-    let nearest = known.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b))).filter(|feed| likeness(feed) > 750.0);
-    nearest.map_or_else(String::new, |feed| format!("; did you mean {}?", feed.url))
+    let names = known.iter().flat_map(|feed| [feed.url.as_str(), feed.name()]);
+    nearest(name, names).map_or_else(String::new, |near| format!("; did you mean {near}?"))
 }
 
 /// Why a feed is not asked now, in words; `None` when it is.

@@ -1,6 +1,6 @@
 //! `veille why`: the evidence for an item's tags, or what one that it lacks was missing.
 
-use super::output::{print_json, print_lines, printable};
+use super::output::{nearest, print_json, print_lines, printable};
 use super::stored_item::{find, lines, say_not_found};
 use super::{Context, Workplace};
 use crate::classifier::{Explanation, ItemText};
@@ -114,15 +114,9 @@ fn answer(
 
 /// That the config has no such tag, with the one that was probably meant.
 pub(super) fn unknown_tag(name: &str, watch: &Watch) -> anyhow::Error {
-    const LEAST_SIMILARITY: f64 = 0.75;
-    let names = watch.settings.rules.tags.iter().map(|rule| rule.name.0.as_str());
-    let nearest = names
-        .map(|known| (strsim::jaro_winkler(name, known), known))
-        .filter(|(similarity, _)| *similarity >= LEAST_SIMILARITY)
-        .max_by(|a, b| a.0.total_cmp(&b.0));
-    let help = nearest.map_or_else(
+    let help = nearest(name, watch.settings.rules.tags.iter().map(|rule| rule.name.0.as_str())).map_or_else(
         || "; `veille status` lists those in use".to_owned(),
-        |(_, known)| format!("; did you mean `{known}`?"),
+        |known| format!("; did you mean `{known}`?"),
     );
     anyhow::anyhow!("{}: the config has no such tag{help}", printable(name))
 }

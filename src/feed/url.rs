@@ -24,7 +24,8 @@ pub fn canonical_url(link: &str) -> String {
     canonical.push_str(host.strip_prefix("www.").unwrap_or(host));
     // The port of the other scheme is what a twin on `http:80` or `https:443` would have.
     if let Some(port) = url.port().filter(|port| !matches!(port, 80 | 443)) {
-        canonical.push_str(&format!(":{port}"));
+        canonical.push(':');
+        canonical.push_str(&port.to_string());
     }
     canonical.push_str(url.path().trim_end_matches('/'));
     let mut separator = '?';
@@ -160,7 +161,7 @@ fn github(owner: &str, repository: &str, rest: &[&str]) -> Option<String> {
         _ if is_feed_name(repository) || rest.last().is_some_and(|last| is_feed_name(last)) => return None,
         [] | ["releases", ..] => format!("{page}/releases.atom"),
         ["tags", ..] => format!("{page}/tags.atom"),
-        ["commits", branch] | ["tree", branch] => format!("{page}/commits/{branch}.atom"),
+        ["commits" | "tree", branch] => format!("{page}/commits/{branch}.atom"),
         ["commits"] => format!("{page}/commits.atom"),
         ["discussions", ..] => format!("{page}/discussions.atom"),
         _ => return None,

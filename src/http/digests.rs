@@ -138,7 +138,7 @@ fn rendered(
 async fn outline(State(state): State<AppState>, headers: HeaderMap) -> Response {
     let settings = state.settings();
     let publisher = publisher(&settings);
-    let bytes = opml("veille", None, &public_outline(&settings, &publisher));
+    let bytes = opml(super::OUTLINE_TITLE, None, &public_outline(&settings, &publisher));
     let representation =
         Representation::new("text/x-opml; charset=utf-8", bytes, Effort::Passing).public_for(publisher.ttl_s);
     as_feed(representation.answer(&headers))

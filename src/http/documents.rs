@@ -11,6 +11,9 @@ use crate::store::{ReadTx, StoreError};
 /// How long a reader may keep a digest, in seconds: less than the shortest wait between two refreshes of a feed.
 const DIGEST_TTL_S: u32 = 300;
 
+/// What the list of all public digests is called.
+pub const OUTLINE_TITLE: &str = "veille";
+
 /// The service as the publisher of its digests.
 #[must_use]
 pub fn publisher(settings: &Settings) -> Publisher {

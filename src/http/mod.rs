@@ -17,7 +17,7 @@ mod patience;
 mod representation;
 mod server;
 
-pub use documents::{configured_digest, digest_document, public_outline, publisher};
+pub use documents::{OUTLINE_TITLE, configured_digest, digest_document, public_outline, publisher};
 pub use health::{Health, RefusedReload};
 pub use operations::HttpMetrics;
 pub use server::{Limits, serve};

@@ -6,6 +6,7 @@ mod archive;
 mod config;
 mod fetching;
 mod publishing;
+mod reading;
 mod serving;
 mod stories;
 mod support;

@@ -200,7 +200,7 @@ impl Origin {
         self.log().into_iter().filter(|request| !request.scripted).collect()
     }
 
-    /// While down, every connection is reset.
+    /// While down, every connection is reset, and nothing is logged.
     pub fn set_down(&self, down: bool) {
         self.shared.down.store(down, Ordering::SeqCst);
     }
@@ -603,6 +603,10 @@ impl Shared {
         };
         let mut stream = BufReader::new(stream);
         while let Some(mut request) = read_request(&mut stream)? {
+            if self.down.load(Ordering::SeqCst) {
+                reset(socket);
+                return Ok(());
+            }
             request.connection = connection;
             request.at = self.started.elapsed();
             let script = self.find(&request.target);
@@ -617,7 +621,7 @@ impl Shared {
             let keep = wire.send(&answer, &request.method, |headers, complete| {
                 self.leave(index, answer.status, headers, complete);
             })?;
-            if !keep || self.stopped.load(Ordering::SeqCst) || self.down.load(Ordering::SeqCst) {
+            if !keep || self.stopped.load(Ordering::SeqCst) {
                 return Ok(());
             }
         }
