@@ -35,6 +35,13 @@ impl CompiledQuery {
         Ok(CompiledQuery { index: index.build(), fields, tag_names, clause, scratch: ScratchPool::default() })
     }
 
+    /// Tags of which an item must have one for the query to hold; `None` when it may hold without any.
+    #[must_use]
+    pub fn needed_tags(&self) -> Option<Vec<&str>> {
+        let needed = self.clause.node.needed_tags()?;
+        Some(needed.into_iter().map(|number| self.tag_names[number as usize].as_str()).collect())
+    }
+
     /// Whether the query holds for an item, seen from `now`.
     #[must_use]
     pub fn matches(&self, item: &ItemText<'_>, now: Timestamp) -> bool {

@@ -16,6 +16,7 @@ mod language;
 mod pattern;
 mod program;
 mod rule;
+mod suggest;
 mod tokens;
 
 pub use compiled_query::CompiledQuery;
@@ -23,6 +24,7 @@ pub use examples::ExampleFailure;
 pub use explain::{ClauseExplanation, Explanation, PartExplanation};
 pub use item::ItemText;
 pub use program::CompileError;
+pub use suggest::{Candidates, Suggestion};
 
 use crate::model::{TagMatch, Timestamp};
 use crate::query::RuleSet;

@@ -246,6 +246,16 @@ impl Node {
         }
     }
 
+    /// Tags of which the item must have one for the query to hold; `None` when it may hold without any.
+    pub fn needed_tags(&self) -> Option<Vec<u32>> {
+        match self {
+            Node::Tag(number) => Some(vec![*number]),
+            Node::Any(parts) => union(parts.iter().map(Node::needed_tags)),
+            Node::All(parts) => parts.iter().filter_map(Node::needed_tags).min_by_key(Vec::len),
+            Node::Not(_) | Node::Terms(_) | Node::Proximity { .. } | Node::Compare(_) => None,
+        }
+    }
+
     /// The tags that the query names.
     pub fn tags(&self, found: &mut Vec<u32>) {
         match self {
@@ -257,7 +267,7 @@ impl Node {
     }
 }
 
-/// All of several trigger sets; `None` when one of them is.
+/// All of several sets; `None` when one of them is.
 pub(super) fn union(sets: impl Iterator<Item = Option<Vec<PatternId>>>) -> Option<Vec<PatternId>> {
     let mut all = Vec::new();
     for set in sets {

@@ -5,7 +5,9 @@
 
 mod backup;
 mod check;
+mod correct;
 mod demo;
+mod diff;
 mod digests;
 mod eval;
 mod export;
@@ -17,9 +19,15 @@ mod output;
 mod packaging;
 mod parse;
 mod poll;
+mod progress;
+mod retag;
 mod run;
+mod search;
 mod status;
+mod stored_item;
+mod suggest;
 mod tag;
+mod why;
 mod workplace;
 
 use clap::{Parser, Subcommand};
@@ -74,6 +82,13 @@ enum Command {
     Tag(tag::Args),
     Eval(eval::Args),
     Init(init::Args),
+    Why(why::Args),
+    Search(search::Args),
+    #[command(alias = "tag-item")]
+    Correct(correct::Args),
+    Retag(retag::Args),
+    Diff(diff::Args),
+    Suggest(suggest::Args),
 }
 
 /// Runs the command of the process's arguments.
@@ -108,5 +123,11 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Command::Tag(args) => tag::run(args, context),
         Command::Eval(args) => eval::run(args, context),
         Command::Init(args) => init::run(args, context),
+        Command::Why(args) => why::run(args, context),
+        Command::Search(args) => search::run(args, context),
+        Command::Correct(args) => correct::run(args, context),
+        Command::Retag(args) => retag::run(args, context),
+        Command::Diff(args) => diff::run(args, context),
+        Command::Suggest(args) => suggest::run(args, context),
     }
 }

@@ -1,6 +1,7 @@
 //! `veille poll`: refreshes what is due, or the feeds named, once.
 
 use super::output::{nearest, print_json, print_lines, printable};
+use super::progress::Progress;
 use super::status::ahead;
 use super::{Context, Workplace};
 use crate::app;
@@ -9,7 +10,6 @@ use crate::refresh::{Outcome, Visit};
 use crate::scheduler::cut_due_issues;
 use anyhow::bail;
 use serde::Serialize;
-use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -77,11 +77,11 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
                 None => true,
             })
             .collect();
-        let mut progress = Progress::of(chosen.len());
+        let mut progress = Progress::of(chosen.len(), "feeds");
         let stop = CancellationToken::new();
         app::visit_once(Arc::clone(&around), &chosen, &stop, |visit| {
             report.add(visit);
-            progress.step();
+            progress.step(1);
         })
         .await?;
         cut_due_issues(store, &watch, Workplace::now()).await?;
@@ -210,29 +210,6 @@ impl Line {
             reason: None,
             next_check_at,
             next_check_reason,
-        }
-    }
-}
-
-/// A counter on a terminal; nothing in a pipe.
-struct Progress {
-    done: usize,
-    all: usize,
-    shown: bool,
-}
-
-impl Progress {
-    fn of(all: usize) -> Self {
-        Self { done: 0, all, shown: std::io::stderr().is_terminal() }
-    }
-
-    fn step(&mut self) {
-        self.done += 1;
-        if self.shown {
-            let end = if self.done == self.all { "\n" } else { "" };
-            eprint!("\r{}/{} feeds{end}", self.done, self.all);
-            // A counter that cannot be shown is no reason to stop.
-            let _ = std::io::stderr().flush();
         }
     }
 }

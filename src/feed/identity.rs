@@ -41,6 +41,12 @@ pub(super) fn identify(contents: Vec<ItemContent>) -> Vec<NewItem> {
     named.map(|((content, keys), content_hash)| NewItem { keys, content_hash, content }).collect()
 }
 
+/// The key that a link gives to an item where no other item of the document has it.
+#[must_use]
+pub fn link_key(link: &str) -> ItemKey {
+    key('l', &[&canonical_url(link)])
+}
+
 /// What of an item its identity rests on. Empty where the item has none.
 struct Facts {
     guid: String,

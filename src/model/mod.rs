@@ -24,4 +24,4 @@ pub use jiff::Timestamp;
 pub use private_key::PrivateKey;
 pub use publication::{EntryLink, EntrySource, FeedAddresses, PublishedCategory, PublishedEntry, PublishedFeed};
 pub use story::{EntryId, Story, StoryId};
-pub use tag::{Evidence, Field, TagMatch, TagName, TagOrigin};
+pub use tag::{Evidence, Field, TagMatch, TagName, TagOrigin, corrected};

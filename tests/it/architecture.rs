@@ -19,7 +19,8 @@ const DIRECTIONS: &[(&str, &[&str])] = &[
     ("export", &["model"]),
     ("refresh", &["classifier", "config", "digest", "feed", "fetch", "model", "pace", "stories", "store"]),
     ("scheduler", &["config", "digest", "model", "refresh", "store"]),
-    ("http", &["classifier", "config", "digest", "export", "model", "query", "scheduler", "store"]),
+    ("search", &["classifier", "model", "query", "store"]),
+    ("http", &["classifier", "config", "digest", "export", "model", "query", "scheduler", "search", "store"]),
     ("demo", &["config", "model"]),
     ("service", &[]),
 ];
