@@ -6,5 +6,6 @@ mod config;
 mod fetching;
 mod publishing;
 mod serving;
+mod spine;
 mod stories;
 mod support;
