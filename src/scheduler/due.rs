@@ -39,6 +39,8 @@ struct Visits {
     postponed: HashMap<FeedId, Instant>,
     /// Hosts that asked to be left alone. Kept by the monotonic clock: a wall clock that jumps ahead cuts no wait short.
     holds: HashMap<String, Instant>,
+    /// Nothing can be stored: no visit is started before then.
+    paused_until: Option<Instant>,
 }
 
 /// A feed that is not asked before then, since its host asked to be left alone.
@@ -121,6 +123,7 @@ impl Visits {
             feeds: HashMap::new(),
             postponed: HashMap::new(),
             holds: HashMap::new(),
+            paused_until: None,
         }
     }
 
@@ -192,6 +195,10 @@ impl Visits {
 
     /// Starts what may start now, and tells when something more may.
     fn start_turns(&mut self) -> Option<Instant> {
+        self.paused_until = self.paused_until.filter(|until| *until > Instant::now());
+        if self.paused_until.is_some() {
+            return self.paused_until;
+        }
         loop {
             match self.queue.next(Instant::now()) {
                 Turn::Start(feed) => {
@@ -219,6 +226,13 @@ impl Visits {
         self.queue.finished(feed, now);
         match ended {
             Ok((_, Ok(visit))) => visit.map(Ok),
+            Ok((_, Err(error))) if error.is_passing() => {
+                if self.paused_until.is_none() {
+                    tracing::error!(%error, "no visit can be stored; no feed is asked for a minute");
+                }
+                self.paused_until = Some(now + AFTER_STORE_FAILURE);
+                Some(Err(error))
+            }
             Ok((_, Err(error))) => {
                 tracing::error!(feed.id = feed.0, %error, "a visit could not be stored; it is made again in a minute");
                 self.postponed.insert(feed, now + AFTER_STORE_FAILURE);

@@ -3,7 +3,9 @@
 
 mod architecture;
 mod config;
+mod durability;
 mod fetching;
+mod polling;
 mod publishing;
 mod serving;
 mod spine;

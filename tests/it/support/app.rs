@@ -121,6 +121,27 @@ impl App {
         self.database().query_row(sql, [], |row| row.get(0)).unwrap_or_else(|error| panic!("{sql}: {error}"))
     }
 
+    /// Lets time pass for the store alone: everything it has noted lies so much further back.
+    pub fn let_pass(&self, seconds: i64) {
+        let shifted = |columns: &[&str]| {
+            let set: Vec<String> = columns.iter().map(|name| format!("{name} = {name} - {seconds}000")).collect();
+            set.join(", ")
+        };
+        let feeds = shifted(&[
+            "next_check_at",
+            "last_refresh_at",
+            "last_success_at",
+            "last_new_item_at",
+            "fresh_until_at",
+            "retry_after_at",
+            "failing_since_at",
+            "redirect_since_at",
+        ]);
+        let items = shifted(&["first_seen_at", "changed_at", "ordered_at"]);
+        let hosts = shifted(&["held_until_at"]);
+        self.change(&format!("UPDATE feeds SET {feeds}; UPDATE items SET {items}; UPDATE hosts SET {hosts};"));
+    }
+
     /// Changes the database while no daemon runs.
     pub fn change(&self, sql: &str) {
         Connection::open(self.data_dir.join("veille.db")).expect("veille.db").execute_batch(sql).expect(sql);
@@ -192,14 +213,8 @@ impl Daemon {
     }
 
     /// The same; an `Err` holds the log of one that ended instead.
-    pub fn try_start(mut command: Command) -> Result<Self, Vec<String>> {
-        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the binary starts");
-        let log = Arc::new(Log::default());
-        let stderr = BufReader::new(child.stderr.take().expect("piped"));
-        let reading = Arc::clone(&log);
-        thread::spawn(move || reading.follow(stderr));
-        let address = "0.0.0.0:0".parse().expect("an address");
-        let mut daemon = Self { child, address, log };
+    pub fn try_start(command: Command) -> Result<Self, Vec<String>> {
+        let mut daemon = Self::spawn(command);
         match daemon.log.wait(|line| line.contains("veille is watching") || line == END) {
             Some(line) if line != END => {
                 let (_, rest) = line.split_once("address=").expect("the line names the address");
@@ -208,6 +223,16 @@ impl Daemon {
             }
             _ => Err(daemon.log()),
         }
+    }
+
+    /// Starts a command and waits for nothing; its address is not known.
+    pub fn spawn(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the binary starts");
+        let log = Arc::new(Log::default());
+        let stderr = BufReader::new(child.stderr.take().expect("piped"));
+        let reading = Arc::clone(&log);
+        thread::spawn(move || reading.follow(stderr));
+        Self { child, address: SocketAddr::from(([0, 0, 0, 0], 0)), log }
     }
 
     pub fn address(&self) -> SocketAddr {
