@@ -3,7 +3,7 @@
 //! The kill harness starts the daemon over feeds that forget, ends it at seeded moments, and reads store and
 //! digest after each round. `VEILLE_KILLS=2000` makes the long form of it, `VEILLE_SEED=N` replays one.
 
-use crate::support::app::{App, Daemon, PATIENCE, feed_tables, wait_until};
+use crate::support::app::{App, Daemon, PATIENCE, faketime_library, feed_tables, wait_until};
 use crate::support::origin::{Fault, Feed, Origin, fault, status};
 use rusqlite::Connection;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -335,15 +335,12 @@ fn d04_the_harness_sees_every_promise_that_is_broken() {
 fn d06_a_full_disk_stops_nothing_but_storing() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let Some(disk) = Disk::mount(directory.path(), "4m") else { return };
-    if Command::new("faketime").arg("--version").output().is_err() {
-        println!("skipped: faketime is not installed");
-        return;
-    }
+    let Some(faketime) = faketime_library() else { return };
     let mut fleet = Fleet::new(4);
     fleet.app = fleet.app.with_data_at(directory.path());
     fleet.app.write("veille.toml", &fleet.config().replace("200ms", "5s").replace("400ms", "5s"));
-    let mut command = Command::new("faketime");
-    command.args(["-f", "+0 x20", env!("CARGO_BIN_EXE_veille"), "run", "--config"]).arg(fleet.app.config());
+    let mut command = fleet.app.command(&["run"]);
+    command.env("LD_PRELOAD", faketime).env("FAKETIME", "+0 x20");
     let mut daemon = Daemon::start(command);
     publish_long(&fleet);
     wait_until(PATIENCE, || (fleet.stored() == fleet.published()).then_some(())).expect("there is room for these");

@@ -3,10 +3,13 @@
 
 mod architecture;
 mod config;
+mod corpus;
+mod demo;
 mod durability;
 mod fetching;
 mod polling;
 mod publishing;
+mod readers;
 mod serving;
 mod spine;
 mod stories;

@@ -1,12 +1,11 @@
 //! Polite polling as origins see it: the numbered checks that only the whole program can show, its schedule, its
 //! memory across restarts and its commands. What a single request looks like is shown in `fetching.rs`.
 
-use crate::support::app::{ALL, App, Daemon, FAST, PATIENCE, feed_tables, wait_until};
+use crate::support::app::{ALL, App, CLOCK_RATE, Daemon, FAST, PATIENCE, faketime_library, feed_tables, wait_until};
 use crate::support::origin::{Answer, Fault, Origin, fault, not_modified, ok, redirect, rss, status, tempting_rss};
-use crate::support::politeness::{Kind, Manners, assert_polite, report};
+use crate::support::politeness::{Manners, assert_polite};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
-use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -230,15 +229,15 @@ fn p23_a_poll_holds_back_the_feeds_that_wait_behind_a_429() {
 fn p24_each_failure_is_one_request_the_pause_doubles_and_the_first_success_ends_it() {
     let bad = [status(500), status(502), status(504), fault(Fault::Reset), fault(Fault::Raw(b"?".to_vec()))];
     let answers = bad.iter().cycle().take(10).cloned().chain([ok(rss(1)).etag("\"a\"")]);
-    let fetch = "interval = \"10m\"\nallow_private_addresses = true\n";
+    let fetch = "interval = \"20m\"\nallow_private_addresses = true\n";
     let (origin, app) = one_feed(fetch, answers);
     let waits: Vec<i64> = (0..10).map(|_| wait_s(&app.poll(&["--force"]))).collect();
     assert_eq!(origin.log().len(), 10);
     for (n, wait) in (1..).zip(&waits) {
-        let wanted = (600 << n).min(DAY);
+        let wanted = (1200 << n).min(DAY);
         assert!((wanted * 8 / 10 - 60..=wanted * 12 / 10).contains(wait), "failure {n}: {wait} s in {waits:?}");
     }
-    assert!(wait_s(&app.poll(&["--force"])) <= 660, "well again");
+    assert!(wait_s(&app.poll(&["--force"])) <= 1200, "well again");
 }
 
 #[test]
@@ -453,8 +452,8 @@ fn p38_one_address_is_one_request_however_often_and_however_it_is_written() {
 #[test]
 fn p45_a_feed_that_left_the_config_is_not_asked_again_and_its_items_stay() {
     let origin = Origin::start();
-    for path in ["/stays.xml", "/leaves.xml"] {
-        origin.feed(path).add(2);
+    for (path, heading) in [("/stays.xml", "Harbour"), ("/leaves.xml", "Meridian")] {
+        origin.feed(path).set_heading(heading).add(2);
     }
     let (stays, leaves) = (origin.url("/stays.xml"), origin.url("/leaves.xml"));
     let fetch = "interval = \"200ms\"\nmin_interval = \"200ms\"\nallow_private_addresses = true\n";
@@ -471,18 +470,6 @@ fn p45_a_feed_that_left_the_config_is_not_asked_again_and_its_items_stay() {
     assert_eq!(origin.requests("/leaves.xml").len(), asked);
     assert_eq!(app.ask::<i64>("SELECT count(*) FROM items"), 4);
     assert_eq!(daemon.json("/digests/all.json")["items"].as_array().map(Vec::len), Some(4));
-}
-
-/// The library that fakes clocks; `None` where it is not installed, which is said.
-fn faketime_library() -> Option<PathBuf> {
-    let directories =
-        ["/usr/lib/x86_64-linux-gnu/faketime", "/usr/lib/aarch64-linux-gnu/faketime", "/usr/lib/faketime"];
-    let found =
-        directories.iter().map(|directory| Path::new(directory).join("libfaketimeMT.so.1")).find(|path| path.exists());
-    if found.is_none() {
-        println!("skipped: faketime is not installed");
-    }
-    found
 }
 
 #[test]
@@ -515,8 +502,9 @@ fn p36_a_clock_that_jumps_brings_no_storm_no_early_visit_and_no_endless_sleep() 
     rounds(2);
     app.write("clock", "-10d");
     rounds(3);
-    let horizon: i64 = app.ask("SELECT max(next_check_at) FROM feeds WHERE failure_count = 0");
-    assert!(horizon < (Timestamp::now() - SignedDuration::from_hours(9 * 24)).as_millisecond());
+    let horizon = (Timestamp::now() - SignedDuration::from_hours(9 * 24)).as_millisecond();
+    let latest = || app.ask::<i64>("SELECT max(next_check_at) FROM feeds WHERE failure_count = 0");
+    wait_until(PATIENCE, || (latest() < horizon).then_some(())).expect("no feed sleeps by the clock that was");
     assert!(!daemon.has_ended());
     let log = daemon.kill();
     assert!(!log.iter().any(|line| line.contains("panic")), "{log:#?}");
@@ -527,7 +515,7 @@ fn p36_a_clock_that_jumps_brings_no_storm_no_early_visit_and_no_endless_sleep() 
 }
 
 const SOAK: &str = "polling::p43_a_soak_on_a_fast_clock_has_a_clean_report";
-const SOAK_SPEED: &str = "x400";
+const SOAK_RATE: u32 = 400;
 
 /// Feeds of every kind for hours, with restarts. Runs itself again on a fast clock, which origin and daemon share.
 /// `VEILLE_SOAK_HOURS=24` makes the long form of it.
@@ -540,10 +528,11 @@ fn p43_a_soak_on_a_fast_clock_has_a_clean_report() {
         return;
     }
     let again = Command::new("faketime")
-        .args(["-f", &format!("+0 {SOAK_SPEED}")])
+        .args(["-f", &format!("+0 x{SOAK_RATE}")])
         .arg(std::env::current_exe().expect("a test runs from a file"))
         .args([SOAK, "--exact", "--nocapture"])
         .env("VEILLE_SOAKING", "1")
+        .env(CLOCK_RATE, SOAK_RATE.to_string())
         .output()
         .expect("faketime runs");
     let said = [again.stdout, again.stderr].concat();
@@ -563,7 +552,6 @@ fn soak() {
         ("/cookie", vec![ok(rss(2)).etag("\"c\"").header("Set-Cookie", "a=b").conditional()]),
         ("/renewed", vec![ok(rss(2)).etag("\"1\""), not_modified().etag("\"2\""), not_modified().etag("\"3\"")]),
         ("/fresh", vec![ok(rss(2)).etag("\"f\"").max_age(7200).conditional()]),
-        ("/moved", vec![redirect(301, "/strong?moved")]),
         ("/gone", vec![status(410)]),
         ("/flaky", vec![ok(rss(2)).etag("\"x\"").conditional(), status(500), ok(rss(2)).etag("\"x\"").conditional()]),
     ];
@@ -573,6 +561,9 @@ fn soak() {
         origin.script(path, answers);
         urls.extend((0..4).map(|n| origin.url(&format!("{path}?n={n}"))));
     }
+    origin.serve("/moved", |request| redirect(301, request.target.replace("/moved", "/target")));
+    origin.script("/target", [ok(rss(2)).etag("\"t\"").conditional()]);
+    urls.extend((0..4).map(|n| origin.url(&format!("/moved?n={n}"))));
     let mut hosts = Vec::new();
     for code in [429, 503] {
         let host = Origin::start();
@@ -583,9 +574,10 @@ fn soak() {
         hosts.push(host);
     }
     let urls: Vec<&str> = urls.iter().map(String::as_str).collect();
-    // Generous timeouts: on this clock they pass 400 times as fast.
+    // A generous timeout, since on this clock it passes 400 times as fast; one visit a host at a time, since a visit that
+    // starts within the milliseconds that an answer takes to arrive would look seconds late.
     let fetch =
-        "interval = \"20m\"\nmin_interval = \"15m\"\nper_host = 2\ntimeout = \"1h\"\nallow_private_addresses = true\n";
+        "interval = \"20m\"\nmin_interval = \"15m\"\nper_host = 1\ntimeout = \"1h\"\nallow_private_addresses = true\n";
     let app = App::new(fetch, &(feed_tables(&urls) + ALL));
     let started = Timestamp::now();
     for quarter in 1..=4 {
@@ -604,9 +596,7 @@ fn soak() {
         // A request that died with the daemon that made it is the restart's, not the pace's.
         log.retain(|request| request.answered.is_some());
         requests += log.len();
-        let faults: Vec<_> =
-            report(&log, &manners).into_iter().filter(|fault| fault.kind != Kind::TooManyInFlight).collect();
-        assert!(faults.is_empty(), "{} faults in {} requests: {faults:#?}", faults.len(), log.len());
+        assert_polite(&log, &manners);
     }
     assert!(requests > 44 * 2, "{requests} requests are no soak");
     println!("clean report: {requests} requests in {hours} hours");

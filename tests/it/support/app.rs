@@ -23,6 +23,9 @@ use std::time::{Duration, Instant};
 /// For what should come at once, on a machine that is busy with other tests.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
+/// In the environment of tests that run on a fast clock: how fast it is.
+pub const CLOCK_RATE: &str = "VEILLE_CLOCK_RATE";
+
 /// As fast as a test wants to poll its own origin.
 pub const FAST: &str = "interval = \"2s\"\nmin_interval = \"2s\"\nallow_private_addresses = true\n";
 
@@ -326,10 +329,26 @@ impl Log {
         let lines = self.lines.lock().expect("no thread panics with the log");
         let (lines, _) = self
             .grown
-            .wait_timeout_while(lines, PATIENCE, |lines| find(lines).is_none())
+            .wait_timeout_while(lines, PATIENCE * clock_rate(), |lines| find(lines).is_none())
             .expect("no thread panics with the log");
         find(&lines)
     }
+}
+
+/// The library that fakes clocks; `None` where it is not installed, which is said.
+pub fn faketime_library() -> Option<PathBuf> {
+    let directories =
+        ["/usr/lib/x86_64-linux-gnu/faketime", "/usr/lib/aarch64-linux-gnu/faketime", "/usr/lib/faketime"];
+    let mut libraries = directories.iter().map(|directory| Path::new(directory).join("libfaketimeMT.so.1"));
+    let found = libraries.find(|path| path.exists());
+    if found.is_none() {
+        println!("skipped: faketime is not installed");
+    }
+    found
+}
+
+fn clock_rate() -> u32 {
+    std::env::var(CLOCK_RATE).ok().and_then(|rate| rate.parse().ok()).unwrap_or(1)
 }
 
 /// Asks `condition` again and again until it gives something or `deadline` has passed.
