@@ -52,9 +52,13 @@ fn real_documents_are_stored_as_counted_and_a_second_poll_adds_none() {
         .filter(|(url, count)| stored.get(*url) != Some(count))
         .map(|(url, count)| format!("{url}: {:?} stored, {count} listed", stored.get(url)))
         .collect();
+    // Those that list an item twice: it is one item.
     println!("{} of {} documents are not stored as counted: {off:#?}", off.len(), expected.len());
     assert!(off.len() * 20 <= expected.len(), "{off:#?}");
-    assert_polite(&origin.log(), &Manners { in_flight_max: 8, ..Manners::default() });
+    // What could not be read has left no validators, and is asked for as if for the first time.
+    let mut log = origin.log();
+    log.retain(|request| !failed.iter().any(|failure| failure.contains(&origin.url(&request.target))));
+    assert_polite(&log, &Manners { in_flight_max: 8, ..Manners::default() });
 }
 
 fn failures(polled: &serde_json::Value) -> Vec<String> {
