@@ -91,9 +91,7 @@ impl Daemon {
     /// After a start or a long sleep: no storm of all that has become due meanwhile.
     async fn spread_overdue(&self, now: Timestamp) -> anyhow::Result<()> {
         let next_checks = self.store.read(|tx| tx.next_checks()).await?;
-        let too_far = now.checked_add(pace::SLEEP_MAX).unwrap_or(Timestamp::MAX);
-        let is_off = |at: Option<Timestamp>| at.is_none_or(|at| at <= now || at > too_far);
-        let overdue: Vec<_> = next_checks.into_iter().filter(|(_, _, at, _)| is_off(*at)).collect();
+        let overdue: Vec<_> = next_checks.into_iter().filter(|(_, _, at, _)| at.is_none_or(|at| at <= now)).collect();
         let due: Vec<Due<'_>> = overdue
             .iter()
             .map(|(_, address, at, is_new)| Due { host: host(address), due_at: at.filter(|_| !is_new) })

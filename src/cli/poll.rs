@@ -5,7 +5,7 @@ use super::progress::Progress;
 use super::status::ahead;
 use super::{Context, Workplace};
 use crate::app;
-use crate::model::{FeedRecord, FeedState, Timestamp};
+use crate::model::{FeedRecord, FeedState, Timestamp, WAIT_CEILING};
 use crate::refresh::{Outcome, Visit};
 use crate::scheduler::cut_due_issues;
 use anyhow::bail;
@@ -65,11 +65,10 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     workplace.block_on(async |store| {
         app::sync_store(store, &watch, now).await?;
         let known = store.read(|tx| tx.configured_feeds()).await?;
-        let held = store.read(move |tx| tx.held_hosts(now)).await?;
         let asked = asked_for(args, known, now)?;
         let chosen: Vec<FeedRecord> = asked
             .into_iter()
-            .filter(|feed| match decline(feed, &held, args, now) {
+            .filter(|feed| match decline(feed, args, now) {
                 Some(reason) => {
                     report.decline(feed, reason);
                     false
@@ -79,11 +78,19 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
             .collect();
         let mut progress = Progress::of(chosen.len(), "feeds");
         let stop = CancellationToken::new();
-        app::visit_once(Arc::clone(&around), &chosen, &stop, |visit| {
+        let held = app::visit_once(Arc::clone(&around), &chosen, &stop, |visit| {
             report.add(visit);
             progress.step(1);
         })
         .await?;
+        for (feed, until) in held {
+            if let Some(feed) = chosen.iter().find(|known| known.id == feed) {
+                report.decline(
+                    &FeedRecord { next_check_at: feed.next_check_at.max(Some(until)), ..feed.clone() },
+                    left_alone(until, now),
+                );
+            }
+        }
         cut_due_issues(store, &watch, Workplace::now()).await?;
         Ok::<_, anyhow::Error>(())
     })?;
@@ -123,28 +130,30 @@ fn suggestion(name: &str, known: &[FeedRecord]) -> String {
 }
 
 /// Why a feed is not asked now, in words; `None` when it is.
-fn decline(feed: &FeedRecord, held: &[(String, Timestamp)], args: &Args, now: Timestamp) -> Option<String> {
-    let host = app::host_of(feed.address());
-    let host_held = held.iter().find(|(name, until)| *name == host && *until > now).map(|(_, until)| *until);
-    if let Some(until) = feed.retry_after_at.filter(|at| *at > now).max(host_held) {
-        return Some(format!(
-            "the server asked to be left alone for {}; --force does not lift that",
-            ahead(Some(until), now)
-        ));
+fn decline(feed: &FeedRecord, args: &Args, now: Timestamp) -> Option<String> {
+    // What lies further ahead than a server may ask for was noted by a clock that has since been set back.
+    let running = |at: &Timestamp| *at > now && at.duration_since(now) <= WAIT_CEILING;
+    if let Some(until) = feed.retry_after_at.filter(running) {
+        return Some(left_alone(until, now));
     }
     if args.force || args.feeds.is_empty() {
         return None;
     }
     match feed.state {
         FeedState::Gone => return Some("gone for good (410); --force asks again".to_owned()),
+        FeedState::Duplicate => return Some(format!("{}; --force asks all the same", feed.next_check_reason)),
         FeedState::Disabled => return Some("`enabled = false` in the config; --force asks all the same".to_owned()),
         _ => {}
     }
-    if let Some(until) = feed.fresh_until_at.filter(|at| *at > now) {
+    if let Some(until) = feed.fresh_until_at.filter(running) {
         return Some(format!("the server says that what we have is fresh until {until}; --force asks all the same"));
     }
     let last = feed.last_refresh_at.filter(|at| now.duration_since(*at) < PAUSE)?;
     Some(format!("refreshed less than 5 minutes ago, at {last}; --force asks all the same"))
+}
+
+fn left_alone(until: Timestamp, now: Timestamp) -> String {
+    format!("the server asked to be left alone for {}; --force does not lift that", ahead(Some(until), now))
 }
 
 impl Report {

@@ -4,10 +4,16 @@
 mod architecture;
 mod archive;
 mod config;
+mod corpus;
+mod demo;
+mod durability;
 mod fetching;
 mod mutation;
+mod polling;
 mod publishing;
+mod readers;
 mod reading;
 mod serving;
+mod spine;
 mod stories;
 mod support;
