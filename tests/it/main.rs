@@ -17,3 +17,4 @@ mod serving;
 mod spine;
 mod stories;
 mod support;
+mod upstream;
