@@ -4,7 +4,7 @@ mod reload;
 mod source;
 mod upkeep;
 
-pub use crate::scheduler::due::{host_of, visit_once};
+pub use crate::scheduler::due::visit_once;
 pub use reload::sync_store;
 pub use source::ConfigSource;
 
@@ -18,6 +18,7 @@ use anyhow::Context as _;
 use prometheus_client::registry::Registry;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, watch};
@@ -151,7 +152,7 @@ impl Daemon {
     }
 }
 
-/// Until SIGTERM or SIGINT; a second one ends the process at once.
+/// Until SIGTERM or SIGINT; a second one ends the process at once, unless it is the first one's echo.
 async fn wait_for_stop(stop: &CancellationToken) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -159,8 +160,11 @@ async fn wait_for_stop(stop: &CancellationToken) -> anyhow::Result<()> {
     let _file_size_limit = signal(SignalKind::from_raw(SIGXFSZ))?;
     either(&mut terminate, &mut interrupt).await;
     stop.cancel();
+    let stopped_at = Instant::now();
     tokio::spawn(async move {
-        either(&mut terminate, &mut interrupt).await;
+        while stopped_at.elapsed() < ECHO {
+            either(&mut terminate, &mut interrupt).await;
+        }
         tracing::warn!("told to stop twice: ending at once");
         std::process::exit(1);
     });
@@ -174,5 +178,7 @@ async fn either(one: &mut Signal, other: &mut Signal) {
     }
 }
 
+/// `timeout` and some supervisors signal a process and then its group: two signals within so long are one wish.
+const ECHO: Duration = Duration::from_secs(1);
 /// The same number on every architecture that Linux's generic signal table covers.
 const SIGXFSZ: i32 = 25;

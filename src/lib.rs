@@ -19,6 +19,7 @@ pub mod pace;
 pub mod query;
 pub mod refresh;
 pub mod scheduler;
+pub mod search;
 pub mod service;
 pub mod store;
 pub mod stories;

@@ -91,9 +91,7 @@ impl Daemon {
     /// After a start or a long sleep: no storm of all that has become due meanwhile.
     async fn spread_overdue(&self, now: Timestamp) -> anyhow::Result<()> {
         let next_checks = self.store.read(|tx| tx.next_checks()).await?;
-        let too_far = now.checked_add(pace::SLEEP_MAX).unwrap_or(Timestamp::MAX);
-        let is_off = |at: Option<Timestamp>| at.is_none_or(|at| at <= now || at > too_far);
-        let overdue: Vec<_> = next_checks.into_iter().filter(|(_, _, at, _)| is_off(*at)).collect();
+        let overdue: Vec<_> = next_checks.into_iter().filter(|(_, _, at, _)| at.is_none_or(|at| at <= now)).collect();
         let due: Vec<Due<'_>> = overdue
             .iter()
             .map(|(_, address, at, is_new)| Due { host: host(address), due_at: at.filter(|_| !is_new) })
@@ -120,7 +118,13 @@ fn host(address: &str) -> &str {
 pub async fn sync_store(store: &Store, watch: &Watch, now: Timestamp) -> Result<Vec<DigestName>, StoreError> {
     let feeds: Vec<ConfiguredFeed> = watch.settings.feeds.iter().map(|feed| configured(feed, now)).collect();
     let digests = watch.configured_digests();
-    let (new, stale) = store.write(move |tx| Ok((tx.sync_feeds(&feeds)?, tx.sync_digests(&digests, now)?))).await?;
+    let private = watch.settings.digests.iter().map(|digest| &digest.spec).filter(|spec| spec.private);
+    let private: Vec<DigestName> = private.map(|spec| spec.name.clone()).collect();
+    let sync = store.write(move |tx| {
+        tx.give_private_keys(&private)?;
+        Ok((tx.sync_feeds(&feeds)?, tx.sync_digests(&digests, now)?))
+    });
+    let (new, stale) = sync.await?;
     if new > 0 {
         tracing::info!(new, "new feeds");
     }

@@ -1,11 +1,11 @@
 //! A single query, compiled: what digests and search ask, by the evaluator of the rules.
 
 use super::ScratchPool;
+use super::clause::{self, Clause};
 use super::evaluate::Scratch;
 use super::index::Index;
 use super::item::ItemText;
 use super::program::{CompileError, Compiler, Fields};
-use super::rule::{Clause, clause_evidence};
 use crate::model::{Evidence, TagName, Timestamp};
 use crate::query::Query;
 use std::collections::BTreeMap;
@@ -27,13 +27,19 @@ impl CompiledQuery {
     /// Lists that dangle or go in circles.
     pub fn compile(query: &Query, lists: &BTreeMap<String, Vec<Query>>) -> Result<CompiledQuery, Vec<CompileError>> {
         let mut compiler = Compiler::new(lists);
-        let node = compiler.query(query, "the query");
+        let clause = Clause::compile(query, "query", "the query", &mut compiler);
         let Compiler { index, tag_names, fields, errors, .. } = compiler;
         if !errors.is_empty() {
             return Err(errors);
         }
-        let clause = Clause { node, label: format!("query: {}", query.text()) };
         Ok(CompiledQuery { index: index.build(), fields, tag_names, clause, scratch: ScratchPool::default() })
+    }
+
+    /// Tags of which an item must have one for the query to hold; `None` when it may hold without any.
+    #[must_use]
+    pub fn needed_tags(&self) -> Option<Vec<&str>> {
+        let needed = self.clause.node.needed_tags()?;
+        Some(needed.into_iter().map(|number| self.tag_names[number as usize].as_str()).collect())
     }
 
     /// Whether the query holds for an item, seen from `now`.
@@ -53,9 +59,8 @@ impl CompiledQuery {
             if !reading.holds(&self.clause.node) {
                 return None;
             }
-            let mut evidence = Vec::new();
-            clause_evidence(&TagName("query".to_string()), &self.clause, &reading, &self.tag_names, &mut evidence);
-            Some(evidence)
+            let name = TagName("query".to_string());
+            Some(clause::evidence(&name, std::iter::once(&self.clause), &reading, &self.tag_names))
         })
     }
 }

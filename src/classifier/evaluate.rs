@@ -1,5 +1,6 @@
 //! Does a compiled query hold for an item, and where? The one evaluator of rules, digests and search.
 
+use super::fold::to_u32;
 use super::hits::{Hit, Hits};
 use super::index::Index;
 use super::item::ItemText;
@@ -126,17 +127,23 @@ impl Reading<'_> {
         }
     }
 
-    /// The spans that the holding of `node` rests on, unsorted; none for what holds by absence.
+    /// The spans that the holding of `node` rests on, unsorted; none for what does not hold, or holds by absence.
     pub fn evidence(&self, node: &Node, spans: &mut Vec<Span>) {
         match node {
-            Node::All(parts) => parts.iter().for_each(|part| self.evidence(part, spans)),
-            Node::Any(parts) => {
-                parts.iter().filter(|part| self.holds(part)).for_each(|part| self.evidence(part, spans))
+            Node::All(parts) => {
+                if self.holds(node) {
+                    parts.iter().for_each(|part| self.evidence(part, spans));
+                }
             }
+            Node::Any(parts) => parts.iter().for_each(|part| self.evidence(part, spans)),
             Node::Terms(terms) => self.each_hit(terms, &mut |hit| spans.push(span_of(hit))),
-            Node::Proximity { .. } => self.occurrences(node).iter().for_each(|occurrence| occurrence.spans(spans)),
-            Node::Tag(number) => spans.push(Span { field: Field::Tag, start: 0, end: 0, tag: *number }),
-            Node::Not(_) | Node::Compare(_) => {}
+            Node::Proximity { .. } if self.may_occur(node) => {
+                self.occurrences(node).iter().for_each(|occurrence| occurrence.spans(spans));
+            }
+            Node::Tag(number) if self.tags[*number as usize] => {
+                spans.push(Span { field: Field::Tag, start: 0, end: 0, tag: *number });
+            }
+            Node::Not(_) | Node::Compare(_) | Node::Proximity { .. } | Node::Tag(_) => {}
         }
     }
 
@@ -256,7 +263,7 @@ impl Reading<'_> {
         let reach = match operator.distance {
             // A word is at least half a word in NEAR's count.
             Some(words) => u32::from(words) * 2,
-            None => self.fields[a.field as usize].tokens.len() as u32,
+            None => to_u32(self.fields[a.field as usize].tokens.len()),
         };
         let from = a.start.saturating_sub(reach.saturating_add(longest));
         let to = a.end.saturating_add(reach);

@@ -2,10 +2,11 @@
 //! failed one came. The parts are judged by the evaluator that tags.
 
 use super::Classifier;
+use super::clause::{self, Clause};
 use super::evaluate::{Occurrence, Reading, Scratch};
 use super::item::ItemText;
 use super::program::{Compiler, Fields, Node};
-use super::rule::{Clause, Rule, clause_evidence};
+use super::rule::Rule;
 use crate::model::{Evidence, TagName, Timestamp};
 use crate::query::{Expr, ExprKind, Proximity, ProximityKind, Query, RuleSet, Term};
 use serde::Serialize;
@@ -24,7 +25,7 @@ pub struct Explanation {
     pub clauses: Vec<ClauseExplanation>,
 }
 
-/// One clause of a rule: `any: …`, `match: …`, `score[0]: …`, `except: …`.
+/// One clause of a rule: `any: …`, `match: …`, `score[0]: …`, `except: …`; its evidence names the alternatives that held.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ClauseExplanation {
     pub clause: String,
@@ -157,7 +158,7 @@ fn plan_clauses<'a>(
 
 fn plan_part(expr: &Expr, fields: Fields, compiler: &mut Compiler<'_>) -> PlannedPart {
     let node = compiler.expr(expr, fields);
-    let query = expr.to_string();
+    let query = clause::shortened(expr.to_string());
     let mut plan = |expr: &Expr| plan_part(expr, fields, compiler);
     let (kind, parts) = match &expr.kind {
         ExprKind::And(parts) | ExprKind::Or(parts) => (PartKind::Other, parts.iter().map(plan).collect()),
@@ -196,11 +197,9 @@ fn plan_looser(term: &Term, fields: Fields, compiler: &mut Compiler<'_>) -> Vec<
 impl PlannedClause<'_> {
     fn explain(&self, tag: &TagName, reading: &Reading<'_>, tag_names: &[String]) -> ClauseExplanation {
         let part = self.part.explain(reading);
-        let mut evidence = Vec::new();
-        if part.holds {
-            clause_evidence(tag, self.clause, reading, tag_names, &mut evidence);
-        }
-        ClauseExplanation { clause: self.clause.label.clone(), weight: self.weight, holds: part.holds, evidence, part }
+        let evidence = clause::evidence(tag, std::iter::once(self.clause), reading, tag_names);
+        let clause = self.clause.label.to_string();
+        ClauseExplanation { clause, weight: self.weight, holds: part.holds, evidence, part }
     }
 }
 

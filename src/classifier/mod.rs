@@ -3,6 +3,7 @@
 //! Owns folding, words, matching, evidence, scoring and why-not. One evaluator serves rules, digests and search: what a
 //! search shows is what a rule would tag. Pure: items and `now` come in, tags go out.
 
+mod clause;
 mod compiled_query;
 mod evaluate;
 mod examples;
@@ -15,6 +16,7 @@ mod language;
 mod pattern;
 mod program;
 mod rule;
+mod suggest;
 mod tokens;
 
 pub use compiled_query::CompiledQuery;
@@ -22,6 +24,7 @@ pub use examples::ExampleFailure;
 pub use explain::{ClauseExplanation, Explanation, PartExplanation};
 pub use item::ItemText;
 pub use program::CompileError;
+pub use suggest::{Candidates, Suggestion};
 
 use crate::model::{TagMatch, Timestamp};
 use crate::query::RuleSet;

@@ -113,8 +113,13 @@ impl<'a> Compiler<'a> {
 
     /// Compiles a query; `used_by` names the place of it in errors.
     pub fn query(&mut self, query: &Query, used_by: &str) -> Node {
-        self.used_by = used_by.to_string();
+        self.used_by(used_by);
         self.expr(&query.root, Fields::TEXT)
+    }
+
+    /// Names the place of the parts compiled next, for errors.
+    pub fn used_by(&mut self, used_by: &str) {
+        used_by.clone_into(&mut self.used_by);
     }
 
     pub fn tag_number(&mut self, name: &str) -> u32 {
@@ -197,7 +202,7 @@ impl<'a> Compiler<'a> {
 }
 
 /// Any of `parts`, with terms that look at the same fields as one.
-fn any_of(parts: Vec<Node>) -> Node {
+pub(super) fn any_of(parts: Vec<Node>) -> Node {
     let mut terms: BTreeMap<Fields, Vec<PatternId>> = BTreeMap::new();
     let mut others = Vec::new();
     let mut pending = parts;
@@ -241,6 +246,16 @@ impl Node {
         }
     }
 
+    /// Tags of which the item must have one for the query to hold; `None` when it may hold without any.
+    pub fn needed_tags(&self) -> Option<Vec<u32>> {
+        match self {
+            Node::Tag(number) => Some(vec![*number]),
+            Node::Any(parts) => union(parts.iter().map(Node::needed_tags)),
+            Node::All(parts) => parts.iter().filter_map(Node::needed_tags).min_by_key(Vec::len),
+            Node::Not(_) | Node::Terms(_) | Node::Proximity { .. } | Node::Compare(_) => None,
+        }
+    }
+
     /// The tags that the query names.
     pub fn tags(&self, found: &mut Vec<u32>) {
         match self {
@@ -252,7 +267,7 @@ impl Node {
     }
 }
 
-/// All of several trigger sets; `None` when one of them is.
+/// All of several sets; `None` when one of them is.
 pub(super) fn union(sets: impl Iterator<Item = Option<Vec<PatternId>>>) -> Option<Vec<PatternId>> {
     let mut all = Vec::new();
     for set in sets {

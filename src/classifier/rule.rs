@@ -1,24 +1,14 @@
 //! One tag's rule, compiled: its clauses, when it needs a look, and the hash that dates its evidence.
 
-use super::evaluate::{Reading, Span};
+use super::clause::{self, Clause};
+use super::evaluate::Reading;
 use super::index::PatternId;
-use super::program::{CompileError, Compiler, Node, union};
-use crate::model::{Evidence, Field, TagMatch, TagName, TagOrigin};
+use super::program::{CompileError, Compiler, union};
+use crate::model::{TagMatch, TagName, TagOrigin};
 use crate::query::{Query, ReferenceKind, RuleSet, TagRule};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-
-/// Most spans of evidence that one clause gives: a word repeated a thousand times proves nothing more.
-const MAX_SPANS_PER_CLAUSE: usize = 16;
-
-/// A query of a rule, with what evidence calls it.
-#[derive(Debug)]
-pub(super) struct Clause {
-    pub node: Node,
-    /// `match: mistral NEAR/3 ai`
-    pub label: String,
-}
 
 #[derive(Debug)]
 pub(super) struct Rule {
@@ -36,10 +26,7 @@ pub(super) struct Rule {
 impl Rule {
     pub fn compile(rule: &TagRule, rules: &RuleSet, compiler: &mut Compiler<'_>) -> Rule {
         let used_by = format!("tag `{}`", rule.name.0);
-        let mut clause = |query: &Query, part: &str| Clause {
-            node: compiler.query(query, &used_by),
-            label: format!("{part}: {}", query.text()),
-        };
+        let mut clause = |query: &Query, part: &str| Clause::compile(query, part, &used_by, compiler);
         let any = rule.any.iter().map(|query| clause(query, "any")).collect();
         let matches = rule.matches.as_ref().map(|query| clause(query, "match"));
         let except = rule.except.as_ref().map(|query| clause(query, "except"));
@@ -100,41 +87,10 @@ impl Rule {
         let weight = self.weight(reading);
         let by_weight = self.reached(weight);
         let weighted = self.score.iter().filter(|(_, weight)| by_weight && *weight > 0.0).map(|(clause, _)| clause);
-        let mut evidence = Vec::new();
-        for clause in self.any.iter().chain(&self.matches).chain(weighted).filter(|clause| reading.holds(&clause.node))
-        {
-            clause_evidence(&self.name, clause, reading, tag_names, &mut evidence);
-        }
+        let clauses = self.any.iter().chain(&self.matches).chain(weighted);
+        let evidence = clause::evidence(&self.name, clauses, reading, tag_names);
         let score = if by_weight { weight } else { 1.0 };
         TagMatch { tag: self.name.clone(), score, rule_hash: self.hash.clone(), origin: TagOrigin::Rule, evidence }
-    }
-}
-
-/// Adds the evidence of one clause, in the order of the text.
-pub(super) fn clause_evidence(
-    rule: &TagName,
-    clause: &Clause,
-    reading: &Reading<'_>,
-    tag_names: &[String],
-    evidence: &mut Vec<Evidence>,
-) {
-    let mut spans: Vec<Span> = Vec::new();
-    reading.evidence(&clause.node, &mut spans);
-    spans.sort_unstable();
-    spans.dedup();
-    for span in spans.into_iter().take(MAX_SPANS_PER_CLAUSE) {
-        let source = if span.field == Field::Tag { &tag_names[span.tag as usize] } else { reading.source(span.field) };
-        let span = if span.field == Field::Tag { Span { end: source.len(), ..span } } else { span };
-        let text = &source[span.start..span.end];
-        let start = source[..span.start].chars().count();
-        evidence.push(Evidence {
-            rule: rule.0.clone(),
-            clause: clause.label.clone(),
-            field: span.field,
-            start,
-            end: start + text.chars().count(),
-            text: text.to_string(),
-        });
     }
 }
 

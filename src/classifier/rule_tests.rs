@@ -81,7 +81,7 @@ fn evidence_names_rule_clause_field_and_place() {
     };
     assert_eq!(spans(1), [("any: @companies", Field::Title, 1, 8, "LightOn")]);
     let score = [
-        ("score[0]: relocat* OR 搬迁", Field::Summary, 3, 12, "relocates"),
+        ("score[0]: relocat*", Field::Summary, 3, 12, "relocates"),
         ("score[1]: office* NEAR/6 open*", Field::Summary, 14, 19, "opens"),
         ("score[1]: office* NEAR/6 open*", Field::Summary, 20, 27, "offices"),
     ];
@@ -94,6 +94,85 @@ fn evidence_names_rule_clause_field_and_place() {
     ];
     assert_eq!(spans(0), west);
     assert!(given[0].evidence.iter().all(|evidence| evidence.rule == "west"));
+}
+
+/// Clause, field and text of each span by which `rule` holds for a title.
+#[track_caller]
+fn check_evidence(rule: TagRule, title: &str, expected: &[(&str, &str)]) {
+    let classifier = Classifier::compile(&rules(vec![rule], &[("ai", &["=AI", "LLM*"])])).unwrap();
+    let given = classifier.classify(&ItemText::from_title(title), now());
+    let found: Vec<_> = given[0].evidence.iter().map(|span| (span.clause.as_str(), span.text.as_str())).collect();
+    assert_eq!(found, expected, "{title}");
+}
+
+fn matching(text: &str) -> TagRule {
+    TagRule { matches: Some(query(text)), ..rule("t") }
+}
+
+#[test]
+fn a_clause_is_the_smallest_part_that_held() {
+    let any = TagRule { any: vec![term("Mistral AI"), term("@ai"), term("Dust")], ..rule("t") };
+    check_evidence(any, "AI: Mistral-AI", &[("any: Mistral AI", "Mistral-AI"), ("any: @ai", "AI"), ("any: @ai", "AI")]);
+
+    let of_two = matching("(office OR \"head office\") OR\n   @ai  NEAR/6\tlaw* OR absent OR AI AND absent");
+    let spans = [("match: office", "office"), ("match: @ai NEAR/6 law*", "AI"), ("match: @ai NEAR/6 law*", "laws")];
+    check_evidence(of_two, "office for AI laws", &spans);
+
+    check_evidence(
+        matching("title:(paris OR a b)"),
+        "Paris, b, a",
+        &[("match: title:paris", "Paris"), ("match: title:(a AND b)", "b"), ("match: title:(a AND b)", "a")],
+    );
+    check_evidence(
+        matching("(paris OR lyon) office"),
+        "an office in Paris",
+        &[("match: (paris OR lyon) office", "office"), ("match: (paris OR lyon) office", "Paris")],
+    );
+    check_evidence(
+        matching("paris\n  office"),
+        "Paris office",
+        &[("match: paris office", "Paris"), ("match: paris office", "office")],
+    );
+    let score = vec![ScoreClause { query: query("absent OR paris OR lyon"), weight: 1.0 }];
+    check_evidence(TagRule { score, threshold: 1.0, ..rule("t") }, "Lyon", &[("score[0]: lyon", "Lyon")]);
+}
+
+#[test]
+fn a_long_clause_is_cut() {
+    let words = "élection ".repeat(40);
+    let long = TagRule { matches: Some(query(&words)), ..rule("long") };
+    let all = rules(vec![long], &[]);
+    let classifier = Classifier::compile(&all).unwrap();
+    let item = ItemText::from_title("élection");
+    let clause = classifier.classify(&item, now())[0].evidence[0].clause.clone();
+    assert!(clause.starts_with("match: élection élection") && clause.ends_with('…'), "{clause}");
+    assert_eq!(clause.chars().count(), 120, "{clause}");
+    let explanation = classifier.explain(&all, &item, "long", now()).unwrap();
+    assert_eq!(explanation.clauses[0].clause, clause);
+    assert!(explanation.clauses[0].part.query.chars().count() <= 120);
+}
+
+#[test]
+fn evidence_is_bounded_and_shared_by_the_clauses() {
+    let terms: Vec<Query> = ["aa", "bb", "cc", "dd", "ee"].map(term).into();
+    let many = TagRule { any: terms, ..rule("many") };
+    let classifier = Classifier::compile(&rules(vec![many], &[])).unwrap();
+    let count = |title: &str, summary: &str, clause: &str| {
+        let item = ItemText { title, summary, ..ItemText::default() };
+        let evidence = classifier.classify(&item, now()).remove(0).evidence;
+        (evidence.iter().filter(|span| span.clause == clause).count(), evidence.len())
+    };
+    assert_eq!(count(&"aa ".repeat(100), "", "any: aa"), (8, 8));
+    assert_eq!(count(&"aa ".repeat(100), &"aa ".repeat(5), "any: aa"), (13, 13));
+    assert_eq!(count(&"aa bb cc dd ee ".repeat(100), "aa", "any: ee"), (4, 21));
+}
+
+#[test]
+fn the_same_span_is_no_evidence_twice() {
+    let twice =
+        TagRule { any: vec![term("paris"), term("paris")], matches: Some(query("paris OR PARIS")), ..rule("t") };
+    let spans = [("any: paris", "Paris"), ("match: paris", "Paris"), ("match: PARIS", "Paris")];
+    check_evidence(twice, "Paris", &spans);
 }
 
 #[test]

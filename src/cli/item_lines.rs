@@ -14,7 +14,7 @@ use std::path::Path;
 const BATCH_LINES: usize = 1_024;
 
 /// An item as given; only the id must be there.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub(super) struct ItemLine {
     pub id: Value,
     title: Option<String>,
@@ -54,34 +54,54 @@ impl ItemLine {
         }
     }
 
+    /// The item without markup.
+    pub fn plain(&self) -> PlainItem<'_> {
+        let text = |text: &Option<String>| to_text_mapped(text.as_deref().unwrap_or_default());
+        PlainItem { line: self, summary: text(&self.summary), content: text(&self.content) }
+    }
+
     /// The tags that the rules give it, with evidence in the fields as given.
     pub fn tagged(&self, classifier: &Classifier, now: Timestamp) -> Vec<TagMatch> {
-        let text = |text: &Option<String>| to_text_mapped(text.as_deref().unwrap_or_default());
-        let (summary, content) = (text(&self.summary), text(&self.content));
-        let feed = self.feed.as_deref().unwrap_or_default();
-        let item = ItemText {
-            title: self.title.as_deref().unwrap_or_default(),
-            summary: &summary.text,
-            content: &content.text,
-            authors: self.author.as_slice(),
-            categories: self.categories.as_deref().unwrap_or_default(),
-            url: self.url.as_deref().unwrap_or_default(),
-            feed_title: feed,
-            feed_url: feed,
-            groups: self.groups.as_deref().unwrap_or_default(),
-            language: self.lang.as_deref().filter(|language| !language.is_empty()),
-            published_at: self.published_at,
-            tags: &[],
-        };
-        let mut matches = classifier.classify(&item, now);
+        let plain = self.plain();
+        let PlainItem { summary, content, .. } = &plain;
+        let mut matches = classifier.classify(&plain.text(), now);
         for evidence in matches.iter_mut().flat_map(|matched| &mut matched.evidence) {
             match evidence.field {
-                Field::Summary => give_back(evidence, &summary, self.summary.as_deref()),
-                Field::Content => give_back(evidence, &content, self.content.as_deref()),
+                Field::Summary => give_back(evidence, summary, self.summary.as_deref()),
+                Field::Content => give_back(evidence, content, self.content.as_deref()),
                 _ => {}
             }
         }
         matches
+    }
+}
+
+/// An item without markup.
+pub(super) struct PlainItem<'a> {
+    line: &'a ItemLine,
+    summary: MappedText,
+    content: MappedText,
+}
+
+impl PlainItem<'_> {
+    /// As rules see it.
+    pub fn text(&self) -> ItemText<'_> {
+        let line = self.line;
+        let feed = line.feed.as_deref().unwrap_or_default();
+        ItemText {
+            title: line.title.as_deref().unwrap_or_default(),
+            summary: &self.summary.text,
+            content: &self.content.text,
+            authors: line.author.as_slice(),
+            categories: line.categories.as_deref().unwrap_or_default(),
+            url: line.url.as_deref().unwrap_or_default(),
+            feed_title: feed,
+            feed_url: feed,
+            groups: line.groups.as_deref().unwrap_or_default(),
+            language: line.lang.as_deref().filter(|language| !language.is_empty()),
+            published_at: line.published_at,
+            tags: &[],
+        }
     }
 }
 

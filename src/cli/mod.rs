@@ -3,19 +3,31 @@
 //! Exit 0: done. 1: the answer is no (a check failed, nothing was found). 2: the arguments, the config
 //! or the data directory must be mended first; the message says how.
 
+mod backup;
 mod check;
+mod correct;
 mod demo;
+mod diff;
+mod digests;
 mod eval;
+mod export;
 mod feeds;
 mod init;
 mod item_lines;
 mod logging;
 mod output;
+mod packaging;
 mod parse;
 mod poll;
+mod progress;
+mod retag;
 mod run;
+mod search;
 mod status;
+mod stored_item;
+mod suggest;
 mod tag;
+mod why;
 mod workplace;
 
 use clap::{Parser, Subcommand};
@@ -39,7 +51,7 @@ pub struct Context {
     /// The config's entry point [default: ./config/veille.toml, then /etc/veille/veille.toml]
     #[arg(long, global = true, env = "VEILLE_CONFIG", value_name = "PATH")]
     pub config: Option<PathBuf>,
-    /// Where the database lives [default: as configured, else $`STATE_DIRECTORY`, else the XDG state directory]
+    /// Where the database lives [default: as configured, else the state directory of systemd or XDG]
     #[arg(long, global = true, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
     /// Print data as JSON
@@ -59,12 +71,24 @@ enum Command {
     Poll(poll::Args),
     Parse(parse::Args),
     Feeds(feeds::Args),
+    Digests(digests::Args),
+    Export(export::Args),
     Status(status::Args),
+    Backup(backup::Args),
     Demo(demo::Args),
+    Completions(packaging::CompletionsArgs),
+    Man(packaging::ManArgs),
     Check(check::Args),
     Tag(tag::Args),
     Eval(eval::Args),
     Init(init::Args),
+    Why(why::Args),
+    Search(search::Args),
+    #[command(alias = "tag-item")]
+    Correct(correct::Args),
+    Retag(retag::Args),
+    Diff(diff::Args),
+    Suggest(suggest::Args),
 }
 
 /// Runs the command of the process's arguments.
@@ -88,11 +112,22 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Command::Poll(args) => poll::run(args, context),
         Command::Parse(args) => parse::run(args),
         Command::Feeds(args) => feeds::run(args, context),
+        Command::Digests(args) => digests::run(args, context),
+        Command::Export(args) => export::run(args, context),
         Command::Status(args) => status::run(args, context),
+        Command::Backup(args) => backup::run(args, context),
         Command::Demo(args) => demo::run(args, context),
+        Command::Completions(args) => packaging::completions(args),
+        Command::Man(args) => packaging::man(args),
         Command::Check(args) => check::run(args, context),
         Command::Tag(args) => tag::run(args, context),
         Command::Eval(args) => eval::run(args, context),
         Command::Init(args) => init::run(args, context),
+        Command::Why(args) => why::run(args, context),
+        Command::Search(args) => search::run(args, context),
+        Command::Correct(args) => correct::run(args, context),
+        Command::Retag(args) => retag::run(args, context),
+        Command::Diff(args) => diff::run(args, context),
+        Command::Suggest(args) => suggest::run(args, context),
     }
 }

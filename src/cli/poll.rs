@@ -1,15 +1,15 @@
 //! `veille poll`: refreshes what is due, or the feeds named, once.
 
-use super::output::{print_json, print_lines, printable};
+use super::output::{nearest, print_json, print_lines, printable};
+use super::progress::Progress;
 use super::status::ahead;
 use super::{Context, Workplace};
 use crate::app;
-use crate::model::{FeedRecord, FeedState, Timestamp};
+use crate::model::{FeedRecord, FeedState, Timestamp, WAIT_CEILING};
 use crate::refresh::{Outcome, Visit};
 use crate::scheduler::cut_due_issues;
 use anyhow::bail;
 use serde::Serialize;
-use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -65,11 +65,10 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     workplace.block_on(async |store| {
         app::sync_store(store, &watch, now).await?;
         let known = store.read(|tx| tx.configured_feeds()).await?;
-        let held = store.read(move |tx| tx.held_hosts(now)).await?;
         let asked = asked_for(args, known, now)?;
         let chosen: Vec<FeedRecord> = asked
             .into_iter()
-            .filter(|feed| match decline(feed, &held, args, now) {
+            .filter(|feed| match decline(feed, args, now) {
                 Some(reason) => {
                     report.decline(feed, reason);
                     false
@@ -77,20 +76,28 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
                 None => true,
             })
             .collect();
-        let mut progress = Progress::of(chosen.len());
+        let mut progress = Progress::of(chosen.len(), "feeds");
         let stop = CancellationToken::new();
-        app::visit_once(Arc::clone(&around), &chosen, &stop, |visit| {
+        let held = app::visit_once(Arc::clone(&around), &chosen, &stop, |visit| {
             report.add(visit);
-            progress.step();
+            progress.step(1);
         })
         .await?;
+        for (feed, until) in held {
+            if let Some(feed) = chosen.iter().find(|known| known.id == feed) {
+                report.decline(
+                    &FeedRecord { next_check_at: feed.next_check_at.max(Some(until)), ..feed.clone() },
+                    left_alone(until, now),
+                );
+            }
+        }
         cut_due_issues(store, &watch, Workplace::now()).await?;
         Ok::<_, anyhow::Error>(())
     })?;
     if context.json {
-        print_json(&report)?
+        print_json(&report)?;
     } else {
-        print_lines(report.lines(now))?
+        print_lines(report.lines(now))?;
     }
     // A feed that fails is an event of the watch; that nothing which was asked for could be done is a no.
     let did_nothing = report.refreshed + report.not_modified == 0 && report.failed + report.declined > 0;
@@ -118,37 +125,35 @@ fn asked_for(args: &Args, known: Vec<FeedRecord>, now: Timestamp) -> anyhow::Res
 }
 
 fn suggestion(name: &str, known: &[FeedRecord]) -> String {
-    let likeness = |feed: &&FeedRecord| {
-        let best = strsim::jaro_winkler(name, &feed.url).max(strsim::jaro_winkler(name, feed.name()));
-        (best * 1000.0).round().abs()
-    };
-    let nearest = known.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b))).filter(|feed| likeness(feed) > 750.0);
-    nearest.map_or_else(String::new, |feed| format!("; did you mean {}?", feed.url))
+    let names = known.iter().flat_map(|feed| [feed.url.as_str(), feed.name()]);
+    nearest(name, names).map_or_else(String::new, |near| format!("; did you mean {near}?"))
 }
 
 /// Why a feed is not asked now, in words; `None` when it is.
-fn decline(feed: &FeedRecord, held: &[(String, Timestamp)], args: &Args, now: Timestamp) -> Option<String> {
-    let host = app::host_of(feed.address());
-    let host_held = held.iter().find(|(name, until)| *name == host && *until > now).map(|(_, until)| *until);
-    if let Some(until) = feed.retry_after_at.filter(|at| *at > now).max(host_held) {
-        return Some(format!(
-            "the server asked to be left alone for {}; --force does not lift that",
-            ahead(Some(until), now)
-        ));
+fn decline(feed: &FeedRecord, args: &Args, now: Timestamp) -> Option<String> {
+    // What lies further ahead than a server may ask for was noted by a clock that has since been set back.
+    let running = |at: &Timestamp| *at > now && at.duration_since(now) <= WAIT_CEILING;
+    if let Some(until) = feed.retry_after_at.filter(running) {
+        return Some(left_alone(until, now));
     }
     if args.force || args.feeds.is_empty() {
         return None;
     }
     match feed.state {
         FeedState::Gone => return Some("gone for good (410); --force asks again".to_owned()),
+        FeedState::Duplicate => return Some(format!("{}; --force asks all the same", feed.next_check_reason)),
         FeedState::Disabled => return Some("`enabled = false` in the config; --force asks all the same".to_owned()),
         _ => {}
     }
-    if let Some(until) = feed.fresh_until_at.filter(|at| *at > now) {
+    if let Some(until) = feed.fresh_until_at.filter(running) {
         return Some(format!("the server says that what we have is fresh until {until}; --force asks all the same"));
     }
     let last = feed.last_refresh_at.filter(|at| now.duration_since(*at) < PAUSE)?;
     Some(format!("refreshed less than 5 minutes ago, at {last}; --force asks all the same"))
+}
+
+fn left_alone(until: Timestamp, now: Timestamp) -> String {
+    format!("the server asked to be left alone for {}; --force does not lift that", ahead(Some(until), now))
 }
 
 impl Report {
@@ -214,29 +219,6 @@ impl Line {
             reason: None,
             next_check_at,
             next_check_reason,
-        }
-    }
-}
-
-/// A counter on a terminal; nothing in a pipe.
-struct Progress {
-    done: usize,
-    all: usize,
-    shown: bool,
-}
-
-impl Progress {
-    fn of(all: usize) -> Self {
-        Self { done: 0, all, shown: std::io::stderr().is_terminal() }
-    }
-
-    fn step(&mut self) {
-        self.done += 1;
-        if self.shown {
-            let end = if self.done == self.all { "\n" } else { "" };
-            eprint!("\r{}/{} feeds{end}", self.done, self.all);
-            // A counter that cannot be shown is no reason to stop.
-            let _ = std::io::stderr().flush();
         }
     }
 }

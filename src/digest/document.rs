@@ -25,7 +25,8 @@ pub fn document(
         updated_at: changed_at,
         ttl_s: publisher.ttl_s,
         addresses,
-        hubs: publisher.hubs.clone(),
+        // A hub would be told the address, and with it the secret.
+        hubs: if spec.private { Vec::new() } else { publisher.hubs.clone() },
         icon_url: None,
         entries,
     }

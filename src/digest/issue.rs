@@ -14,12 +14,13 @@ const OTHER: &str = "Other";
 /// Titles that stand in an issue's summary.
 const TITLES_IN_SUMMARY: usize = 3;
 
-/// An issue as an entry of its digest, dated by the end of its period.
+/// An issue as an entry of its digest, dated by the end of its period. `digest_url` is the digest's page.
 #[must_use]
 pub fn issue_entry(
     spec: &DigestSpec,
     issue: &Issue,
     stories: &[(Membership, Story)],
+    digest_url: &str,
     publisher: &Publisher,
 ) -> PublishedEntry {
     let group_by = match spec.kind {
@@ -31,7 +32,7 @@ pub fn issue_entry(
     PublishedEntry {
         id: issue.entry_id.clone(),
         title: format!("{}: {}", spec.title, period_label(issue, publisher)),
-        url: Some(publisher.address(&format!("digests/{}/{}", spec.name.0, issue.period))),
+        url: Some(format!("{digest_url}/{}", issue.period)),
         published_at: issue.ends_at,
         updated_at: if was_changed { issue.updated_at.max(issue.ends_at) } else { issue.ends_at },
         authors: Vec::new(),

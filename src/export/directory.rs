@@ -92,8 +92,8 @@ fn checked_paths(files: &[ExportedFile]) -> Result<BTreeSet<String>, DirectoryEr
         paths.insert(file.path.clone());
     }
     for (lower, path) in &folded {
-        let parents = lower.match_indices('/').map(|(end, _)| &lower[..end]);
-        if let Some(file) = parents.filter_map(|parent| folded.get(parent)).next() {
+        let mut parents = lower.match_indices('/').map(|(end, _)| &lower[..end]);
+        if let Some(file) = parents.find_map(|parent| folded.get(parent)) {
             return Err(DirectoryError::SharedPath((*file).to_owned(), (*path).to_owned()));
         }
     }
@@ -180,7 +180,7 @@ fn read_manifest(directory: &Path) -> Result<BTreeSet<String>, DirectoryError> {
 }
 
 fn write_manifest(directory: &Path, paths: &BTreeSet<String>) -> Result<(), DirectoryError> {
-    let text: String = paths.iter().map(|path| format!("{path}\n")).collect();
+    let text: String = paths.iter().flat_map(|path| [path.as_str(), "\n"]).collect();
     replace(directory, MANIFEST, text.as_bytes()).map(|_| ())
 }
 

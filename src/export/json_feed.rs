@@ -11,7 +11,7 @@ pub(super) fn render(feed: &PublishedFeed) -> Vec<u8> {
         version: "https://jsonfeed.org/version/1.1",
         title: Text(&feed.title),
         home_page_url: &feed.addresses.page_url,
-        feed_url: format.address(&feed.addresses.stem),
+        self_url: format.address(&feed.addresses.stem),
         description: Text(&feed.description),
         next_url: feed.addresses.older_stem.as_ref().map(|stem| format.address(stem)),
         icon: feed.icon_url.as_deref(),
@@ -73,7 +73,8 @@ struct Feed<'a> {
     version: &'static str,
     title: Text<'a>,
     home_page_url: &'a str,
-    feed_url: String,
+    #[serde(rename = "feed_url")]
+    self_url: String,
     description: Text<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     next_url: Option<String>,

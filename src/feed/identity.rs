@@ -41,6 +41,12 @@ pub(super) fn identify(contents: Vec<ItemContent>) -> Vec<NewItem> {
     named.map(|((content, keys), content_hash)| NewItem { keys, content_hash, content }).collect()
 }
 
+/// The key that a link gives to an item where no other item of the document has it.
+#[must_use]
+pub fn link_key(link: &str) -> ItemKey {
+    key('l', &[&canonical_url(link)])
+}
+
 /// What of an item its identity rests on. Empty where the item has none.
 struct Facts {
     guid: String,
@@ -70,8 +76,9 @@ fn key(rung: char, parts: &[&str]) -> ItemKey {
         hasher.update(part.as_bytes());
         hasher.update([0]);
     }
-    let hex: String = hasher.finalize()[..16].iter().map(|byte| format!("{byte:02x}")).collect();
-    ItemKey(format!("{rung}-{hex}"))
+    let digest = hasher.finalize();
+    let (half, _) = digest.split_first_chunk::<16>().expect("a sha-256 has 32 bytes");
+    ItemKey(format!("{rung}-{:032x}", u128::from_be_bytes(*half)))
 }
 
 /// Hash of what a reader sees of an item: title, link, authors, categories, texts, enclosures.

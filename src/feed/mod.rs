@@ -25,6 +25,7 @@ mod vocabulary;
 
 pub use discover::{Candidate, discover};
 pub use html::MAX_HTML_BYTES;
+pub use identity::link_key;
 pub use text::{MappedText, one_line, to_text, to_text_mapped};
 pub use url::{canonical_url, known_site};
 

@@ -4,10 +4,10 @@ use super::documents::{configured_digest, publisher};
 use super::json::{DigestJson, IssueJson, ItemJson, StoryJson, TagJson};
 use super::operations::unavailable;
 use super::representation::{Effort, Representation};
-use super::search::{compile, search};
-use super::{AppState, refuse};
+use super::{AppState, MAX_SEARCH_TERMS, refuse, until_search_deadline};
 use crate::config::{DigestSettings, Settings};
 use crate::model::{DigestKind, DigestName, FeedId, IssueId, ItemId, StoryId, TagName, Timestamp};
+use crate::search::{compile, search};
 use crate::store::{ItemFilter, ReadTx, StoreError};
 use axum::Router;
 use axum::extract::rejection::QueryRejection;
@@ -80,13 +80,16 @@ async fn found(state: &AppState, q: &str, asked: &ListQuery, headers: &HeaderMap
     if asked.tag.is_some() || asked.feed.is_some() {
         return refuse(uri, StatusCode::BAD_REQUEST, "with q, say tag:NAME and feed:NAME in the query itself");
     }
-    let query = match compile(q, &state.settings().rules) {
+    let query = match compile(q, &state.settings().rules, MAX_SEARCH_TERMS) {
         Ok(query) => query,
-        Err(faults) => return refuse(uri, StatusCode::BAD_REQUEST, &faults.join("\n")),
+        Err(faults) => {
+            let lines: Vec<_> = faults.iter().map(|fault| fault.line(q)).collect();
+            return refuse(uri, StatusCode::BAD_REQUEST, &lines.join("\n"));
+        }
     };
     let (before, limit, now) = (asked.before.map(ItemId), asked.limit(), state.now());
     answer(state, headers, uri, move |tx, _| {
-        let found = search(tx, &query, before, limit, now)?;
+        let found = search(tx, &query, before, limit, now, until_search_deadline())?;
         let items: Vec<_> = found.items.iter().map(ItemJson::line).collect();
         Ok(Some(json!({ "items": items, "before": found.before })))
     })

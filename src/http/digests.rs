@@ -1,6 +1,6 @@
 //! The addresses of digests as feeds: rendered once a version, kept in every coding, answered from memory.
 
-use super::documents::{configured_digest, digest_document, public_outline, publisher};
+use super::documents::{Place, digest_document, public_outline, publisher};
 use super::operations::unavailable;
 use super::representation::{Effort, Representation};
 use super::{AppState, pages, refuse};
@@ -25,6 +25,9 @@ const VERSION_TRUSTED_FOR: Duration = Duration::from_millis(100);
 /// A reader shows a document of ours as it likes; opened in a browser it can do nothing.
 const FEED_POLICY: &str = "default-src 'none'; sandbox";
 
+/// Said of a digest that is not there and of one that is private alike.
+const NO_SUCH_DIGEST: &str = "there is no digest of this name; see /digests";
+
 pub(super) fn routes() -> Router<AppState> {
     Router::new().route("/digests/{file}", get(show)).route("/digests.opml", get(outline))
 }
@@ -45,8 +48,8 @@ struct CachedDocument {
 }
 
 #[derive(Debug, Deserialize)]
-struct PageQuery {
-    before: Option<i64>,
+pub(super) struct PageQuery {
+    pub(super) before: Option<i64>,
 }
 
 /// `/digests/NAME.atom`, `.rss`, `.json`; without an extension the digest's page.
@@ -60,17 +63,37 @@ async fn show(
     let Ok(Query(PageQuery { before })) = query else {
         return refuse(&uri, StatusCode::BAD_REQUEST, "before is the number of an entry");
     };
-    let named = file.rsplit_once('.').and_then(|(name, extension)| Some((name, Format::from_extension(extension)?)));
+    let (name, format) = split_extension(&file);
+    let mut response = answer(&state, Place::public(name), format, before, &uri, &headers).await;
+    if format.is_some() {
+        // Readable by scripts of any site: public digests hold nothing that a visitor could not read.
+        response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    }
+    response
+}
+
+/// `weekly.atom` as `weekly` in Atom; what has no extension of ours is a page.
+pub(super) fn split_extension(file: &str) -> (&str, Option<Format>) {
+    let split = file.rsplit_once('.').and_then(|(name, extension)| Some((name, Format::from_extension(extension)?)));
+    split.map_or((file, None), |(name, format)| (name, Some(format)))
+}
+
+/// A digest's document in a format, or its page.
+pub(super) async fn answer(
+    state: &AppState,
+    place: Place,
+    format: Option<Format>,
+    before: Option<i64>,
+    uri: &Uri,
+    headers: &HeaderMap,
+) -> Response {
+    let Some(format) = format else { return pages::show_digest(state.clone(), place, before, uri, headers).await };
     let settings = state.settings();
-    let digest = match named {
-        Some((name, format)) => configured_digest(&settings, name).map(|digest| (digest.clone(), format)),
-        None => return pages::show_digest(state, file, before, &uri, &headers).await,
-    };
-    let Some((digest, format)) = digest.filter(|(digest, _)| !digest.spec.private) else {
-        return refuse(&uri, StatusCode::NOT_FOUND, "there is no digest of this name; see /digests");
+    let Some(digest) = place.digest(&settings).cloned() else {
+        return refuse(uri, StatusCode::NOT_FOUND, NO_SUCH_DIGEST);
     };
     let found = match before {
-        None => newest(&state, settings, digest, format).await,
+        None => newest(state, settings, digest, format).await,
         Some(_) => state
             .store
             .read(move |tx| rendered(tx, &settings, &digest, format, before, Effort::Passing))
@@ -78,9 +101,9 @@ async fn show(
             .map(|found| found.map(Arc::new)),
     };
     match found {
-        Ok(Some(representation)) => as_feed(representation.answer(&headers)),
-        Ok(None) => refuse(&uri, StatusCode::NOT_FOUND, "there is no digest of this name yet; see /digests"),
-        Err(error) => unavailable(&uri, &error),
+        Ok(Some(representation)) => as_feed(representation.answer(headers)),
+        Ok(None) => refuse(uri, StatusCode::NOT_FOUND, NO_SUCH_DIGEST),
+        Err(error) => unavailable(uri, &error),
     }
 }
 
@@ -138,10 +161,12 @@ fn rendered(
 async fn outline(State(state): State<AppState>, headers: HeaderMap) -> Response {
     let settings = state.settings();
     let publisher = publisher(&settings);
-    let bytes = opml("veille", None, &public_outline(&settings, &publisher));
+    let bytes = opml(super::OUTLINE_TITLE, None, &public_outline(&settings, &publisher));
     let representation =
         Representation::new("text/x-opml; charset=utf-8", bytes, Effort::Passing).public_for(publisher.ttl_s);
-    as_feed(representation.answer(&headers))
+    let mut response = as_feed(representation.answer(&headers));
+    response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    response
 }
 
 impl DocumentCache {
@@ -165,10 +190,7 @@ fn content_type(format: Format) -> &'static str {
     }
 }
 
-/// Readable by scripts of any site: public digests hold nothing that a visitor could not read.
 fn as_feed(mut response: Response) -> Response {
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(FEED_POLICY));
-    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(FEED_POLICY));
     response
 }

@@ -5,11 +5,14 @@
 use crate::config::{DigestSettings, Settings};
 use crate::digest::{Publisher, document, issue_entry, story_entry};
 use crate::export::OutlinedFeed;
-use crate::model::{DigestKind, DigestName, FeedAddresses, Issue, IssueId, PublishedEntry, PublishedFeed};
+use crate::model::{DigestKind, DigestSpec, FeedAddresses, Issue, IssueId, PublishedEntry, PublishedFeed};
 use crate::store::{ReadTx, StoreError};
 
 /// How long a reader may keep a digest, in seconds: less than the shortest wait between two refreshes of a feed.
 const DIGEST_TTL_S: u32 = 300;
+
+/// What the list of all public digests is called.
+pub const OUTLINE_TITLE: &str = "veille";
 
 /// The service as the publisher of its digests.
 #[must_use]
@@ -29,6 +32,44 @@ pub fn configured_digest<'a>(settings: &'a Settings, name: &str) -> Option<&'a D
     settings.digests.iter().find(|digest| digest.spec.name.0 == name)
 }
 
+/// A digest as it was asked for: whether as a public or as a private one, and where.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    name: String,
+    is_private: bool,
+    /// Below our address, without an extension.
+    pub(super) path: String,
+}
+
+impl Place {
+    pub(super) fn public(name: &str) -> Self {
+        Self { name: name.to_owned(), is_private: false, path: format!("digests/{name}") }
+    }
+
+    /// `key` has been checked.
+    pub(super) fn private(key: &str, name: &str) -> Self {
+        Self { name: name.to_owned(), is_private: true, path: format!("private/{key}/{name}") }
+    }
+
+    /// What stands there: a private digest at none of the public addresses, and the other way round.
+    pub(super) fn digest<'a>(&self, settings: &'a Settings) -> Option<&'a DigestSettings> {
+        configured_digest(settings, &self.name).filter(|digest| digest.spec.private == self.is_private)
+    }
+}
+
+/// Where a digest is, below our address and without an extension: `digests/NAME`, or of a private one
+/// `private/KEY/NAME`. `None`: it is private, and has no key before it was first in force.
+///
+/// # Errors
+/// The store cannot be read.
+pub fn digest_path(tx: &ReadTx<'_>, spec: &DigestSpec) -> Result<Option<String>, StoreError> {
+    let name = &spec.name;
+    if !spec.private {
+        return Ok(Some(format!("digests/{}", name.0)));
+    }
+    Ok(tx.private_key(name)?.map(|key| format!("private/{}/{}", key.reveal(), name.0)))
+}
+
 /// What subscribers of a digest poll, or with `before` the page of what came before that entry.
 ///
 /// `before` is the sequence of a story in a stream, the number of an issue in a periodic digest.
@@ -43,6 +84,8 @@ pub fn digest_document(
 ) -> Result<Option<PublishedFeed>, StoreError> {
     let spec = &digest.spec;
     let Some(version) = tx.digest_version(&spec.name)? else { return Ok(None) };
+    let Some(path) = digest_path(tx, spec)? else { return Ok(None) };
+    let page_url = publisher.address(&path);
     let page = match spec.kind {
         DigestKind::Stream => {
             let stories = tx.digest_stories(&spec.name, before, spec.limit + 1)?;
@@ -53,13 +96,14 @@ pub fn digest_document(
         DigestKind::Periodic { .. } => {
             let issues = tx.issues(&spec.name, before.map(IssueId), spec.limit + 1)?;
             let (issues, older) = cut_page(issues, spec.limit, |issue| issue.id.0);
-            let entry =
-                |issue: &Issue| tx.issue_stories(issue.id).map(|stories| issue_entry(spec, issue, &stories, publisher));
+            let entry = |issue: &Issue| {
+                tx.issue_stories(issue.id).map(|stories| issue_entry(spec, issue, &stories, &page_url, publisher))
+            };
             (issues.iter().map(entry).collect::<Result<Vec<PublishedEntry>, _>>()?, older)
         }
     };
     let (entries, older) = page;
-    let addresses = addresses(publisher, &spec.name, before, older);
+    let addresses = addresses(page_url, before, older);
     Ok(Some(document(spec, publisher, addresses, entries, version.changed_at)))
 }
 
@@ -89,15 +133,14 @@ fn cut_page<T>(mut members: Vec<T>, limit: usize, place: impl Fn(&T) -> i64) -> 
 
 /// Pages lead from the newest to the past (RFC 5005 section 3); entries before a given one are the same
 /// whatever comes after.
-fn addresses(publisher: &Publisher, name: &DigestName, before: Option<i64>, older: Option<i64>) -> FeedAddresses {
-    let first = publisher.address(&format!("digests/{}", name.0));
+fn addresses(first: String, before: Option<i64>, older: Option<i64>) -> FeedAddresses {
     let at = |place: i64| format!("{first}?before={place}");
     FeedAddresses {
-        page_url: first.clone(),
         stem: before.map_or_else(|| first.clone(), at),
         older_stem: older.map(at),
         newer_stem: None,
         first_stem: before.map(|_| first.clone()),
         is_archived: false,
+        page_url: first,
     }
 }

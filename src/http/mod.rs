@@ -14,11 +14,11 @@ mod negotiation;
 mod operations;
 mod pages;
 mod patience;
+mod private;
 mod representation;
-pub mod search;
 mod server;
 
-pub use documents::{configured_digest, digest_document, public_outline, publisher};
+pub use documents::{OUTLINE_TITLE, configured_digest, digest_document, digest_path, public_outline, publisher};
 pub use health::{Health, RefusedReload};
 pub use operations::HttpMetrics;
 pub use server::{Limits, serve};
@@ -40,11 +40,17 @@ use pages::error_page;
 use prometheus_client::registry::Registry;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 /// For a route to come to its answer, reading the request's body included.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(20);
+
+/// For a search to look through the archive; what is further back is sought with the next page.
+const SEARCH_DEADLINE: Duration = Duration::from_millis(500);
+
+/// Terms in a search from outside: what an answer may cost is bounded.
+const MAX_SEARCH_TERMS: usize = 32;
 
 /// Nothing but our own style sheet and images; a page with a script says so itself.
 const PAGE_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; \
@@ -88,6 +94,7 @@ pub fn router(state: AppState) -> Router {
     Router::new()
         .merge(pages::routes())
         .merge(digests::routes())
+        .merge(private::routes())
         .merge(api::routes())
         .route("/healthz", get(operations::healthz))
         .route("/readyz", get(operations::readyz))
@@ -133,14 +140,25 @@ async fn answer(request: Request, next: Next, uri: &Uri) -> Response {
         }
         Ok(Ok(response)) => response,
         Ok(Err(_panic)) => {
-            tracing::error!(path = uri.path(), "http: a route panicked; this is a defect of veille");
+            tracing::error!(path = path_for_logs(uri), "http: a route panicked; this is a defect of veille");
             refuse(uri, StatusCode::INTERNAL_SERVER_ERROR, "this is a defect of veille; the log has more")
         }
         Err(_elapsed) => {
-            tracing::warn!(path = uri.path(), "http: no answer within {} s", ANSWER_DEADLINE.as_secs());
+            tracing::warn!(path = path_for_logs(uri), "http: no answer within {} s", ANSWER_DEADLINE.as_secs());
             refuse(uri, StatusCode::SERVICE_UNAVAILABLE, "the answer took too long; try again later")
         }
     }
+}
+
+/// A path as it may stand in a log: a private digest's is its key.
+fn path_for_logs(uri: &Uri) -> &str {
+    if uri.path().starts_with(private::ROOT) { private::ROOT } else { uri.path() }
+}
+
+/// Says no once a search that begins now has had its time.
+fn until_search_deadline() -> impl FnMut() -> bool {
+    let started = Instant::now();
+    move || started.elapsed() < SEARCH_DEADLINE
 }
 
 /// A small answer that says no: JSON for the API, else a page.

@@ -121,7 +121,7 @@ fn store_gauges(counts: &Counts) -> Registry {
 
 /// The store could not be read: one line for the operator, a plain word for the reader.
 pub(super) fn unavailable(uri: &Uri, error: &crate::store::StoreError) -> Response {
-    tracing::error!(%error, path = uri.path(), "http: the store cannot be read");
+    tracing::error!(%error, path = super::path_for_logs(uri), "http: the store cannot be read");
     refuse(uri, StatusCode::SERVICE_UNAVAILABLE, "the store cannot be read just now; the log has more")
 }
 

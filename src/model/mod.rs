@@ -7,6 +7,7 @@
 mod digest;
 mod feed;
 mod item;
+mod private_key;
 mod publication;
 mod story;
 mod tag;
@@ -20,6 +21,7 @@ pub use feed::{
 };
 pub use item::{ContentHash, Enclosure, Item, ItemContent, ItemId, ItemKey, ItemKeys, KnownItem, NewItem, ordered_at};
 pub use jiff::Timestamp;
+pub use private_key::PrivateKey;
 pub use publication::{EntryLink, EntrySource, FeedAddresses, PublishedCategory, PublishedEntry, PublishedFeed};
 pub use story::{EntryId, Story, StoryId};
-pub use tag::{Evidence, Field, TagMatch, TagName, TagOrigin};
+pub use tag::{Evidence, Field, TagMatch, TagName, TagOrigin, corrected};

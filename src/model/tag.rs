@@ -49,7 +49,7 @@ impl Field {
 pub struct Evidence {
     /// The tag whose rule it is.
     pub rule: String,
-    /// The clause as written in the config: `any`, `match`, `score[0]` and its text.
+    /// `any`, `match` or `score[0]` and the smallest part of it that held: the one operand of an OR, on one line.
     pub clause: String,
     pub field: Field,
     /// First character of the span, counted in Unicode scalar values from the start of the field's published text.
@@ -69,6 +69,9 @@ pub enum TagOrigin {
     Hand,
 }
 
+/// Score of a tag given by hand where no rule gives it.
+const BY_HAND_SCORE: f64 = 1.0;
+
 /// A tag on an item.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TagMatch {
@@ -79,4 +82,40 @@ pub struct TagMatch {
     pub rule_hash: String,
     pub origin: TagOrigin,
     pub evidence: Vec<Evidence>,
+}
+
+/// What the rules found, corrected by what a curator decided (a tag, and whether the item has it): by name.
+#[must_use]
+pub fn corrected(found: Vec<TagMatch>, corrections: &[(TagName, bool)]) -> Vec<TagMatch> {
+    let withheld = |tag: &TagName| corrections.iter().any(|(name, present)| name == tag && !present);
+    let mut kept: Vec<TagMatch> = found.into_iter().filter(|tag| !withheld(&tag.tag)).collect();
+    for (tag, _) in corrections.iter().filter(|(_, present)| *present) {
+        match kept.iter_mut().find(|found| &found.tag == tag) {
+            Some(found) => found.origin = TagOrigin::Hand,
+            None => kept.push(by_hand(tag.clone())),
+        }
+    }
+    kept.sort_by(|a, b| a.tag.cmp(&b.tag));
+    kept
+}
+
+fn by_hand(tag: TagName) -> TagMatch {
+    TagMatch { tag, score: BY_HAND_SCORE, rule_hash: String::new(), origin: TagOrigin::Hand, evidence: Vec::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn by_rule(name: &str) -> TagMatch {
+        TagMatch { rule_hash: "ab".into(), origin: TagOrigin::Rule, ..by_hand(TagName(name.into())) }
+    }
+
+    #[test]
+    fn what_a_curator_decided_wins_over_the_rules() {
+        let corrections = [(TagName("b".into()), false), (TagName("a".into()), true), (TagName("c".into()), true)];
+        let tags = corrected(vec![by_rule("c"), by_rule("b"), by_rule("d")], &corrections);
+        let told: Vec<_> = tags.iter().map(|tag| (tag.tag.0.as_str(), tag.origin, tag.rule_hash.as_str())).collect();
+        assert_eq!(told, [("a", TagOrigin::Hand, ""), ("c", TagOrigin::Hand, "ab"), ("d", TagOrigin::Rule, "ab")]);
+    }
 }

@@ -180,6 +180,20 @@ impl Query {
 }
 
 impl Expr {
+    /// The parts of which one suffices: the operands of an OR at the top, of an OR that is one of them, and of an OR in a
+    /// scope there, each with that scope. Else the whole.
+    #[must_use]
+    pub fn alternatives(&self) -> Vec<Expr> {
+        match &self.kind {
+            ExprKind::Or(parts) => parts.iter().flat_map(Expr::alternatives).collect(),
+            ExprKind::Scope(scope, inner) => {
+                let scoped = |part| Expr { kind: ExprKind::Scope(*scope, Box::new(part)), span: self.span.clone() };
+                inner.alternatives().into_iter().map(scoped).collect()
+            }
+            _ => vec![self.clone()],
+        }
+    }
+
     /// Calls `visit` on this node and all below it, parents first, left to right.
     pub fn walk<'a>(&'a self, visit: &mut dyn FnMut(&'a Expr)) {
         visit(self);

@@ -7,12 +7,16 @@ use crate::config::FeedSettings;
 use crate::feed::{self, FeedError, ParsedFeed, ReadContext};
 use crate::fetch::{FetchOutcome, FetchRequest, Modified};
 use crate::model::{FeedId, FeedRecord, FeedState, Timestamp};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, WriteTx};
+use jiff::SignedDuration;
 use std::sync::Arc;
 use url::Url;
 
 /// Newest items whose instants tell a feed's rhythm.
 const RHYTHM_ITEMS: u32 = 60;
+
+/// How long a 429 or 503 that names no time holds the other feeds of its host.
+const HOLD_UNASKED: SignedDuration = SignedDuration::from_hours(1);
 
 /// All that a visit works with; taken at its start, so that a reload never changes a visit under way.
 #[derive(Debug, Clone)]
@@ -120,7 +124,7 @@ pub async fn refresh(around: &Surroundings, feed: FeedId) -> Result<Option<Visit
         }
     };
     schedule(&mut record, &before, end, &rhythm, settings, &around.watch.settings, now);
-    store(around, record, brought, now).await.map(Some)
+    store(around, record, &before, brought, now).await.map(Some)
 }
 
 fn request(settings: &FeedSettings, record: &FeedRecord) -> FetchRequest {
@@ -166,9 +170,10 @@ async fn read_document(
         around.store.read(move |tx| tx.known_items(feed, &arrived).map(|known| (arrived, known))).await?;
     let plan = plan(&known.items, &known.pruned, arrived, record.item_identity);
     let outcome = Outcome::Stored { added: plan.added.len(), changed: plan.changed.len(), unchanged: plan.unchanged };
+    let is_first = record.last_success_at.is_none();
     outcome::with_document(record, &answer, &parsed, &plan, now);
     let (watch, for_text) = (Arc::clone(&around.watch), record.clone());
-    let arrivals = on_blocking_thread(move || Arrivals::classify(plan, &for_text, &watch, now)).await?;
+    let arrivals = on_blocking_thread(move || Arrivals::classify(plan, is_first, &for_text, &watch, now)).await?;
     Ok(Brought { arrivals, outcome: Some(outcome), asked_for_peace: None })
 }
 
@@ -181,11 +186,13 @@ fn parse(answer: &Modified, language: Option<&str>) -> Result<ParsedFeed, FeedEr
 /// with its validators and next check, and the host's wish to be left alone.
 async fn store(
     around: &Surroundings,
-    record: FeedRecord,
+    mut record: FeedRecord,
+    before: &FeedRecord,
     brought: Brought,
     now: Timestamp,
 ) -> Result<Visit, StoreError> {
-    let host_held = brought.asked_for_peace.clone().zip(record.next_check_at);
+    let hold_end = record.retry_after_at.or(now.checked_add(HOLD_UNASKED).ok());
+    let host_held = brought.asked_for_peace.clone().zip(hold_end);
     let outcome = brought.outcome.unwrap_or_else(|| match &record.last_error {
         Some(reason) => Outcome::Failed { reason: reason.clone() },
         None => Outcome::NotModified,
@@ -197,7 +204,7 @@ async fn store(
         next_check_reason: record.next_check_reason.clone(),
         host_held,
     };
-    report(&visit, &record);
+    report(&visit, &record, before);
     let (watch, held) = (Arc::clone(&around.watch), visit.host_held.clone());
     around
         .store
@@ -206,31 +213,51 @@ async fn store(
             if let Some((host, until)) = &held {
                 tx.hold_host(host, *until)?;
             }
+            give_way(tx, &mut record)?;
             tx.save_feed(&record)
         })
         .await?;
     Ok(visit)
 }
 
-/// One line a visit: a failure when it begins or changes, the rest at debug.
-fn report(visit: &Visit, record: &FeedRecord) {
+/// Of two feeds that have moved to one address, one is polled.
+fn give_way(tx: &WriteTx<'_>, record: &mut FeedRecord) -> Result<(), StoreError> {
+    let Some(address) = record.fetch_url.as_deref().filter(|_| record.state == FeedState::Active) else {
+        return Ok(());
+    };
+    let Some(twin) = tx.as_read().other_feed_at(address, record.id)? else { return Ok(()) };
+    tracing::info!(feed.url = %record.url, twin, "the feed leads to the same address as another, which is polled in its place");
+    record.state = FeedState::Duplicate;
+    record.next_check_at = None;
+    record.next_check_reason = format!("it leads to the same address as {twin}, which is polled in its place");
+    Ok(())
+}
+
+/// One line a visit: a failure when it begins or its reason changes, an end of failing, the rest at debug.
+fn report(visit: &Visit, record: &FeedRecord, before: &FeedRecord) {
     let (url, next) = (&visit.feed_url, visit.next_check_at);
     match &visit.outcome {
         Outcome::Failed { .. } if record.state == FeedState::Gone => {
             tracing::warn!(feed.url = %url, "the feed is gone for good (410) and no longer polled; remove it from the config");
         }
-        Outcome::Failed { reason } => {
+        Outcome::Failed { reason } if before.last_error.as_ref() != Some(reason) => {
             tracing::warn!(feed.url = %url, reason, failures = record.failure_count, next_check_at = next.map(tracing::field::display), "refresh failed");
+        }
+        Outcome::Failed { reason } => {
+            tracing::debug!(feed.url = %url, reason, failures = record.failure_count, next_check_at = next.map(tracing::field::display), "refresh failed again");
         }
         Outcome::Stored { added, changed, unchanged } if record.last_overflow_at == record.last_refresh_at => {
             tracing::warn!(feed.url = %url, added, changed, unchanged, next_check_at = next.map(tracing::field::display),
                 "every item was new: some may have come and gone since the last visit; the interval is shortened");
         }
+        _ if before.failure_count > 0 => {
+            tracing::info!(feed.url = %url, failures = before.failure_count, next_check_at = next.map(tracing::field::display), "the feed is well again");
+        }
         Outcome::Stored { added, changed, unchanged } => {
             tracing::debug!(feed.url = %url, added, changed, unchanged, next_check_at = next.map(tracing::field::display), "refreshed");
         }
         Outcome::NotModified => {
-            tracing::debug!(feed.url = %url, next_check_at = next.map(tracing::field::display), "not modified")
+            tracing::debug!(feed.url = %url, next_check_at = next.map(tracing::field::display), "not modified");
         }
     }
 }

@@ -5,7 +5,8 @@ use crate::config::{DigestSettings, FeedSettings, Settings};
 use crate::fetch::{Client, ClientError};
 use crate::model::{ConfiguredDigest, DigestKind, DigestName, DigestSpec, Item, TagName, Timestamp};
 use sha2::{Digest as _, Sha256};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 /// Everything that one config says, compiled once and replaced as a whole on reload.
@@ -17,6 +18,10 @@ pub struct Watch {
     pub digests: Vec<CompiledDigest>,
     /// Index of each feed by its identity.
     feeds: HashMap<String, usize>,
+    /// By tag: indices of the digests that need it, or another one of several.
+    digests_by_tag: HashMap<String, Vec<usize>>,
+    /// Indices of the digests that may hold an item without any tag.
+    digests_of_all: Vec<usize>,
 }
 
 /// A digest and the query that says which stories are in it.
@@ -52,9 +57,19 @@ impl Watch {
                 query_text: digest.query_text.clone(),
             })
         };
-        let digests = settings.digests.iter().map(compiled).collect::<Result<_, _>>().map_err(WatchError::Rules)?;
+        let digests: Vec<CompiledDigest> =
+            settings.digests.iter().map(compiled).collect::<Result<_, _>>().map_err(WatchError::Rules)?;
         let feeds = settings.feeds.iter().enumerate().map(|(index, feed)| (feed.url.to_string(), index)).collect();
-        Ok(Self { settings: Arc::new(settings), client, classifier, digests, feeds })
+        let (mut digests_by_tag, mut digests_of_all) = (HashMap::<String, Vec<usize>>::new(), Vec::new());
+        for (index, digest) in digests.iter().enumerate() {
+            match digest.query.needed_tags() {
+                None => digests_of_all.push(index),
+                Some(tags) => {
+                    tags.iter().for_each(|tag| digests_by_tag.entry((*tag).to_owned()).or_default().push(index))
+                }
+            }
+        }
+        Ok(Self { settings: Arc::new(settings), client, classifier, digests, feeds, digests_by_tag, digests_of_all })
     }
 
     /// What is configured for the feed with this identity; `None` when it has left the config.
@@ -68,8 +83,11 @@ impl Watch {
     pub fn digests_for(&self, text: &ItemText<'_>, tags: &[TagName], now: Timestamp) -> Vec<DigestName> {
         let tags: Vec<&str> = tags.iter().map(|tag| tag.0.as_str()).collect();
         let text = ItemText { tags: &tags, ..*text };
-        let holds = |digest: &&CompiledDigest| digest.query.matches(&text, now);
-        self.digests.iter().filter(holds).map(|digest| digest.spec.name.clone()).collect()
+        // A tag has a digest of its own, so a config of a thousand rules has a thousand digests; an item has few tags.
+        let by_tag = tags.iter().filter_map(|tag| self.digests_by_tag.get(*tag)).flatten();
+        let candidates: BTreeSet<usize> = by_tag.chain(&self.digests_of_all).copied().collect();
+        let digests = candidates.into_iter().map(|index| &self.digests[index]);
+        digests.filter(|digest| digest.query.matches(&text, now)).map(|digest| digest.spec.name.clone()).collect()
     }
 
     /// The digests that a stored item belongs to, by the tags that it has.
@@ -111,5 +129,8 @@ fn hash_of<'a>(parts: impl Iterator<Item = &'a str>) -> String {
         hash.update(part);
         hash.update([0]);
     }
-    hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    hash.finalize().iter().take(16).fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }

@@ -2,9 +2,11 @@
 
 use super::queue::{DueQueue, Limits, Turn};
 use crate::config::FetchSettings;
-use crate::model::{FeedId, FeedRecord, Timestamp};
+use crate::model::{FeedId, FeedRecord, Timestamp, WAIT_CEILING};
+use crate::pace;
 use crate::refresh::{self, Surroundings, Visit};
 use crate::store::StoreError;
+use jiff::SignedDuration;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,9 +22,9 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 /// again at the next start, with the old validators.
 const STOP_GRACE: Duration = Duration::from_secs(3);
 /// A visit that could not be stored is made again, but no origin pays for our full disk.
-const AFTER_STORE_FAILURE: Duration = Duration::from_secs(60);
+const AFTER_STORE_FAILURE: Duration = Duration::from_mins(1);
 /// A visit that died by a panic would die so again.
-const AFTER_PANIC: Duration = Duration::from_secs(3600);
+const AFTER_PANIC: Duration = Duration::from_hours(1);
 
 /// Gives each visit its surroundings: the watch of the moment.
 pub type TakeSurroundings = Arc<dyn Fn() -> Surroundings + Send + Sync>;
@@ -35,7 +37,17 @@ struct Visits {
     feeds: HashMap<Id, FeedId>,
     /// Feeds that are due by the store, which could not be told otherwise.
     postponed: HashMap<FeedId, Instant>,
+    /// Hosts that asked to be left alone. Kept by the monotonic clock: a wall clock that jumps ahead cuts no wait short.
+    holds: HashMap<String, Instant>,
+    /// Nothing can be stored: no visit is started before then.
+    paused_until: Option<Instant>,
 }
+
+/// A feed that is not asked before then, since its host asked to be left alone.
+pub type HeldBack = (FeedId, Timestamp);
+
+const HELD_REASON: &str =
+    "another feed of its host was told to come later (429 or 503), which speaks for the whole host";
 
 /// Visits feeds as they become due until told to stop. `tick` is called in each round: proof of life.
 pub async fn run(around: TakeSurroundings, wake: &Notify, stop: &CancellationToken, mut tick: impl FnMut(Timestamp)) {
@@ -50,14 +62,17 @@ pub async fn run(around: TakeSurroundings, wake: &Notify, stop: &CancellationTok
         tokio::select! {
             () = sleep_until(resume_at) => {}
             () = wake.notified() => look_at = Instant::now(),
-            Some(ended) = visits.running.join_next_with_id() => { visits.ended(ended); }
+            Some(ended) = visits.running.join_next_with_id() => {
+                if let Some(Ok(visit)) = visits.ended(ended) { visits.heed(&visit); }
+            }
             () = stop.cancelled() => {}
         }
     }
     visits.stop().await;
 }
 
-/// Visits these feeds once, within the limits, and hands each visit to `report` as it ends.
+/// Visits these feeds once, within the limits, and hands each visit to `report` as it ends. Returns the feeds that
+/// were held back, since their host asked to be left alone.
 ///
 /// # Errors
 /// The store failed.
@@ -66,30 +81,50 @@ pub async fn visit_once(
     feeds: &[FeedRecord],
     stop: &CancellationToken,
     mut report: impl FnMut(Visit),
-) -> Result<(), StoreError> {
+) -> Result<Vec<HeldBack>, StoreError> {
+    let (store, wall) = (Arc::clone(&around().store), (around().clock)());
     let mut visits = Visits::new(around);
+    visits.recall_holds(store.read(move |tx| tx.held_hosts(wall)).await?, wall);
+    let mut held = Vec::new();
     for feed in feeds {
-        visits.queue.offer(feed.id, &host_of(feed.address()));
+        let host = host_of(feed.address());
+        match visits.held_until(&host, wall) {
+            Some(until) => held.push((feed.id, until)),
+            None => visits.queue.offer(feed.id, &host),
+        }
     }
     while !visits.queue.is_empty() && !stop.is_cancelled() {
         let resume_at = visits.start_turns().unwrap_or_else(|| Instant::now() + LONGEST_SLEEP);
         tokio::select! {
             () = sleep_until(resume_at) => {}
             Some(ended) = visits.running.join_next_with_id() => {
-                if let Some(visit) = visits.ended(ended) { report(visit?); }
+                if let Some(visit) = visits.ended(ended) {
+                    let visit = visit?;
+                    held.extend(visits.heed(&visit));
+                    report(visit);
+                }
             }
             () = stop.cancelled() => {}
         }
     }
     visits.stop().await;
-    Ok(())
+    let postponed = held.clone();
+    store.write(move |tx| tx.postpone(&postponed, HELD_REASON)).await?;
+    Ok(held)
 }
 
 impl Visits {
     fn new(around: TakeSurroundings) -> Self {
         let limits = limits(&around().watch.settings.fetch);
-        let (running, feeds, postponed) = (JoinSet::new(), HashMap::new(), HashMap::new());
-        Self { around, queue: DueQueue::new(limits), running, feeds, postponed }
+        Self {
+            around,
+            queue: DueQueue::new(limits),
+            running: JoinSet::new(),
+            feeds: HashMap::new(),
+            postponed: HashMap::new(),
+            holds: HashMap::new(),
+            paused_until: None,
+        }
     }
 
     /// Queues what is due, and tells when to look again.
@@ -98,12 +133,23 @@ impl Visits {
         let (now, wall) = (Instant::now(), (around.clock)());
         self.queue.set_limits(limits(&around.watch.settings.fetch));
         self.postponed.retain(|_, until| *until > now);
-        let read = around.store.read(move |tx| Ok((tx.due_feeds(wall)?, tx.next_due_after(wall)?))).await;
+        let horizon = wall.saturating_add(pace::SLEEP_MAX).unwrap_or(Timestamp::MAX);
+        let read = around
+            .store
+            .read(move |tx| Ok((tx.due_feeds(wall, horizon)?, tx.next_due_after(wall)?, tx.held_hosts(wall)?)))
+            .await;
         match read {
-            Ok((due, next)) => {
+            Ok((due, next, held)) => {
+                self.recall_holds(held, wall);
+                let mut held = Vec::new();
                 for (feed, address) in due.iter().filter(|(feed, _)| !self.postponed.contains_key(feed)) {
-                    self.queue.offer(*feed, &host_of(address));
+                    let host = host_of(address);
+                    match self.held_until(&host, wall) {
+                        Some(until) => held.push((*feed, until)),
+                        None => self.queue.offer(*feed, &host),
+                    }
                 }
+                self.postpone(&around, held).await;
                 now + next.map_or(LONGEST_SLEEP, |at| until(at, wall).min(LONGEST_SLEEP))
             }
             Err(error) => {
@@ -113,8 +159,46 @@ impl Visits {
         }
     }
 
+    /// What the store knows of held hosts; what this process has seen itself goes by its own clock.
+    fn recall_holds(&mut self, held: Vec<(String, Timestamp)>, wall: Timestamp) {
+        let now = Instant::now();
+        self.holds.retain(|_, until| *until > now);
+        for (host, held_until) in held {
+            self.holds.entry(host).or_insert_with(|| now + wait_until(held_until, wall));
+        }
+    }
+
+    fn held_until(&self, host: &str, wall: Timestamp) -> Option<Timestamp> {
+        let wait = self.holds.get(host)?.checked_duration_since(Instant::now())?;
+        Some(wall.saturating_add(SignedDuration::try_from(wait).unwrap_or(WAIT_CEILING)).unwrap_or(Timestamp::MAX))
+    }
+
+    /// A visit that was told to come later speaks for every feed of its host: those that wait are held back.
+    fn heed(&mut self, visit: &Visit) -> Vec<HeldBack> {
+        let Some((host, until)) = &visit.host_held else { return Vec::new() };
+        let wall = ((self.around)().clock)();
+        let until_instant = Instant::now() + wait_until(*until, wall);
+        let hold = self.holds.entry(host.clone()).or_insert(until_instant);
+        *hold = (*hold).max(until_instant);
+        self.queue.withdraw(host).into_iter().map(|feed| (feed, *until)).collect()
+    }
+
+    async fn postpone(&self, around: &Surroundings, held: Vec<HeldBack>) {
+        if held.is_empty() {
+            return;
+        }
+        // A failure costs a look at the same feeds in a second, no request.
+        if let Err(error) = around.store.write(move |tx| tx.postpone(&held, HELD_REASON)).await {
+            tracing::error!(%error, "feeds of a host that asked to be left alone could not be rescheduled");
+        }
+    }
+
     /// Starts what may start now, and tells when something more may.
     fn start_turns(&mut self) -> Option<Instant> {
+        self.paused_until = self.paused_until.filter(|until| *until > Instant::now());
+        if self.paused_until.is_some() {
+            return self.paused_until;
+        }
         loop {
             match self.queue.next(Instant::now()) {
                 Turn::Start(feed) => {
@@ -142,6 +226,13 @@ impl Visits {
         self.queue.finished(feed, now);
         match ended {
             Ok((_, Ok(visit))) => visit.map(Ok),
+            Ok((_, Err(error))) if error.is_passing() => {
+                if self.paused_until.is_none() {
+                    tracing::error!(%error, "no visit can be stored; no feed is asked for a minute");
+                }
+                self.paused_until = Some(now + AFTER_STORE_FAILURE);
+                Some(Err(error))
+            }
             Ok((_, Err(error))) => {
                 tracing::error!(feed.id = feed.0, %error, "a visit could not be stored; it is made again in a minute");
                 self.postponed.insert(feed, now + AFTER_STORE_FAILURE);
@@ -179,9 +270,13 @@ fn until(at: Timestamp, now: Timestamp) -> Duration {
     Duration::try_from(at.duration_since(now)).unwrap_or_default()
 }
 
+/// The same, within what a server may impose on us, should the clock have been set back.
+fn wait_until(at: Timestamp, now: Timestamp) -> Duration {
+    until(at, now).min(WAIT_CEILING.unsigned_abs())
+}
+
 /// Host and port, in one spelling: what limits are counted by.
-#[must_use]
-pub fn host_of(address: &str) -> String {
+fn host_of(address: &str) -> String {
     let Ok(url) = Url::parse(address) else { return address.to_owned() };
     format!("{}:{}", url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or_default())
 }

@@ -72,8 +72,8 @@ impl DueQueue {
 
     /// Queues a due feed of `host` (with port) unless it waits or is in flight already.
     pub fn offer(&mut self, feed: FeedId, host: &str) {
-        if !self.feeds.contains_key(&feed) {
-            self.feeds.insert(feed, host.to_owned());
+        if let std::collections::hash_map::Entry::Vacant(e) = self.feeds.entry(feed) {
+            e.insert(host.to_owned());
             self.hosts.entry(host.to_owned()).or_default().waiting.push_back(feed);
         }
     }
@@ -101,6 +101,15 @@ impl DueQueue {
             Some(name) => Turn::Start(self.start(name, now)),
             None => earliest.map_or(Turn::Wait, Turn::WaitUntil),
         }
+    }
+
+    /// Takes out the feeds of `host` that wait; those in flight stay.
+    pub fn withdraw(&mut self, host: &str) -> Vec<FeedId> {
+        let waiting = self.hosts.get_mut(host).map(|host| std::mem::take(&mut host.waiting)).unwrap_or_default();
+        for feed in &waiting {
+            self.feeds.remove(feed);
+        }
+        waiting.into()
     }
 
     /// A refresh has ended, however it did.
@@ -185,6 +194,19 @@ mod tests {
         assert_eq!(queue.len(), 1);
         queue.finished(FeedId(1), now);
         assert!(queue.is_empty());
+    }
+
+    #[test]
+    fn a_host_that_is_withdrawn_keeps_what_is_in_flight() {
+        let now = Instant::now();
+        let mut queue = queue(&[(1, "a:80"), (2, "a:80"), (3, "b:80")]);
+        assert_eq!(queue.next(now), Turn::Start(FeedId(1)));
+        assert_eq!(queue.withdraw("a:80"), [FeedId(2)]);
+        assert_eq!(queue.len(), 2);
+        queue.finished(FeedId(1), now);
+        assert_eq!(queue.next(now), Turn::Start(FeedId(3)));
+        queue.offer(FeedId(2), "a:80");
+        assert_eq!(queue.next(now + Duration::from_secs(1)), Turn::Start(FeedId(2)));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use crate::model::{
     ConfiguredDigest, DigestName, EntryId, Issue, IssueId, Membership, PendingEntry, Story, StoryId, Timestamp,
 };
 use rusqlite::{OptionalExtension, Row, params};
+use std::collections::{BTreeSet, HashMap};
 
 /// Grows with every change of what a digest shows; what is cached is cached per version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -53,6 +54,24 @@ impl ReadTx<'_> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let rows = statement.query_map(params![digest.0, before, limit], membership)?;
         self.with_stories(collect(rows)?)
+    }
+
+    /// The digests that each of these stories is in; stories in none are left out.
+    pub fn digests_of_stories(
+        &self,
+        stories: &[StoryId],
+    ) -> Result<HashMap<StoryId, BTreeSet<DigestName>>, StoreError> {
+        let wanted = to_json(&stories.iter().map(|story| story.0).collect::<Vec<_>>());
+        let sql = "SELECT story_id, digest FROM digest_entries \
+                   WHERE story_id IN (SELECT value FROM json_each(?1)) AND left_at IS NULL";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let rows =
+            statement.query_map([wanted], |row| Ok((StoryId(row.get("story_id")?), DigestName(row.get("digest")?))))?;
+        let mut by_story: HashMap<StoryId, BTreeSet<DigestName>> = HashMap::new();
+        for (story, digest) in collect(rows)? {
+            by_story.entry(story).or_default().insert(digest);
+        }
+        Ok(by_story)
     }
 
     /// How many stories a digest has.
@@ -248,7 +267,7 @@ impl WriteTx<'_> {
         self.raise_version(digest, now)
     }
 
-    fn raise_version(&self, digest: &DigestName, now: Timestamp) -> Result<(), StoreError> {
+    pub(super) fn raise_version(&self, digest: &DigestName, now: Timestamp) -> Result<(), StoreError> {
         let sql = "UPDATE digests SET version = version + 1, changed_at = max(changed_at, ?2) WHERE digest = ?1";
         self.connection.prepare_cached(sql)?.execute(params![digest.0, millis(now)])?;
         Ok(())

@@ -17,11 +17,24 @@ const COLUMNS: &str = "feed_id, url, fetch_url, configured_title, title, site_ur
 
 impl ReadTx<'_> {
     /// Active feeds that are due at `now` and where to ask for them, longest overdue first.
-    pub fn due_feeds(&self, now: Timestamp) -> Result<Vec<(FeedId, String)>, StoreError> {
-        let sql = "SELECT feed_id, coalesce(fetch_url, url) FROM feeds \
-                   WHERE state = 'active' AND next_check_at <= ?1 ORDER BY next_check_at";
+    ///
+    /// Due too is a feed that would sleep beyond `horizon` by a clock that has since been set back: it was
+    /// refreshed in what is now the future.
+    pub fn due_feeds(&self, now: Timestamp, horizon: Timestamp) -> Result<Vec<(FeedId, String)>, StoreError> {
+        let sql = "SELECT feed_id, coalesce(fetch_url, url), next_check_at FROM feeds \
+                   WHERE state = 'active' AND next_check_at <= ?1 \
+                   UNION ALL SELECT feed_id, coalesce(fetch_url, url), next_check_at FROM feeds \
+                   WHERE state = 'active' AND next_check_at > ?2 AND coalesce(last_refresh_at, next_check_at) > ?1 \
+                   ORDER BY next_check_at";
         let mut statement = self.connection.prepare_cached(sql)?;
-        collect(statement.query_map([millis(now)], |row| Ok((FeedId(row.get(0)?), row.get(1)?)))?)
+        collect(statement.query_map([millis(now), millis(horizon)], |row| Ok((FeedId(row.get(0)?), row.get(1)?)))?)
+    }
+
+    /// Another feed that is polled at `address`.
+    pub fn other_feed_at(&self, address: &str, feed: FeedId) -> Result<Option<String>, StoreError> {
+        let sql = "SELECT url FROM feeds WHERE state = 'active' AND coalesce(fetch_url, url) = ?1 AND feed_id <> ?2";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        Ok(statement.query_row(params![address, feed.0], |row| row.get(0)).optional()?)
     }
 
     /// Every active feed, where to ask for it, and when it is to be asked next.
@@ -148,6 +161,11 @@ impl WriteTx<'_> {
         }
         let sql = "UPDATE feeds SET state = 'removed' WHERE url NOT IN (SELECT url FROM in_config)";
         self.connection.prepare_cached(sql)?.execute([])?;
+        // A duplicate whose twin is polled no longer is polled in its place.
+        let sql = "UPDATE feeds SET state = 'active' WHERE state = 'duplicate' AND NOT EXISTS \
+                   (SELECT 1 FROM feeds twin WHERE twin.feed_id <> feeds.feed_id AND twin.state = 'active' \
+                    AND coalesce(twin.fetch_url, twin.url) = coalesce(feeds.fetch_url, feeds.url))";
+        self.connection.prepare_cached(sql)?.execute([])?;
         Ok(new)
     }
 
@@ -202,6 +220,17 @@ impl WriteTx<'_> {
     /// Moves feeds' next checks, as after a long sleep.
     pub fn reschedule(&self, checks: &[(FeedId, Timestamp)], reason: &str) -> Result<(), StoreError> {
         let sql = "UPDATE feeds SET next_check_at = ?2, next_check_reason = ?3 WHERE feed_id = ?1";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        for (feed, at) in checks {
+            statement.execute(params![feed.0, millis(*at), reason])?;
+        }
+        Ok(())
+    }
+
+    /// Moves feeds' next checks away; never nearer.
+    pub fn postpone(&self, checks: &[(FeedId, Timestamp)], reason: &str) -> Result<(), StoreError> {
+        let sql =
+            "UPDATE feeds SET next_check_at = ?2, next_check_reason = ?3 WHERE feed_id = ?1 AND next_check_at < ?2";
         let mut statement = self.connection.prepare_cached(sql)?;
         for (feed, at) in checks {
             statement.execute(params![feed.0, millis(*at), reason])?;

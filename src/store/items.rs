@@ -69,10 +69,11 @@ impl ReadTx<'_> {
         Ok(self.items_by_id(&[id])?.pop())
     }
 
-    /// The newest item with this link.
-    pub fn item_by_link(&self, link: &str) -> Result<Option<Item>, StoreError> {
-        let sql = "SELECT max(item_id) FROM items WHERE link = ?1";
-        let id: Option<i64> = self.connection.prepare_cached(sql)?.query_row([link], |row| row.get(0))?;
+    /// The newest item with this link, or with a link of this key: one that differs only in what counts for nothing.
+    pub fn item_by_link(&self, link: &str, key: &ItemKey) -> Result<Option<Item>, StoreError> {
+        let sql = "SELECT max(item_id) FROM (SELECT item_id FROM items WHERE link = ?1 \
+                   UNION ALL SELECT item_id FROM items WHERE link_key = ?2)";
+        let id: Option<i64> = self.connection.prepare_cached(sql)?.query_row([link, &key.0], |row| row.get(0))?;
         id.map_or(Ok(None), |id| self.item(ItemId(id)))
     }
 
@@ -220,6 +221,13 @@ impl WriteTx<'_> {
                 ":now": millis(now),
             })?;
         Ok(())
+    }
+
+    /// When the item's content last changed; `None` when it is gone.
+    pub fn item_changed_at(&self, id: ItemId) -> Result<Option<Timestamp>, StoreError> {
+        let sql = "SELECT changed_at FROM items WHERE item_id = ?1";
+        let changed_at = self.connection.prepare_cached(sql)?.query_row([id.0], |row| instant_at(row, "changed_at"));
+        Ok(changed_at.optional()?)
     }
 
     /// The id of the item that has this key, should another refresh have stored it meanwhile.

@@ -10,6 +10,7 @@ mod feeds;
 mod items;
 mod lock;
 mod maintenance;
+mod private_keys;
 mod readers;
 mod rows;
 mod schema;

@@ -2,12 +2,9 @@
 
 use super::rows::{collect, from_json, instant_at, millis, to_json};
 use super::{ReadTx, StoreError, WriteTx};
-use crate::model::{Evidence, ItemId, TagMatch, TagName, TagOrigin, Timestamp};
+use crate::model::{Evidence, ItemId, TagMatch, TagName, TagOrigin, Timestamp, corrected};
 use rusqlite::{OptionalExtension, Row, params};
 use std::collections::HashMap;
-
-/// Score and hash of a tag given by hand: no rule stands behind it.
-const BY_HAND_SCORE: f64 = 1.0;
 
 impl ReadTx<'_> {
     /// Every tag in the store with its number of items and the instant of its newest one.
@@ -49,21 +46,31 @@ impl ReadTx<'_> {
         let mut statement = self.connection.prepare_cached(sql)?;
         collect(statement.query_map([item.0], |row| Ok((TagName(row.get(0)?), row.get(1)?)))?)
     }
+
+    /// What curators decided for the items from `first` to `last`.
+    pub fn corrections_between(
+        &self,
+        first: ItemId,
+        last: ItemId,
+    ) -> Result<HashMap<ItemId, Vec<(TagName, bool)>>, StoreError> {
+        let sql = "SELECT item_id, tag, present FROM corrections WHERE item_id BETWEEN ?1 AND ?2 ORDER BY item_id, tag";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let rows = statement.query_map([first.0, last.0], |row| {
+            Ok((ItemId(row.get("item_id")?), (TagName(row.get("tag")?), row.get("present")?)))
+        })?;
+        let mut by_item: HashMap<ItemId, Vec<(TagName, bool)>> = HashMap::new();
+        for (item, correction) in collect(rows)? {
+            by_item.entry(item).or_default().push(correction);
+        }
+        Ok(by_item)
+    }
 }
 
 impl WriteTx<'_> {
     /// Gives an item the tags that the rules found, corrected by what a curator decided, and returns
-    /// the tags that it has now. A tag whose rule and evidence are the same is left untouched.
+    /// the tags that it has now, by name. A tag whose rule and evidence are the same is left untouched.
     pub fn set_tags(&self, item: ItemId, found: &[TagMatch], now: Timestamp) -> Result<Vec<TagName>, StoreError> {
-        let corrections = self.as_read().corrections(item)?;
-        let withheld = |tag: &TagName| corrections.iter().any(|(name, present)| name == tag && !present);
-        let mut kept: Vec<TagMatch> = found.iter().filter(|tag| !withheld(&tag.tag)).cloned().collect();
-        for (tag, _) in corrections.iter().filter(|(_, present)| *present) {
-            match kept.iter_mut().find(|found| &found.tag == tag) {
-                Some(found) => found.origin = TagOrigin::Hand,
-                None => kept.push(by_hand(tag.clone())),
-            }
-        }
+        let kept = corrected(found.to_vec(), &self.as_read().corrections(item)?);
         let names = to_json(&kept.iter().map(|tag| tag.tag.0.as_str()).collect::<Vec<_>>());
         self.connection
             .prepare_cached(
@@ -114,10 +121,6 @@ impl WriteTx<'_> {
         };
         Ok(())
     }
-}
-
-fn by_hand(tag: TagName) -> TagMatch {
-    TagMatch { tag, score: BY_HAND_SCORE, rule_hash: String::new(), origin: TagOrigin::Hand, evidence: Vec::new() }
 }
 
 fn tag_match(row: &Row<'_>) -> rusqlite::Result<(ItemId, TagMatch)> {

@@ -17,7 +17,8 @@ const SHINGLE_WORDS: usize = 3;
 const SHINGLE_CHARACTERS: usize = 4;
 /// Shingles under which a text says too little: what aggregators write in its place (`Comments`, `Read more`) is shorter.
 const TEXT_SHINGLES_MIN: usize = 40;
-/// Shingles that are looked at: the beginning tells, and the cost is bounded.
+/// What is looked at of a text, in characters and in shingles: the beginning tells, and the cost is bounded.
+const TEXT_CHARACTERS_MAX: usize = 16_384;
 const TEXT_SHINGLES_MAX: usize = 1_200;
 /// Terms of a title that are kept.
 const TITLE_TERMS_MAX: usize = 60;
@@ -71,7 +72,7 @@ impl Signature {
         }
         let mut bands = title_bands(&self.title);
         if let Some(minima) = &self.text {
-            bands.extend(minima.chunks_exact(TEXT_ROWS).map(|rows| band(rows)));
+            bands.extend(minima.chunks_exact(TEXT_ROWS).map(band));
             if self.title.is_empty() {
                 // Items without a title are not alike for that: a place of the list that nobody shares.
                 let own = band(minima);
@@ -178,7 +179,8 @@ fn minima(text: &str) -> Option<[u32; TEXT_MINIMA]> {
 /// The different shingles of a text's beginning. Addresses and figures are no words here: in what an
 /// aggregator writes (`Article URL: … Points: 5 # Comments: 0`) they are all that differs.
 fn shingles(text: &str) -> Vec<u32> {
-    let folded = fold(text).to_lowercase();
+    let end = text.char_indices().nth(TEXT_CHARACTERS_MAX).map_or(text.len(), |(end, _)| end);
+    let folded = fold(&text[..end]).to_lowercase();
     let without_addresses = folded.split_whitespace().filter(|word| !word.contains("://"));
     let mut words: Vec<u64> = Vec::new();
     let mut shingles: Vec<u32> = Vec::new();
@@ -217,12 +219,14 @@ fn hash(bytes: &[u8]) -> u64 {
 
 fn hash_all(values: &[u64]) -> u64 {
     let mut hasher = SipHasher13::new_with_keys(0x7665_696c_6c65, 2);
-    values.iter().for_each(|value| hasher.write_u64(value.to_le()));
+    for value in values {
+        hasher.write_u64(value.to_le());
+    }
     hasher.finish()
 }
 
 fn band(rows: &[u32]) -> u64 {
-    rows.iter().fold(0x51_7cc1_b727_220a_95, |band: u64, row| {
+    rows.iter().fold(0x517c_c1b7_2722_0a95, |band: u64, row| {
         (band ^ u64::from(*row)).wrapping_mul(0x2545_f491_4f6c_dd1d).rotate_left(29)
     })
 }
@@ -231,7 +235,7 @@ fn upper_half(hash: u64) -> u32 {
     u32::try_from(hash >> 32).expect("32 bits are left")
 }
 
-/// The permutation of a row: the finaliser of MurmurHash3 over the value and the row's own constant.
+/// The permutation of a row: the finaliser of `MurmurHash3` over the value and the row's own constant.
 fn mix(value: u32, row: usize) -> u32 {
     let row = u32::try_from(row).expect("there are few rows");
     let mut mixed = value ^ row.wrapping_add(1).wrapping_mul(0x9e37_79b1);

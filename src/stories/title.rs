@@ -57,10 +57,12 @@ fn weight(word: &str) -> u8 {
 /// The title without what aggregators and sites put around it: `(6 minute read)`, `[pdf]`, ` - CNN`, ` | CBC News`.
 fn undecorated(title: &str) -> &str {
     let mut title = title.trim();
-    if let Some(open) = title.ends_with([')', ']', '）']).then(|| title.rfind(['(', '[', '（'])).flatten() {
-        if open > 0 && title[open..].chars().count() <= 22 {
-            title = title[..open].trim_end();
-        }
+    if title.ends_with([')', ']', '）'])
+        && let Some(open) = title.rfind(['(', '[', '（'])
+        && open > 0
+        && title[open..].chars().count() <= 22
+    {
+        title = title[..open].trim_end();
     }
     for separator in [" - ", " | ", " – ", " — "] {
         let Some((head, site)) = title.rsplit_once(separator) else { continue };

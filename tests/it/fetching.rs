@@ -570,6 +570,96 @@ async fn h02_redirects_to_private_addresses_are_refused_at_any_hop() {
     assert_eq!(canary.connections(), 0);
 }
 
+/// A public address, which the loopback interface of a network namespace of our own carries.
+const PUBLIC: std::net::Ipv4Addr = std::net::Ipv4Addr::new(93, 184, 215, 14);
+
+/// Runs the next test in a namespace where [`PUBLIC`] is ours and names are what we say.
+#[test]
+fn h01_h04_the_default_policy_holds_among_public_addresses() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("a file");
+    write("resolv.conf", "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n");
+    write("hosts", "127.0.0.1 private.example both.example\n93.184.215.14 both.example public.example\n");
+    let script = "set -e; ip link set lo up; ip addr add 93.184.215.14/32 dev lo; \
+         mount --bind resolv.conf /etc/resolv.conf; mount --bind hosts /etc/hosts; echo inside; \
+         exec \"$0\" --ignored --exact fetching::within_a_namespace --nocapture";
+    let test_binary = std::env::current_exe().expect("this binary");
+    let ran = std::process::Command::new("unshare")
+        .args(["-Urnm", "sh", "-c", script])
+        .arg(test_binary)
+        .current_dir(folder.path())
+        .output();
+    let told = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    match ran {
+        Ok(output) if told(&output.stdout).contains("inside") => {
+            let (out, err) = (told(&output.stdout), told(&output.stderr));
+            assert!(output.status.success() && out.contains("1 passed"), "{out}\n{err}");
+        }
+        Ok(output) => eprintln!("SKIPPED: this machine gives no network namespace: {}", told(&output.stderr)),
+        Err(error) => eprintln!("SKIPPED: this machine gives no network namespace: {error}"),
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs the namespace that h01_h04_the_default_policy_holds_among_public_addresses makes"]
+async fn within_a_namespace() {
+    let origin = Origin::listen(PUBLIC, 0, None);
+    let port = origin.address().port();
+    // The canary waits at the same port of loopback, where a client that mixes up addresses would land.
+    let canary = Origin::listen(std::net::Ipv4Addr::LOCALHOST, port, None);
+    canary.script("/feed", [ok(rss(1))]);
+    origin.script("/feed", [ok(rss(1))]);
+    Reader::with(&guarded(), &origin.url("/feed")).document().await;
+    for address in disguises(port).into_iter().chain([format!("http://private.example:{port}/feed")]) {
+        origin.script("/1", [redirect(302, &*address)]);
+        origin.script("/4", [redirect(302, "/3")]);
+        origin.script("/3", [redirect(302, "/2")]);
+        origin.script("/2", [redirect(301, "/1")]);
+        for start in [address.clone(), origin.url("/1"), origin.url("/4")] {
+            let cause = Reader::with(&guarded(), &start).cause().await;
+            assert!(matches!(cause, Cause::Refused(Refusal::Address { .. })), "{start} {address}: {cause:?}");
+        }
+    }
+    // H4: of a name's two addresses only the public one is dialled.
+    Reader::with(&guarded(), &format!("http://both.example:{port}/feed")).document().await;
+    // H3: a name that is public at one look-up and loopback at the next.
+    rebinding_dns();
+    let mut outcomes = [0, 0];
+    for _ in 0..20 {
+        match Reader::with(&guarded(), &format!("http://rebind.example:{port}/feed")).visit().await {
+            Ok(FetchOutcome::Modified(_)) => outcomes[0] += 1,
+            Err(FetchError { cause: Cause::Refused(Refusal::Address { .. }), .. }) => outcomes[1] += 1,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(outcomes.iter().all(|count| *count > 0), "both answers were seen: {outcomes:?}");
+    assert_eq!(canary.connections(), 0);
+}
+
+/// Answers every question for an IPv4 address with [`PUBLIC`] and 127.0.0.1 in turn.
+fn rebinding_dns() {
+    let socket = std::net::UdpSocket::bind(("127.0.0.1", 53)).expect("port 53 of the namespace");
+    std::thread::spawn(move || {
+        let (mut packet, mut questions) = ([0; 512], 0_usize);
+        while let Ok((length, client)) = socket.recv_from(&mut packet) {
+            let question_end = 12 + packet[12..length].iter().position(|byte| *byte == 0).unwrap_or(0) + 5;
+            let is_a = packet[question_end - 4..question_end - 2] == [0, 1];
+            let mut answer = packet[..2].to_vec();
+            answer.extend([0x81, 0x80, 0, 1, 0, u8::from(is_a), 0, 0, 0, 0]);
+            answer.extend(&packet[12..question_end]);
+            if is_a {
+                let address = [PUBLIC, std::net::Ipv4Addr::LOCALHOST][questions % 2];
+                questions += 1;
+                answer.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4]);
+                answer.extend(address.octets());
+            }
+            if socket.send_to(&answer, client).is_err() {
+                return;
+            }
+        }
+    });
+}
+
 #[tokio::test]
 async fn h05_bad_locations_are_failures_not_empty_feeds() {
     let origin = Origin::start();
@@ -792,6 +882,28 @@ fn what_went_wrong_is_told_in_words_without_the_query() {
         error.to_string(),
         "HTTP 404: there is nothing at this address; the feed may have moved or closed (redirected to news.example)"
     );
+}
+
+// --- the origin itself -----------------------------------------------------------------------
+
+#[tokio::test]
+async fn a_forgetting_feed_shows_what_is_lost_when_a_validator_runs_ahead_of_its_items() {
+    let origin = Origin::start();
+    let feed = origin.feed("/news");
+    feed.set_forgetting();
+    feed.add(2);
+    let mut reader = Reader::of(&origin.url("/news"));
+    assert!(reader.document().await.contains("Item number 2"));
+    assert!(matches!(reader.visit().await, Ok(FetchOutcome::NotModified(_))));
+    assert!(feed.guids().is_empty(), "the tag claims that both were seen");
+    feed.add(1);
+    let document = reader.document().await;
+    assert!(document.contains("Item number 3") && !document.contains("Item number 2"), "{document}");
+    feed.set_failing(Some(status(500)));
+    assert_eq!(reader.cause().await, Cause::Status(500));
+    origin.set_down(true);
+    assert!(matches!(reader.cause().await, Cause::Broken(_) | Cause::Connect(_)));
+    assert_eq!(origin.wait_for("/news", 4).len(), 4);
 }
 
 // --- makers --------------------------------------------------------------------------------

@@ -2,9 +2,18 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
 mod architecture;
+mod archive;
 mod config;
+mod corpus;
+mod demo;
+mod durability;
 mod fetching;
+mod mutation;
+mod polling;
 mod publishing;
+mod readers;
+mod reading;
 mod serving;
+mod spine;
 mod stories;
 mod support;

@@ -55,7 +55,7 @@ fn item(feed: &FeedFacts, key: &str, seen_at: &str, content: ItemContent, tags: 
         story_id: StoryId(1),
         feed_title: feed.title.into(),
         feed_url: feed.url.into(),
-        site_url: Some(feed.url[..feed.url.rfind('/').expect("a URL has a slash") + 1].into()),
+        site_url: Some(feed.url[..=feed.url.rfind('/').expect("a URL has a slash")].into()),
         groups: vec!["ai".into()],
         tags,
     }
@@ -189,7 +189,13 @@ fn weekly() -> PublishedFeed {
         updated_at: at("2026-11-23T07:00:05Z"),
         story_count: 3,
     };
-    let entry = digest::issue_entry(&spec, &issue, &stories(), &publisher());
+    let entry = digest::issue_entry(
+        &spec,
+        &issue,
+        &stories(),
+        "https://watch.example.org/digests/french-ai-weekly",
+        &publisher(),
+    );
     digest::document(&spec, &publisher(), addresses("french-ai-weekly"), vec![entry], issue.cut_at)
 }
 

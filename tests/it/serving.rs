@@ -79,6 +79,16 @@ impl Watch {
         self.send(&format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n")).await
     }
 
+    /// The key of a private digest, as a start or a reload leaves it.
+    async fn private_key(&self, digest: &str) -> String {
+        let name = DigestName(digest.to_owned());
+        let found = self.store.write(move |tx| {
+            tx.give_private_keys(std::slice::from_ref(&name))?;
+            tx.as_read().private_key(&name)
+        });
+        found.await.unwrap().expect("it was given one").reveal().to_owned()
+    }
+
     async fn send(&self, request: &str) -> Answer {
         self.send_bytes(request.as_bytes()).await
     }
@@ -250,11 +260,91 @@ async fn w13_a_private_digest_is_told_to_nobody() {
     ] {
         assert_eq!(watch.get(path, "").await.status, 404, "{path}");
     }
-    for path in ["/", "/digests", "/digests.opml", "/metrics"] {
+    let key = watch.private_key("weekly").await;
+    watch.get(&format!("/private/{key}/weekly.atom"), "").await;
+    for path in ["/", "/digests", "/digests.opml", "/api/v1/digests", "/api/v1/status", "/tags/french-ai", "/metrics"] {
         let answer = watch.get(path, "").await;
         assert_eq!(answer.status, 200);
         assert!(!answer.text().to_lowercase().contains("weekly"), "{path}");
+        assert!(!answer.text().contains(&key), "{path}");
     }
+}
+
+#[tokio::test]
+async fn w13_a_private_digest_is_served_under_its_key_alone() {
+    let watch = Watch::start_with(Limits::default(), |settings| {
+        settings.digests[1].spec.private = true;
+        settings.http.hubs = vec!["https://hub.example.org/".parse().unwrap()];
+    })
+    .await;
+    let key = watch.private_key("weekly").await;
+    assert!(key.len() >= 32 && key.bytes().all(|byte| byte.is_ascii_hexdigit()), "128 bits and more: {key}");
+    for (file, holds) in [
+        ("weekly.atom", "weekly.atom\" type=\"application/atom+xml\""),
+        ("weekly.rss", "weekly.rss\" type=\"application/rss+xml\""),
+        ("weekly.json", "weekly.json\""),
+        ("weekly", "weekly.atom"),
+        ("weekly/2026-W47", "Mistral AI opens an office"),
+    ] {
+        let answer = watch.get(&format!("/private/{key}/{file}"), "Accept-Encoding: gzip;q=0\r\n").await;
+        assert_eq!(answer.status, 200, "{file}");
+        assert_eq!(answer.header("cache-control"), Some("private, no-store"), "{file}");
+        assert_eq!(answer.header("x-robots-tag"), Some("noindex"), "{file}");
+        assert_eq!(answer.header("referrer-policy"), Some("no-referrer"), "{file}");
+        assert_eq!(answer.header("access-control-allow-origin"), None, "{file}");
+        assert!(answer.text().contains(holds), "{file} holds {holds}: {}", answer.text());
+        assert!(answer.text().contains(&format!("/private/{key}/weekly")), "{file}");
+        assert!(!answer.text().contains("/digests/weekly"), "{file} leads to no public address of its own");
+        assert!(!answer.text().contains("hub.example.org"), "{file}: a hub would be told the key");
+    }
+    let etag = watch.get(&format!("/private/{key}/weekly.atom"), "").await.header("etag").unwrap().to_owned();
+    let again = watch.get(&format!("/private/{key}/weekly.atom"), &format!("If-None-Match: {etag}\r\n")).await;
+    assert_eq!((again.status, again.header("cache-control")), (304, Some("private, no-store")));
+}
+
+#[tokio::test]
+async fn w13_a_wrong_key_a_wrong_name_and_a_public_digest_are_one_404() {
+    let watch = Watch::start_with(Limits::default(), |settings| settings.digests[1].spec.private = true).await;
+    let key = watch.private_key("weekly").await;
+    let wrong = format!("{}{}", &key[1..], &key[..1]);
+    let zeros = "0".repeat(key.len());
+    let nothing = watch.get(&format!("/private/{zeros}/nobody.atom"), "").await;
+    assert_eq!(nothing.status, 404);
+    assert_eq!(nothing.header("cache-control"), Some("private, no-store"));
+    for path in [
+        format!("/private/{wrong}/weekly.atom"),
+        format!("/private/{wrong}/weekly"),
+        format!("/private/{wrong}/weekly/2026-W47"),
+        format!("/private/{}/weekly.rss", &key[1..]),
+        format!("/private/{}/weekly.rss", key.to_uppercase().replace(|c: char| c.is_ascii_digit(), "A")),
+        format!("/private/{zeros}/weekly.json"),
+        format!("/private/{key}/french-ai.atom"),
+        format!("/private/{key}/french-ai"),
+        format!("/private/{zeros}/french-ai.atom"),
+    ] {
+        let answer = watch.get(&path, "").await;
+        assert_eq!(answer.status, 404, "{path}");
+        assert_eq!((answer.lines(), answer.text()), (nothing.lines(), nothing.text()), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn w13_a_rotated_key_serves_at_once_and_the_old_one_no_more() {
+    let watch = Watch::start_with(Limits::default(), |settings| settings.digests[1].spec.private = true).await;
+    let old = watch.private_key("weekly").await;
+    assert_eq!(watch.get(&format!("/private/{old}/weekly.atom"), "").await.status, 200);
+    assert_eq!(watch.private_key("weekly").await, old, "a sync keeps the key");
+    watch.store.write(|tx| tx.rotate_private_key(&DigestName("weekly".into()), now())).await.unwrap();
+    let new = watch.private_key("weekly").await;
+    assert_ne!(old, new);
+    assert_eq!(watch.get(&format!("/private/{old}/weekly.atom"), "").await.status, 404);
+    let self_address = format!("https://watch.example.org/private/{new}/weekly.atom");
+    until(async || {
+        let answer = watch.get(&format!("/private/{new}/weekly.atom"), "").await;
+        assert_eq!(answer.status, 200);
+        answer.text().contains(&self_address).then_some(())
+    })
+    .await;
 }
 
 // ---------------------------------------------------------------------------------------------------------------

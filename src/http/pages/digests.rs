@@ -5,7 +5,7 @@ use super::{page, parts};
 use crate::config::DigestSettings;
 use crate::digest::{issue_entry, issue_groups};
 use crate::http::AppState;
-use crate::http::documents::{configured_digest, publisher};
+use crate::http::documents::{Place, publisher};
 use crate::model::{DigestKind, GroupBy, Issue, IssueId, Membership, PublishedEntry, Schedule, Story};
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Uri};
@@ -43,7 +43,7 @@ fn write_list(site: &Site, digests: &[(&DigestSettings, u64)]) -> Markup {
                         (rhythm(&digest.spec.kind)) ", " (stories) " "
                         (parts::plural(usize::try_from(*stories).unwrap_or(usize::MAX), "story", "stories"))
                     }
-                    (parts::formats(&digest.spec.name.0))
+                    (parts::formats(&format!("digests/{}", digest.spec.name.0)))
                 }
             }
         }
@@ -72,15 +72,13 @@ enum Members {
 
 pub(in crate::http) async fn show_digest(
     state: AppState,
-    name: String,
+    place: Place,
     before: Option<i64>,
     uri: &Uri,
     headers: &HeaderMap,
 ) -> Response {
     page(state, headers, uri, move |tx, site| {
-        let Some(digest) = configured_digest(&site.settings, &name).filter(|digest| !digest.spec.private) else {
-            return Ok(None);
-        };
+        let Some(digest) = place.digest(&site.settings) else { return Ok(None) };
         let members = match digest.spec.kind {
             DigestKind::Stream => {
                 let stories = tx.digest_stories(&digest.spec.name, before, PAGE_ENTRIES)?;
@@ -93,19 +91,18 @@ pub(in crate::http) async fn show_digest(
                 Members::Issues(issues, older)
             }
         };
-        Ok(Some(write_digest(site, digest, &members)))
+        Ok(Some(write_digest(site, digest, &place.path, &members)))
     })
     .await
 }
 
-fn write_digest(site: &Site, digest: &DigestSettings, members: &Members) -> Markup {
+fn write_digest(site: &Site, digest: &DigestSettings, path: &str, members: &Members) -> Markup {
     let spec = &digest.spec;
-    let name = &spec.name.0;
     let head = html! {
         @for (extension, media_type) in
             [("atom", "application/atom+xml"), ("rss", "application/rss+xml"), ("json", "application/feed+json")]
         {
-            link rel="alternate" type=(media_type) title=(spec.title) href={ "/digests/" (name) "." (extension) };
+            link rel="alternate" type=(media_type) title=(spec.title) href={ "/" (path) "." (extension) };
         }
     };
     let main = html! {
@@ -117,19 +114,19 @@ fn write_digest(site: &Site, digest: &DigestSettings, members: &Members) -> Mark
                     Members::Stories(stories, older) => {
                         @if stories.is_empty() { p { "No story has entered it yet." } }
                         (parts::stories_by_day(site, stories))
-                        (pager(name, *older))
+                        (pager(path, *older))
                     }
                     Members::Issues(issues, older) => {
                         @if issues.is_empty() { p { "Its first issue has not been cut yet." } }
-                        ol.stories { @for issue in issues { li { (issue_line(site, name, issue)) } } }
-                        (pager(name, *older))
+                        ol.stories { @for issue in issues { li { (issue_line(site, path, issue)) } } }
+                        (pager(path, *older))
                     }
                 }
             }
             aside aria-label="Subscribe" {
                 h2 { "Subscribe" }
-                p { code.address { (site.address(&format!("digests/{name}.atom"))) } }
-                (parts::formats(name))
+                p { code.address { (site.address(&format!("{path}.atom"))) } }
+                (parts::formats(path))
                 h2 { "What it gathers" }
                 p { code { (digest.query_text) } }
                 p.quiet { (rhythm(&spec.kind)) "." }
@@ -139,19 +136,19 @@ fn write_digest(site: &Site, digest: &DigestSettings, members: &Members) -> Mark
     whole_page(site, Section::Digests, &spec.title, &head, &main)
 }
 
-fn pager(name: &str, older: Option<i64>) -> Markup {
+fn pager(path: &str, older: Option<i64>) -> Markup {
     html! {
         nav.pager aria-label="Pages" {
             span {}
-            @if let Some(older) = older { a href={ "/digests/" (name) "?before=" (older) } rel="next" { "Older" } }
+            @if let Some(older) = older { a href={ "/" (path) "?before=" (older) } rel="next" { "Older" } }
         }
     }
 }
 
-fn issue_line(site: &Site, name: &str, issue: &Issue) -> Markup {
+fn issue_line(site: &Site, path: &str, issue: &Issue) -> Markup {
     let stories = usize::try_from(issue.story_count).unwrap_or(usize::MAX);
     html! {
-        h3 { a href={ "/digests/" (name) "/" (issue.period) } { (issue.period) } }
+        h3 { a href={ "/" (path) "/" (issue.period) } { (issue.period) } }
         p.meta { (stories) " " (parts::plural(stories, "story", "stories")) ", until " (parts::time(site, issue.ends_at)) }
     }
 }
@@ -162,27 +159,41 @@ pub(super) async fn issue(
     uri: Uri,
     headers: HeaderMap,
 ) -> Response {
-    page(state, &headers, &uri, move |tx, site| {
-        let Some(digest) = configured_digest(&site.settings, &name).filter(|digest| !digest.spec.private) else {
-            return Ok(None);
-        };
+    show_issue(state, Place::public(&name), period, &uri, &headers).await
+}
+
+pub(in crate::http) async fn show_issue(
+    state: AppState,
+    place: Place,
+    period: String,
+    uri: &Uri,
+    headers: &HeaderMap,
+) -> Response {
+    page(state, headers, uri, move |tx, site| {
+        let Some(digest) = place.digest(&site.settings) else { return Ok(None) };
         let Some(issue) = tx.issue(&digest.spec.name, &period)? else { return Ok(None) };
         let stories = tx.issue_stories(issue.id)?;
-        Ok(Some(write_issue(site, digest, &issue, &stories)))
+        Ok(Some(write_issue(site, digest, &place.path, &issue, &stories)))
     })
     .await
 }
 
-fn write_issue(site: &Site, digest: &DigestSettings, issue: &Issue, stories: &[(Membership, Story)]) -> Markup {
+fn write_issue(
+    site: &Site,
+    digest: &DigestSettings,
+    path: &str,
+    issue: &Issue,
+    stories: &[(Membership, Story)],
+) -> Markup {
     let publisher = publisher(&site.settings);
     let group_by = match digest.spec.kind {
         DigestKind::Periodic { group_by, .. } => group_by,
         DigestKind::Stream => GroupBy::None,
     };
-    let title = issue_entry(&digest.spec, issue, stories, &publisher).title;
+    let title = issue_entry(&digest.spec, issue, stories, &publisher.address(path), &publisher).title;
     let groups = issue_groups(stories, group_by, &publisher);
     let main = html! {
-        p.quiet { a href={ "/digests/" (digest.spec.name.0) } { (digest.spec.title) } }
+        p.quiet { a href={ "/" (path) } { (digest.spec.title) } }
         h1 { (title) }
         p.meta { "From " (parts::time(site, issue.starts_at)) " to " (parts::time(site, issue.ends_at)) }
         @for group in &groups {

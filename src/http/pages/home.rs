@@ -119,7 +119,7 @@ fn digests_aside(site: &Site) -> Markup {
             @for digest in public.iter().take(DIGESTS_SHOWN) {
                 li {
                     a href={ "/digests/" (digest.spec.name.0) } { (digest.spec.title) }
-                    (parts::formats(&digest.spec.name.0))
+                    (parts::formats(&format!("digests/{}", digest.spec.name.0)))
                 }
             }
             @if public.len() > DIGESTS_SHOWN { li { a href="/digests" { "All " (public.len()) " digests" } } }

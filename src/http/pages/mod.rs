@@ -15,7 +15,7 @@ mod item;
 mod search;
 mod tag;
 
-pub(super) use digests::show_digest;
+pub(super) use digests::{show_digest, show_issue};
 pub(super) use layout::error_page;
 
 use super::AppState;

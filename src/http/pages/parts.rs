@@ -156,12 +156,12 @@ pub(super) fn plural<'a>(count: usize, one: &'a str, many: &'a str) -> &'a str {
     if count == 1 { one } else { many }
 }
 
-/// Where to subscribe to a digest.
-pub(super) fn formats(name: &str) -> Markup {
+/// Where to subscribe to the digest at this path.
+pub(super) fn formats(path: &str) -> Markup {
     html! {
         ul.formats {
             @for (extension, label) in [("atom", "Atom"), ("rss", "RSS"), ("json", "JSON Feed")] {
-                li { a href={ "/digests/" (name) "." (extension) } { (label) } }
+                li { a href={ "/" (path) "." (extension) } { (label) } }
             }
         }
     }

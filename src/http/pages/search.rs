@@ -2,9 +2,9 @@
 
 use super::layout::{Section, Site, page as whole_page};
 use super::{page, parts};
-use crate::http::AppState;
-use crate::http::search::{Found, compile, search};
+use crate::http::{AppState, MAX_SEARCH_TERMS, until_search_deadline};
 use crate::model::ItemId;
+use crate::search::{Found, compile, search};
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use maud::{Markup, html};
@@ -19,9 +19,9 @@ pub(super) async fn show(
     headers: &HeaderMap,
 ) -> Response {
     page(state, headers, uri, move |tx, site| {
-        let outcome = match compile(&q, &site.settings.rules) {
-            Ok(query) => Ok(search(tx, &query, before, PAGE_ITEMS, site.now)?),
-            Err(faults) => Err(faults),
+        let outcome = match compile(&q, &site.settings.rules, MAX_SEARCH_TERMS) {
+            Ok(query) => Ok(search(tx, &query, before, PAGE_ITEMS, site.now, until_search_deadline())?),
+            Err(faults) => Err(faults.iter().map(|fault| fault.line(&q)).collect()),
         };
         Ok(Some(write(site, &q, &outcome)))
     })

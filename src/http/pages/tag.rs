@@ -74,7 +74,7 @@ fn write(site: &Site, tag: &TagName, count: u64, stories: &[Story], older: Optio
             aside aria-label="About the tag" {
                 @if digest.is_some() {
                     h2 { "Subscribe" }
-                    (parts::formats(&tag.0))
+                    (parts::formats(&format!("digests/{}", tag.0)))
                 }
                 @let terms = terms_that_fire(tag, stories);
                 @if !terms.is_empty() {

@@ -2,5 +2,6 @@
 
 #![allow(dead_code, reason = "each area of the tests uses its own part")]
 
+pub mod app;
 pub mod origin;
 pub mod politeness;

@@ -200,7 +200,7 @@ impl Origin {
         self.log().into_iter().filter(|request| !request.scripted).collect()
     }
 
-    /// While down, every connection is reset.
+    /// While down, every connection is reset, and nothing is logged.
     pub fn set_down(&self, down: bool) {
         self.shared.down.store(down, Ordering::SeqCst);
     }
@@ -462,12 +462,18 @@ impl Script {
 
 /// An RSS document of `count` items.
 pub fn rss(count: usize) -> String {
-    rss_of("http://feed.example/", 1..=count)
+    rss_of("http://feed.example/", 1..=count, "Item", &HashMap::new())
 }
 
-fn rss_of(link: &str, numbers: impl IntoIterator<Item = usize>) -> String {
+fn rss_of(
+    link: &str,
+    numbers: impl IntoIterator<Item = usize>,
+    heading: &str,
+    titles: &HashMap<usize, String>,
+) -> String {
     let items = numbers.into_iter().map(|n| {
-        format!("<item><guid isPermaLink=\"false\">item-{n}</guid><title>Item number {n}</title><link>{link}?item={n}</link></item>\n")
+        let title = titles.get(&n).cloned().unwrap_or_else(|| format!("{heading} number {n}"));
+        format!("<item><guid isPermaLink=\"false\">item-{n}</guid><title>{title}</title><link>{link}?item={n}</link></item>\n")
     });
     let items: Vec<String> = items.collect();
     let newest_first: String = items.into_iter().rev().collect();
@@ -504,17 +510,30 @@ pub struct Feed {
 struct FeedState {
     /// Item numbers with the version that brought them; oldest first.
     items: Vec<(usize, u64)>,
+    /// Every item that was ever published, in the same form.
+    history: Vec<(usize, u64)>,
+    heading: String,
     last: usize,
     version: u64,
     window: usize,
     forgetting: bool,
     failing: Option<Answer>,
+    titles: HashMap<usize, String>,
 }
 
 impl Feed {
     fn new(link: &str) -> Self {
-        let state =
-            FeedState { items: Vec::new(), last: 0, version: 0, window: usize::MAX, forgetting: false, failing: None };
+        let state = FeedState {
+            items: Vec::new(),
+            history: Vec::new(),
+            heading: "Item".to_owned(),
+            last: 0,
+            version: 0,
+            window: usize::MAX,
+            forgetting: false,
+            failing: None,
+            titles: HashMap::new(),
+        };
         Self { state: Arc::new(Mutex::new(state)), link: link.to_owned() }
     }
 
@@ -526,10 +545,29 @@ impl Feed {
             state.last += 1;
             let item = (state.last, state.version);
             state.items.push(item);
+            state.history.push(item);
         }
         let surplus = state.items.len().saturating_sub(state.window);
         state.items.drain(..surplus);
         state.last
+    }
+
+    /// What titles begin with, where the items of many feeds must not look like one story.
+    pub fn set_heading(&self, heading: &str) -> &Self {
+        lock(&self.state).heading = heading.to_owned();
+        self
+    }
+
+    /// Every item ever published: its guid and the version that brought it.
+    pub fn history(&self) -> Vec<(String, u64)> {
+        lock(&self.state).history.iter().map(|(number, version)| (format!("item-{number}"), *version)).collect()
+    }
+
+    /// Changes the title of an item that is listed.
+    pub fn retitle(&self, number: usize, title: &str) {
+        let mut state = lock(&self.state);
+        state.version += 1;
+        state.titles.insert(number, title.to_owned());
     }
 
     /// The document lists at most so many items.
@@ -563,7 +601,7 @@ impl Feed {
         if let Some(claimed) = claimed.filter(|_| state.forgetting) {
             state.items.retain(|(_, version)| *version > claimed);
         }
-        let document = rss_of(&self.link, state.items.iter().map(|(number, _)| *number));
+        let document = rss_of(&self.link, state.items.iter().map(|(number, _)| *number), &state.heading, &state.titles);
         ok(document).header("Content-Type", "application/rss+xml").etag(format!("\"v{}\"", state.version)).conditional()
     }
 }
@@ -603,6 +641,10 @@ impl Shared {
         };
         let mut stream = BufReader::new(stream);
         while let Some(mut request) = read_request(&mut stream)? {
+            if self.down.load(Ordering::SeqCst) {
+                reset(socket);
+                return Ok(());
+            }
             request.connection = connection;
             request.at = self.started.elapsed();
             let script = self.find(&request.target);
@@ -617,7 +659,7 @@ impl Shared {
             let keep = wire.send(&answer, &request.method, |headers, complete| {
                 self.leave(index, answer.status, headers, complete);
             })?;
-            if !keep || self.stopped.load(Ordering::SeqCst) || self.down.load(Ordering::SeqCst) {
+            if !keep || self.stopped.load(Ordering::SeqCst) {
                 return Ok(());
             }
         }

@@ -1,0 +1,149 @@
+//! What the archive costs: a search that finds nothing, and a retag of every item, over a store of its own.
+//!
+//! `cargo bench --bench archive -- ITEMS RULES` (100,000 items of 600 characters and 500 rules if not given); prints a line
+//! a figure. Texts are made of 20,000 words with the frequencies of a language, one item in ten of Chinese characters.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+use veille::config::{self, Environment};
+use veille::digest::story_entry_id;
+use veille::model::{ConfiguredFeed, ContentHash, FeedId, ItemContent, ItemKey, ItemKeys, NewItem, Timestamp};
+use veille::refresh::{Surroundings, Watch, archive};
+use veille::search;
+use veille::store::Store;
+
+const FEED: &str = "https://wire.example/feed.xml";
+const WORDS: u64 = 20_000;
+/// Items in one transaction of the filling.
+const BATCH: u64 = 1_000;
+
+fn main() {
+    let mut sizes = std::env::args().skip(1).filter_map(|argument| argument.parse::<u64>().ok());
+    let (items, rules) = (sizes.next().unwrap_or(100_000), sizes.next().unwrap_or(500));
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(measure(directory.path(), items, rules));
+}
+
+async fn measure(directory: &Path, items: u64, rules: u64) {
+    let watch = Arc::new(watch(directory, rules));
+    let store = Arc::new(Store::open(directory).expect("the store opens"));
+    let around = Surroundings { store: Arc::clone(&store), watch, clock: Timestamp::now };
+    veille::app::sync_store(&store, &around.watch, Timestamp::now()).await.expect("feeds and digests are stored");
+    figure("filling", items, fill(&store, items)).await;
+    let size = std::fs::metadata(store.path()).map_or(0, |file| file.len());
+    println!("{:<28} {:>8} MiB", "database", size >> 20);
+    for query in ["zeppelin", "zeppelin NEAR/5 w7", "飞艇", "/zep+elin/"] {
+        figure(&format!("search {query}"), items, find(&around, query)).await;
+    }
+    let retag = async || archive::retag(&around, |_| true).await.expect("the archive is retagged");
+    figure("retag, everything new", items, retag()).await;
+    figure("retag, nothing new", items, retag()).await;
+}
+
+async fn figure<T>(what: &str, items: u64, work: impl Future<Output = T>) {
+    let started = Instant::now();
+    work.await;
+    let seconds = started.elapsed().as_secs_f64();
+    #[expect(clippy::cast_precision_loss, reason = "no bench has 2^53 items")]
+    let rate = items as f64 / seconds;
+    println!("{what:<28} {seconds:>8.2} s  {rate:>10.0} items/s");
+}
+
+fn watch(directory: &Path, rules: u64) -> Watch {
+    let mut text = format!("[[feeds]]\nurl = \"{FEED}\"\n");
+    let mut random = Random(1);
+    for rule in 0..rules {
+        let terms: Vec<String> = (0..5).map(|_| format!("\"{}\"", word(200 + random.below(WORDS - 200)))).collect();
+        let near = format!("{} NEAR/8 {}", word(random.below(400)), word(random.below(400)));
+        writeln!(text, "[tags.rule-{rule}]\nany = [{}]\nmatch = '{near}'", terms.join(", ")).expect("to a string");
+    }
+    let path = directory.join("veille.toml");
+    std::fs::write(&path, text).expect("the config is written");
+    let environment = Environment::new(std::env::vars_os()).with_data_dir(Some(directory.to_owned()));
+    Watch::compile(config::load(&path, &environment).expect("the config is right").settings).expect("the rules compile")
+}
+
+async fn fill(store: &Store, items: u64) {
+    let now = Timestamp::now();
+    let feed = ConfiguredFeed {
+        url: FEED.to_owned(),
+        title: None,
+        groups: Vec::new(),
+        language: None,
+        enabled: true,
+        first_check_at: now,
+    };
+    store.write(move |tx| tx.sync_feeds(&[feed])).await.expect("the feed is stored");
+    for first in (0..items).step_by(usize::try_from(BATCH).expect("small")) {
+        let texts: Vec<NewItem> = (first..items.min(first + BATCH)).map(item).collect();
+        let stored = store.write(move |tx| {
+            for item in &texts {
+                let story = tx.story_with_entry_id(&story_entry_id(FEED, &item.keys.content), now)?;
+                tx.insert_item(FeedId(1), &item.keys.content, item, story, now)?;
+            }
+            Ok(())
+        });
+        stored.await.expect("the items are stored");
+    }
+    store.checkpoint().await.expect("the log is written back");
+}
+
+fn item(number: u64) -> NewItem {
+    let mut random = Random(number + 2);
+    let mut text = String::new();
+    let mut title = String::new();
+    while text.len() < 600 {
+        if number.is_multiple_of(10) {
+            let character = u32::try_from(0x4e00 + random.skewed(3_000)).expect("small");
+            text.push(char::from_u32(character).expect("a Han character"));
+            continue;
+        }
+        let word = word(random.skewed(WORDS));
+        write!(if title.len() < 60 { &mut title } else { &mut text }, "{word} ").expect("to a string");
+    }
+    NewItem {
+        keys: ItemKeys { guid: None, link: None, content: ItemKey(format!("c-{number}")) },
+        content_hash: ContentHash(u128::from(number).to_le_bytes()),
+        content: ItemContent {
+            link: Some(format!("https://wire.example/{number}")),
+            title,
+            content_html: format!("<p>{text}</p>"),
+            content_text: text,
+            language: Some("en".to_owned()),
+            ..ItemContent::default()
+        },
+    }
+}
+
+fn word(number: u64) -> String {
+    format!("w{number}")
+}
+
+/// A generator of the same numbers at each run.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (mixed ^ (mixed >> 31)) % bound
+    }
+
+    /// Small numbers more often, about as words of a language: each octave as likely as the next.
+    fn skewed(&mut self, bound: u64) -> u64 {
+        let octaves = u64::from(bound.ilog2());
+        let octave = self.below(octaves + 1);
+        ((1 << octave) - 1 + self.below(1 << octave)).min(bound - 1)
+    }
+}
+
+async fn find(around: &Surroundings, query: &str) {
+    let query = search::compile(query, &around.watch.settings.rules, usize::MAX).expect("a query");
+    let now = Timestamp::now();
+    let found = around.store.read(move |tx| search::search(tx, &query, None, 50, now, || true)).await;
+    assert!(found.expect("the store is read").items.is_empty(), "the bench seeks what is not there");
+}

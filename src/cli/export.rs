@@ -1,0 +1,58 @@
+//! `veille export`: every public digest as static files, the bytes that the daemon serves.
+
+use super::output::{print_json, print_lines};
+use super::{Context, Workplace};
+use crate::export::directory::{self, ExportedFile};
+use crate::export::{self, Format};
+use crate::http::{digest_document, public_outline, publisher};
+use crate::store::{ReadTx, StoreError};
+use serde::Serialize;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Write every public digest to a directory as static files, byte for byte as they are served
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The directory; files of an earlier export that are no longer wanted are removed from it
+    #[arg(value_name = "DIR")]
+    directory: PathBuf,
+}
+
+#[derive(Debug, Serialize)]
+struct Report {
+    changed: usize,
+    unchanged: usize,
+    removed: usize,
+}
+
+pub fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
+    let workplace = Workplace::for_reading(context)?;
+    let settings = workplace.settings.clone();
+    let read = move |tx: &ReadTx<'_>| {
+        let publisher = publisher(&settings);
+        let mut files = Vec::new();
+        for digest in settings.digests.iter().filter(|digest| !digest.spec.private) {
+            let Some(document) = digest_document(tx, digest, &publisher, None)? else { continue };
+            for format in Format::ALL {
+                let path = format!("digests/{}.{}", digest.spec.name.0, format.extension());
+                files.push(ExportedFile { path, bytes: export::render(&document, format) });
+            }
+        }
+        let bytes = export::opml(crate::http::OUTLINE_TITLE, None, &public_outline(&settings, &publisher));
+        files.push(ExportedFile { path: "digests.opml".to_owned(), bytes });
+        Ok::<_, StoreError>(files)
+    };
+    let files = workplace.block_on(async |store| store.read(read).await)?;
+    let written = directory::write(&args.directory, &files)?;
+    let report = Report { changed: written.changed, unchanged: written.unchanged, removed: written.removed };
+    if context.json {
+        print_json(&report)?;
+    } else {
+        let directory = args.directory.display();
+        print_lines([format!(
+            "{directory}: {} files written, {} unchanged, {} removed",
+            report.changed, report.unchanged, report.removed
+        )])?;
+    }
+    Ok(ExitCode::SUCCESS)
+}

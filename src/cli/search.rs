@@ -1,0 +1,82 @@
+//! `veille search`: items by the query language, newest first.
+
+use super::output::{print_json, print_lines};
+use super::stored_item::{ItemSummary, lines};
+use super::{Context, Workplace};
+use crate::classifier::{CompiledQuery, ItemText};
+use crate::model::{Evidence, Item, Timestamp};
+use crate::search::{Fault, compile, search};
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use anyhow::bail;
+use serde::Serialize;
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+/// Find items by the query language, newest first
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// A query, as rules and digests have them; several words need no quotes
+    #[arg(required = true, num_args = 1.., value_name = "QUERY")]
+    query: Vec<String>,
+    /// Most items shown
+    #[arg(long, default_value_t = 50, value_name = "N")]
+    limit: usize,
+}
+
+#[derive(Debug, Serialize)]
+struct Answer<'a> {
+    query: &'a str,
+    items: Vec<FoundItem>,
+    /// Whether there may be more than the limit shows.
+    more: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct FoundItem {
+    #[serde(flatten)]
+    item: ItemSummary,
+    evidence: Vec<Evidence>,
+}
+
+pub fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
+    let workplace = Workplace::for_reading(context)?;
+    let text = args.query.join(" ");
+    let query = match compile(&text, &workplace.settings.rules, usize::MAX) {
+        Ok(query) => query,
+        Err(faults) => bail!("this is not a query\n{}", render(&text, &faults)),
+    };
+    let (limit, now) = (args.limit, Workplace::now());
+    let (found, query) = workplace.block_on(async |store| {
+        store.read(move |tx| Ok((search(tx, &query, None, limit, now, || true)?, query))).await
+    })?;
+    if context.json {
+        let items = found.items.iter().map(|item| FoundItem::new(item, &query, now)).collect();
+        print_json(&Answer { query: &text, items, more: found.before.is_some() })?;
+    } else {
+        print_lines(found.items.iter().flat_map(lines))?;
+    }
+    Ok(if found.items.is_empty() { ExitCode::from(1) } else { ExitCode::SUCCESS })
+}
+
+impl FoundItem {
+    fn new(item: &Item, query: &CompiledQuery, now: Timestamp) -> Self {
+        let tags: Vec<&str> = item.tags.iter().map(|tag| tag.tag.0.as_str()).collect();
+        let text = ItemText { tags: &tags, ..ItemText::from_item(item) };
+        Self { item: ItemSummary::from(item), evidence: query.evidence(&text, now).unwrap_or_default() }
+    }
+}
+
+/// Each fault with the query and a caret below it.
+fn render(query: &str, faults: &[Fault]) -> String {
+    let renderer = if std::io::stderr().is_terminal() { Renderer::styled() } else { Renderer::plain() };
+    let one = |fault: &Fault| {
+        let span = fault.span.start.min(query.len())..fault.span.end.min(query.len());
+        let snippet = Snippet::source(query).annotation(AnnotationKind::Primary.span(span));
+        let mut group = Level::ERROR.primary_title(fault.message.as_str()).element(snippet);
+        if let Some(help) = &fault.help {
+            group = group.element(Level::HELP.message(help.as_str()));
+        }
+        renderer.render(&[group])
+    };
+    faults.iter().map(one).collect::<Vec<_>>().join("\n\n")
+}

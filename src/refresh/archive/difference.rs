@@ -1,0 +1,101 @@
+//! What a config would change in the archive: told, not done.
+
+use super::walk::Walk;
+use crate::model::{DigestName, Item, ItemId, StoryId, TagName};
+use crate::refresh::Surroundings;
+use crate::store::StoreError;
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// Items gained and lost by each tag, stories gained and lost by each digest. What stays the same is left out.
+#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Differences {
+    pub tags: BTreeMap<TagName, Difference>,
+    pub digests: BTreeMap<DigestName, Difference>,
+}
+
+/// In the order of first sight.
+#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Difference {
+    pub gained: Vec<Named>,
+    pub lost: Vec<Named>,
+}
+
+/// An item, or the first item of a story.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Named {
+    pub id: ItemId,
+    pub story_id: StoryId,
+    pub title: String,
+    pub url: Option<String>,
+}
+
+/// Compares what the config around would give to every stored item with what it has. `proceed` is told how many
+/// items are compared.
+///
+/// # Errors
+/// The store failed.
+pub async fn difference(around: &Surroundings, mut proceed: impl FnMut(usize)) -> Result<Differences, StoreError> {
+    let mut walk = Walk::start(around, ItemId(0));
+    let mut differences = Differences::default();
+    let mut stories: HashMap<StoryId, Placed> = HashMap::new();
+    let mut items = 0;
+    while let Some(batch) = walk.next().await? {
+        for judged in &batch.items {
+            let stored: BTreeSet<&TagName> = judged.item.tags.iter().map(|tag| &tag.tag).collect();
+            let given: BTreeSet<&TagName> = judged.tags.iter().map(|tag| &tag.tag).collect();
+            for tag in given.difference(&stored) {
+                differences.tags.entry((*tag).clone()).or_default().gained.push(Named::from(&judged.item));
+            }
+            for tag in stored.difference(&given) {
+                differences.tags.entry((*tag).clone()).or_default().lost.push(Named::from(&judged.item));
+            }
+            let story = judged.item.story_id;
+            if !judged.digests.is_empty() || batch.digests.contains_key(&story) {
+                let placed = stories.entry(story).or_insert_with(|| Placed {
+                    first: Named::from(&judged.item),
+                    stored: batch.digests_of(story).cloned().collect(),
+                    fits: BTreeSet::new(),
+                });
+                placed.fits.extend(judged.digests.iter().cloned());
+            }
+        }
+        items += batch.items.len();
+        proceed(items);
+    }
+    differences.compare_digests(stories);
+    Ok(differences)
+}
+
+/// A story with the digests that it is in and those that its items fit.
+struct Placed {
+    first: Named,
+    stored: BTreeSet<DigestName>,
+    fits: BTreeSet<DigestName>,
+}
+
+impl Differences {
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.tags.is_empty() && self.digests.is_empty()
+    }
+
+    fn compare_digests(&mut self, stories: HashMap<StoryId, Placed>) {
+        let mut stories: Vec<Placed> = stories.into_values().collect();
+        stories.sort_by_key(|placed| placed.first.id);
+        for placed in stories {
+            for digest in placed.fits.difference(&placed.stored) {
+                self.digests.entry(digest.clone()).or_default().gained.push(placed.first.clone());
+            }
+            for digest in placed.stored.difference(&placed.fits) {
+                self.digests.entry(digest.clone()).or_default().lost.push(placed.first.clone());
+            }
+        }
+    }
+}
+
+impl From<&Item> for Named {
+    fn from(item: &Item) -> Self {
+        Self { id: item.id, story_id: item.story_id, title: item.content.title.clone(), url: item.content.link.clone() }
+    }
+}

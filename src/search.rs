@@ -1,0 +1,118 @@
+//! Search by the query language, with the evaluator of the rules: what is found here is what a rule would tag.
+//!
+//! Walks the archive from the newest item on, so that the first page is quick however large the archive is;
+//! a walk that is stopped before it has found enough says where to go on.
+
+use crate::classifier::{CompileError, CompiledQuery, ItemText};
+use crate::model::{Item, ItemId, Timestamp};
+use crate::query::{self, RuleSet};
+use crate::store::{ItemFilter, ReadTx, StoreError};
+use std::ops::Range;
+
+/// Items read at once.
+const BATCH_ITEMS: usize = 200;
+
+/// What was found, newest first.
+#[derive(Debug)]
+pub struct Found {
+    pub items: Vec<Item>,
+    /// Where the next page begins; `None` when the archive is through.
+    pub before: Option<ItemId>,
+}
+
+/// What is wrong with a query.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// Bytes of the query's text.
+    pub span: Range<usize>,
+    pub message: String,
+    /// What was probably meant, or what to do.
+    pub help: Option<String>,
+}
+
+impl Fault {
+    /// The fault in one line, with its column in `query`.
+    #[must_use]
+    pub fn line(&self, query: &str) -> String {
+        let column = query.get(..self.span.start).map_or(1, |before| before.chars().count() + 1);
+        let help = self.help.as_ref().map(|help| format!("; {help}")).unwrap_or_default();
+        format!("column {column}: {}{help}", self.message)
+    }
+}
+
+/// A text as a query over these rules' lists, of at most `max_terms` terms of its own.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn compile(text: &str, rules: &RuleSet, max_terms: usize) -> Result<CompiledQuery, Vec<Fault>> {
+    let (query, _lints) = query::parse(text).map_err(|faults| {
+        let errors = faults.into_iter().filter(|fault| fault.severity == query::Severity::Error);
+        errors.map(|fault| Fault { span: fault.span, message: fault.message, help: fault.help }).collect::<Vec<_>>()
+    })?;
+    if let Some((_, span)) = query.terms().get(max_terms) {
+        let message = format!("a search takes at most {max_terms} terms");
+        return Err(vec![Fault { span: span.clone(), message, help: None }]);
+    }
+    CompiledQuery::compile(&query, &rules.lists)
+        .map_err(|errors| errors.iter().map(|error| fault_of(error, &query, rules)).collect())
+}
+
+/// Says where in the query the list stands that cannot be used.
+fn fault_of(error: &CompileError, query: &query::Query, rules: &RuleSet) -> Fault {
+    let name = match error {
+        CompileError::UnknownList { name, .. }
+        | CompileError::ListCycle { name, .. }
+        | CompileError::ListWithoutPlace { name, .. } => Some(name),
+        CompileError::UnknownTag { .. } | CompileError::TagCycle { .. } => None,
+    };
+    let reference = query.references().into_iter().find(|reference| Some(&reference.name) == name);
+    let known = rules.lists.keys().map(|known| (strsim::jaro_winkler(known, name.map_or("", String::as_str)), known));
+    let nearest = known.filter(|(similarity, _)| *similarity >= 0.8).max_by(|a, b| a.0.total_cmp(&b.0));
+    let help = nearest
+        .filter(|_| matches!(error, CompileError::UnknownList { .. }))
+        .map(|(_, known)| format!("did you mean `@{known}`?"));
+    let span = reference.map_or(0..query.text().len(), |reference| reference.span);
+    Fault { span, message: error.to_string(), help }
+}
+
+/// The newest items that the query holds for, from those older than `before`; at most `limit`. `proceed` is asked
+/// after each batch; `false` ends the walk with what is found.
+///
+/// # Errors
+/// The store cannot be read.
+pub fn search(
+    tx: &ReadTx<'_>,
+    query: &CompiledQuery,
+    before: Option<ItemId>,
+    limit: usize,
+    now: Timestamp,
+    mut proceed: impl FnMut() -> bool,
+) -> Result<Found, StoreError> {
+    let mut found = Found { items: Vec::new(), before };
+    loop {
+        let filter = ItemFilter { before: found.before, limit: BATCH_ITEMS, ..ItemFilter::default() };
+        let batch = tx.newest_items(&filter)?;
+        let is_last = batch.len() < BATCH_ITEMS;
+        for item in batch {
+            found.before = Some(item.id);
+            if holds(query, &item, now) {
+                found.items.push(item);
+                if found.items.len() == limit {
+                    return Ok(found);
+                }
+            }
+        }
+        if is_last {
+            found.before = None;
+            return Ok(found);
+        }
+        if !proceed() {
+            return Ok(found);
+        }
+    }
+}
+
+fn holds(query: &CompiledQuery, item: &Item, now: Timestamp) -> bool {
+    let tags: Vec<&str> = item.tags.iter().map(|tag| tag.tag.0.as_str()).collect();
+    query.matches(&ItemText { tags: &tags, ..ItemText::from_item(item) }, now)
+}

@@ -1,0 +1,421 @@
+//! Whatever dies when: nothing that a feed served is lost, nothing comes twice, no entry changes its id.
+//!
+//! The kill harness starts the daemon over feeds that forget, ends it at seeded moments, and reads store and
+//! digest after each round. `VEILLE_KILLS=2000` makes the long form of it, `VEILLE_SEED=N` replays one.
+
+use crate::support::app::{App, Daemon, PATIENCE, faketime_library, feed_tables, wait_until};
+use crate::support::origin::{Fault, Feed, Origin, fault, status};
+use rusqlite::Connection;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::io::Write as _;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+const FEEDS: usize = 20;
+/// Rounds without `VEILLE_KILLS`.
+const SHORT: usize = 20;
+
+/// A digest that holds everything, and polling as fast as the harness wants it.
+const FETCH: &str = "interval = \"200ms\"\nmin_interval = \"200ms\"\nmax_interval = \"400ms\"\nper_host = 20\n\
+                     allow_private_addresses = true\n";
+const ALL: &str = "[digests.all]\ntitle = \"All\"\nquery = \"published>=1970-01-02\"\nlimit = 500\n";
+
+/// What the harness counts; all zero is the promise.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+struct Faults {
+    /// SQLite's own check fails.
+    corrupt: usize,
+    /// An item of a feed stored twice.
+    dup: usize,
+    /// A validator, stored or sent, for items that are not in the store.
+    ahead: usize,
+    /// Dropped by the origin, not in the store.
+    lost: usize,
+    /// The id of an item's entry has changed.
+    reid: usize,
+    /// One item under two entries of the digest.
+    twice: usize,
+    /// The daemon ended or failed to start by itself.
+    exit: usize,
+}
+
+impl Faults {
+    fn add(&mut self, other: Self) {
+        self.corrupt += other.corrupt;
+        self.dup += other.dup;
+        self.ahead += other.ahead;
+        self.lost += other.lost;
+        self.reid += other.reid;
+        self.twice += other.twice;
+        self.exit += other.exit;
+    }
+}
+
+/// An origin of forgetting feeds and a daemon's config over them.
+struct Fleet {
+    origin: Origin,
+    feeds: Vec<(String, Feed)>,
+    app: App,
+    /// Entry id of each item seen so far, by feed and guid.
+    entries: HashMap<(String, String), String>,
+    seen_entries: BTreeMap<String, String>,
+}
+
+impl Fleet {
+    fn new(count: usize) -> Self {
+        let origin = Origin::start();
+        let feed = |n: usize| {
+            let path = format!("/feed-{n}.xml");
+            let feed = origin.feed(&path);
+            feed.set_forgetting().set_heading(&format!("{} bulletin", NAMES[n % NAMES.len()]));
+            (origin.url(&path), feed)
+        };
+        let feeds: Vec<(String, Feed)> = (0..count).map(feed).collect();
+        let urls: Vec<&str> = feeds.iter().map(|(url, _)| url.as_str()).collect();
+        let app = App::new(FETCH, &(feed_tables(&urls) + ALL));
+        Self { origin, feeds, app, entries: HashMap::new(), seen_entries: BTreeMap::new() }
+    }
+
+    fn published(&self) -> usize {
+        self.feeds.iter().map(|(_, feed)| feed.history().len()).sum()
+    }
+
+    fn stored(&self) -> usize {
+        usize::try_from(self.app.ask::<i64>("SELECT count(*) FROM items")).expect("few")
+    }
+
+    /// Reads the store while no daemon runs.
+    fn look(&mut self) -> Faults {
+        let mut faults = Faults::default();
+        if !self.app.data_dir().join("veille.db").exists() {
+            return faults;
+        }
+        let database = self.app.database();
+        let checked = database.query_row("PRAGMA quick_check", [], |row| row.get::<_, String>(0));
+        if checked.as_deref() != Ok("ok") {
+            return Faults { corrupt: 1, ..faults };
+        }
+        if count(&database, "SELECT count(*) FROM sqlite_schema WHERE name = 'feeds'") == 0 {
+            return faults;
+        }
+        faults.dup = count(&database, "SELECT count(*) - count(DISTINCT feed_id || '|' || guid) FROM items");
+        faults.twice = count(
+            &database,
+            "SELECT count(*) FROM (SELECT 1 FROM items i JOIN digest_entries e ON e.story_id = i.story_id \
+             WHERE e.digest = 'all' GROUP BY i.feed_id, i.guid HAVING count(DISTINCT e.story_id) > 1)",
+        );
+        let stored = self.items_and_entries(&database, &mut faults);
+        let mut claims = stored_claims(&database);
+        claims.extend(self.sent_claims());
+        for (url, feed) in &self.feeds {
+            let listed: HashSet<String> = feed.guids().into_iter().collect();
+            let missing = |guid: &String| !stored.contains(&(url.clone(), guid.clone()));
+            let claimed = claims.get(url).copied().unwrap_or(0);
+            for (guid, version) in feed.history() {
+                faults.ahead += usize::from(version <= claimed && missing(&guid));
+                faults.lost += usize::from(!listed.contains(&guid) && missing(&guid));
+            }
+        }
+        drop(database);
+        self.read_digest(&mut faults);
+        faults
+    }
+
+    fn items_and_entries(&mut self, database: &Connection, faults: &mut Faults) -> HashSet<(String, String)> {
+        let sql = "SELECT f.url, i.guid, s.entry_id FROM items i JOIN feeds f USING (feed_id) JOIN stories s USING (story_id)";
+        let mut statement = database.prepare(sql).expect(sql);
+        let rows =
+            statement.query_map([], |row| Ok(((row.get(0)?, row.get(1)?), row.get::<_, String>(2)?))).expect(sql);
+        let mut stored = HashSet::new();
+        for row in rows {
+            let (item, entry): ((String, String), String) = row.expect(sql);
+            stored.insert(item.clone());
+            let known = self.entries.entry(item).or_insert_with(|| entry.clone());
+            faults.reid += usize::from(*known != entry);
+        }
+        stored
+    }
+
+    /// What subscribers are shown: no headline under two ids, none under another id than before.
+    fn read_digest(&mut self, faults: &mut Faults) {
+        let shown = self.app.run(&["digests", "show", "all", "--json"]);
+        if shown.code() != 0 {
+            faults.exit += 1;
+            return;
+        }
+        let mut headlines = HashSet::new();
+        for entry in shown.json()["entries"].as_array().expect("entries") {
+            let text = |name: &str| {
+                entry[name].as_str().unwrap_or_else(|| panic!("an entry without {name}: {entry}")).to_owned()
+            };
+            let (id, title) = (text("id"), text("title"));
+            faults.twice += usize::from(!headlines.insert(title.clone()));
+            let known = self.seen_entries.entry(title).or_insert_with(|| id.clone());
+            faults.reid += usize::from(*known != id);
+        }
+    }
+
+    /// The newest version that the requests since the last look claimed to have seen.
+    fn sent_claims(&self) -> HashMap<String, u64> {
+        let mut claims = HashMap::new();
+        for request in self.origin.log() {
+            if let Some(version) = request.header("if-none-match").and_then(version_of) {
+                let claim: &mut u64 = claims.entry(self.origin.url(&request.target)).or_default();
+                *claim = version.max(*claim);
+            }
+        }
+        self.origin.clear_log();
+        claims
+    }
+}
+
+/// Titles of different feeds must not look like one story.
+const NAMES: [&str; FEEDS] = [
+    "Quartz", "Harbour", "Meridian", "Foxglove", "Lantern", "Tundra", "Cobalt", "Juniper", "Saffron", "Obsidian",
+    "Pelican", "Marigold", "Zephyr", "Bramble", "Citadel", "Dynamo", "Everest", "Gondola", "Hemlock", "Indigo",
+];
+
+fn count(database: &Connection, sql: &str) -> usize {
+    let count: i64 = database.query_row(sql, [], |row| row.get(0)).unwrap_or_else(|error| panic!("{sql}: {error}"));
+    usize::try_from(count).expect("a count")
+}
+
+fn stored_claims(database: &Connection) -> HashMap<String, u64> {
+    let sql = "SELECT url, etag FROM validators WHERE etag IS NOT NULL";
+    let mut statement = database.prepare(sql).expect(sql);
+    let rows = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, Vec<u8>>(1)?))).expect(sql);
+    let claim = |row: rusqlite::Result<(String, Vec<u8>)>| {
+        let (url, etag) = row.expect(sql);
+        Some((url, version_of(std::str::from_utf8(&etag).ok()?)?))
+    };
+    rows.filter_map(claim).collect()
+}
+
+fn version_of(etag: &str) -> Option<u64> {
+    etag.trim_matches(['"', 'v']).parse().ok()
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Kill,
+    Terminate,
+}
+
+/// Rounds of publishing, polling and ending, with or without an origin that fails now and then.
+fn endure(end: End, rounds: usize, troubled: bool) -> (Fleet, Faults) {
+    let seed =
+        std::env::var("VEILLE_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(|| fastrand::u64(..));
+    println!("{rounds} rounds, {end:?}, VEILLE_SEED={seed}");
+    let mut chance = fastrand::Rng::with_seed(seed);
+    let mut fleet = Fleet::new(FEEDS);
+    let mut faults = Faults::default();
+    for round in 0..rounds {
+        publish(&fleet, &mut chance, troubled);
+        let mut daemon = Daemon::spawn(fleet.app.command(&["run"]));
+        let (before, after) = (chance.u64(25..500), chance.u64(25..500));
+        std::thread::sleep(Duration::from_millis(before));
+        publish(&fleet, &mut chance, troubled);
+        std::thread::sleep(Duration::from_millis(after));
+        let mut found = Faults { exit: usize::from(daemon.has_ended()), ..Faults::default() };
+        match end {
+            End::Kill => drop(daemon.kill()),
+            End::Terminate => found.exit += usize::from(!ends_in_order(daemon)),
+        }
+        found.add(fleet.look());
+        if found != Faults::default() {
+            println!("round {round}: {found:?}");
+        }
+        faults.add(found);
+    }
+    fleet.origin.set_down(false);
+    fleet.feeds.iter().for_each(|(_, feed)| feed.set_failing(None));
+    (fleet, faults)
+}
+
+/// Before it listens for signals a daemon dies by one, as any process does; afterwards it ends with 0 in time.
+fn ends_in_order(daemon: Daemon) -> bool {
+    let (status, took, log) = daemon.stop();
+    let watched = log.iter().any(|line| line.contains("veille is watching"));
+    !watched
+        || took < Duration::from_secs(5) && (status.success() || !log.iter().any(|line| line.ends_with(" stopping")))
+}
+
+fn publish(fleet: &Fleet, chance: &mut fastrand::Rng, troubled: bool) {
+    for (_, feed) in &fleet.feeds {
+        if chance.bool() {
+            feed.add(chance.usize(1..3));
+        }
+        let trouble = [status(500), fault(Fault::Reset), fault(Fault::CloseAfter(60)), status(404)];
+        let failing = troubled && chance.u8(0..4) == 0;
+        feed.set_failing(failing.then(|| trouble[chance.usize(0..trouble.len())].clone()));
+    }
+    fleet.origin.set_down(troubled && chance.u8(0..5) == 0);
+}
+
+/// At last the daemon is left alone, and has everything.
+fn catches_up(mut fleet: Fleet, mut faults: Faults) {
+    let daemon = fleet.app.start();
+    let whole = wait_until(PATIENCE, || (fleet.stored() == fleet.published()).then_some(()));
+    assert!(whole.is_some(), "{} stored of {}: {:#?}", fleet.stored(), fleet.published(), daemon.log());
+    drop(daemon.kill());
+    faults.add(fleet.look());
+    println!("{} items, {faults:?}", fleet.published());
+    assert_eq!(faults, Faults::default());
+}
+
+fn rounds() -> usize {
+    std::env::var("VEILLE_KILLS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(SHORT)
+}
+
+#[test]
+fn d01_killed_at_any_moment_nothing_is_lost_and_nothing_comes_twice() {
+    let (fleet, faults) = endure(End::Kill, rounds(), false);
+    catches_up(fleet, faults);
+}
+
+#[test]
+fn d02_the_same_while_feeds_fail_and_the_origin_goes_down_and_up() {
+    let (fleet, faults) = endure(End::Kill, rounds() / 2, true);
+    catches_up(fleet, faults);
+}
+
+#[test]
+fn d03_sigterm_ends_in_order_at_any_moment() {
+    let (fleet, faults) = endure(End::Terminate, rounds() / 2, false);
+    catches_up(fleet, faults);
+}
+
+/// The harness is worth what it sees: each promise broken by hand is found, and nothing else is.
+#[test]
+fn d04_the_harness_sees_every_promise_that_is_broken() {
+    let mut fleet = Fleet::new(2);
+    for (_, feed) in &fleet.feeds {
+        feed.add(3);
+    }
+    fleet.app.poll(&[]);
+    fleet.app.poll(&["--force"]);
+    assert_eq!(fleet.look(), Faults::default());
+    assert!(fleet.feeds.iter().all(|(_, feed)| feed.guids().is_empty()), "the origin has forgotten what we claimed");
+    let path = fleet.app.data_dir().join("veille.db");
+    fleet.app.change("PRAGMA wal_checkpoint(TRUNCATE)");
+    let sound = std::fs::read(&path).expect("reads");
+    let mut check = |name: &str, sql: &str, expected: &dyn Fn(Faults) -> bool| {
+        std::fs::write(&path, &sound).expect("writes");
+        let (entries, seen) = (fleet.entries.clone(), fleet.seen_entries.clone());
+        fleet.app.change(sql);
+        fleet.app.change("PRAGMA wal_checkpoint(TRUNCATE)");
+        let found = fleet.look();
+        assert!(expected(found), "{name}: {found:?}");
+        (fleet.entries, fleet.seen_entries) = (entries, seen);
+    };
+    check("an item is gone", "DELETE FROM items WHERE item_id = 1", &|found| found.lost == 1 && found.ahead == 1);
+    check("validators ahead, items gone", "DELETE FROM items WHERE feed_id = 1", &|found| found.ahead == 3);
+    check("ids of row numbers", "UPDATE stories SET entry_id = 'row:' || story_id", &|found| found.reid >= 6);
+    let copy = "INSERT INTO stories (entry_id, created_at) VALUES ('copy', 1); \
+        INSERT INTO items (feed_id, story_id, item_key, content_key, content_hash, guid, title, authors, categories, \
+            summary, content_html, content_text, enclosures, first_seen_at, changed_at, ordered_at) \
+        SELECT feed_id, (SELECT story_id FROM stories WHERE entry_id = 'copy'), 'copy', content_key, content_hash, guid, title, \
+            authors, categories, summary, content_html, content_text, enclosures, first_seen_at, changed_at, ordered_at \
+        FROM items WHERE item_id = 1;";
+    check("an item twice", copy, &|found| found.dup == 1);
+    let shown = "INSERT INTO digest_entries (digest, story_id, entered_at, updated_at, ordered_at) \
+        SELECT 'all', story_id, 1, 1, 1 FROM stories WHERE entry_id = 'copy'; UPDATE digests SET version = version + 1;";
+    check("an entry twice", &(copy.to_owned() + shown), &|found| found.twice >= 1 && found.dup == 1);
+    let mut damaged = sound.clone();
+    let page = damaged.len() / 2 / 4096 * 4096;
+    damaged[page..page + 4096].fill(0xa5);
+    std::fs::write(&path, damaged).expect("writes");
+    assert_eq!(fleet.look(), Faults { corrupt: 1, ..Faults::default() });
+}
+
+/// Full, the daemon goes on serving and loses nothing; given room, it catches up by itself. On a fast clock, since
+/// what cannot be stored is tried again after a minute.
+#[test]
+fn d06_a_full_disk_stops_nothing_but_storing() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let Some(disk) = Disk::mount(directory.path(), "4m") else { return };
+    let Some(faketime) = faketime_library() else { return };
+    let mut fleet = Fleet::new(4);
+    fleet.app = fleet.app.with_data_at(directory.path());
+    fleet.app.write("veille.toml", &fleet.config().replace("200ms", "5s").replace("400ms", "5s"));
+    let mut command = fleet.app.command(&["run"]);
+    command.env("LD_PRELOAD", faketime).env("FAKETIME", "+0 x20");
+    let mut daemon = Daemon::start(command);
+    publish_long(&fleet);
+    wait_until(PATIENCE, || (fleet.stored() == fleet.published()).then_some(())).expect("there is room for these");
+    fill(&directory.path().join("ballast"));
+    let full = wait_until(PATIENCE, || {
+        publish_long(&fleet);
+        let caught_up = || (fleet.stored() == fleet.published()).then_some(false);
+        let is_full = || daemon.log().iter().any(|line| line.contains("disk is full")).then_some(true);
+        wait_until(PATIENCE, || is_full().or_else(caught_up)).filter(|full| *full)
+    });
+    assert!(full.is_some(), "{:#?}", daemon.log());
+    for path in ["/", "/digests/all.atom", "/healthz", "/readyz"] {
+        assert_eq!(daemon.get(path).status, 200, "{path}");
+    }
+    let stored = fleet.stored();
+    assert!(stored < fleet.published(), "something waits for room");
+    disk.resize("256m");
+    let whole = wait_until(PATIENCE, || (fleet.stored() == fleet.published()).then_some(()));
+    assert!(whole.is_some(), "{} stored of {}: {:#?}", fleet.stored(), fleet.published(), daemon.log());
+    assert!(!daemon.has_ended());
+    let log = daemon.kill();
+    let errors = log.iter().filter(|line| line.contains("ERROR") && line.contains("disk is full")).count();
+    assert!(errors <= 12, "{errors} lines on one matter: {log:#?}");
+    assert_eq!(fleet.look(), Faults::default());
+}
+
+/// Items with long titles, no two feeds' alike.
+fn publish_long(fleet: &Fleet) {
+    for ((_, feed), name) in fleet.feeds.iter().zip(NAMES) {
+        let last = feed.add(5);
+        (last - 4..=last).for_each(|number| feed.retitle(number, &format!("{name} {number} {}", name.repeat(300))));
+    }
+}
+
+/// Takes what room is left.
+fn fill(path: &Path) {
+    let mut ballast = std::fs::File::create(path).expect("a file");
+    while ballast.write_all(&[0; 4096]).is_ok() {}
+}
+
+impl Fleet {
+    fn config(&self) -> String {
+        std::fs::read_to_string(self.app.config()).expect("written by us")
+    }
+}
+
+/// A small file system of its own; unmounted when dropped.
+struct Disk<'p> {
+    path: &'p Path,
+}
+
+impl<'p> Disk<'p> {
+    /// `None` where we may not mount, which is said.
+    fn mount(path: &'p Path, size: &str) -> Option<Self> {
+        let options = format!("size={size}");
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(path).output();
+        match mounted {
+            Ok(output) if output.status.success() => Some(Self { path }),
+            refused => {
+                println!("skipped: no small file system can be mounted here: {refused:?}");
+                None
+            }
+        }
+    }
+
+    fn resize(&self, size: &str) {
+        let options = format!("remount,size={size}");
+        let resized = Command::new("mount").args(["-o", &options]).arg(self.path).status();
+        assert!(resized.expect("mount runs").success(), "remount");
+    }
+}
+
+impl Drop for Disk<'_> {
+    fn drop(&mut self) {
+        // Lazily, since the daemon may still be dying.
+        let _ = Command::new("umount").arg("-l").arg(self.path).status();
+    }
+}

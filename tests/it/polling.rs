@@ -1,0 +1,609 @@
+//! Polite polling as origins see it: the numbered checks that only the whole program can show, its schedule, its
+//! memory across restarts and its commands. What a single request looks like is shown in `fetching.rs`.
+
+use crate::support::app::{ALL, App, CLOCK_RATE, Daemon, FAST, PATIENCE, faketime_library, feed_tables, wait_until};
+use crate::support::origin::{Answer, Fault, Origin, fault, not_modified, ok, redirect, rss, status, tempting_rss};
+use crate::support::politeness::{Manners, assert_polite};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+use std::process::Command;
+use std::time::{Duration, SystemTime};
+
+const HOUR: i64 = 3600;
+const DAY: i64 = 24 * HOUR;
+/// The defaults, but for loopback.
+const USUAL: &str = "allow_private_addresses = true\n";
+
+/// One feed at `/feed.xml` with these answers.
+fn one_feed(fetch: &str, answers: impl IntoIterator<Item = Answer>) -> (Origin, App) {
+    let origin = Origin::start();
+    origin.script("/feed.xml", answers);
+    let app = App::new(fetch, &(feed_tables(&[&origin.url("/feed.xml")]) + ALL));
+    (origin, app)
+}
+
+/// Seconds from now until the feed that a poll visited is checked again.
+fn wait_s(polled: &Value) -> i64 {
+    let at = polled["feeds"][0]["next_check_at"].as_str().unwrap_or_else(|| panic!("no next check: {polled}"));
+    at.parse::<Timestamp>().expect("an instant").duration_since(Timestamp::now()).as_secs()
+}
+
+fn outcome(polled: &Value) -> &str {
+    polled["feeds"][0]["outcome"].as_str().unwrap_or_else(|| panic!("no outcome: {polled}"))
+}
+
+fn reason(polled: &Value) -> &str {
+    polled["feeds"][0]["reason"].as_str().unwrap_or_else(|| panic!("no reason: {polled}"))
+}
+
+fn feed_state(app: &App) -> String {
+    app.ask("SELECT state FROM feeds ORDER BY feed_id LIMIT 1")
+}
+
+#[test]
+fn p01_a_first_visit_is_one_request_and_nothing_that_the_document_names_is_fetched() {
+    let canary = Origin::start();
+    let (origin, app) = one_feed(USUAL, [ok(tempting_rss(&canary.url(""))).header("Set-Cookie", "a=b")]);
+    let daemon = app.start();
+    origin.wait_for("/feed.xml", 1);
+    wait_until(PATIENCE, || (app.ask::<i64>("SELECT count(*) FROM items") == 1).then_some(())).expect("it is stored");
+    for path in ["/", "/feeds", "/digests/all.atom", "/items/1"] {
+        daemon.get(path);
+    }
+    daemon.stop();
+    let log = origin.log();
+    assert_eq!((log.len(), canary.log().len()), (1, 0), "{log:#?}");
+    assert_eq!((log[0].header("if-none-match"), log[0].header("if-modified-since")), (None, None));
+    assert_polite(&log, &Manners::default());
+}
+
+#[test]
+fn p02_a_304_touches_no_item_and_moves_the_next_check() {
+    let (origin, app) = one_feed(USUAL, [ok(rss(3)).etag("\"x\"").conditional()]);
+    let items = "SELECT group_concat(item_id || guid || changed_at) FROM items";
+    let first = app.poll(&[]);
+    let before: String = app.ask(items);
+    let second = app.poll(&["--force"]);
+    assert_eq!(outcome(&second), "not_modified");
+    assert_eq!(origin.requests("/feed.xml")[1].header("if-none-match"), Some("\"x\""));
+    assert_eq!(app.ask::<String>(items), before);
+    assert_ne!(first["feeds"][0]["next_check_at"], second["feeds"][0]["next_check_at"]);
+}
+
+#[test]
+fn p09_after_a_bad_answer_the_validators_of_the_good_one_go_out_again() {
+    let tagged = |answer: Answer| answer.etag("\"B\"");
+    let bad = [
+        tagged(ok("<!DOCTYPE html><title>Welcome</title>")),
+        tagged(ok(rss(3)).fault(Fault::Length(100_000))),
+        tagged(ok("<rss version=\"2.0\"><channel><title>x</titel></channel></rss>")),
+        fault(Fault::ResetAfter(40)),
+        tagged(ok("\u{1f}\u{8b} not gzip").header("Content-Encoding", "gzip")),
+        tagged(status(500)),
+        tagged(status(404)),
+        tagged(ok("x".repeat(200_000))),
+        tagged(ok("")),
+        tagged(status(429)).retry_after("1"),
+    ];
+    let count = bad.len();
+    let good = ok(rss(3)).etag("\"A\"");
+    let answers = std::iter::once(good).chain(bad).chain([not_modified()]);
+    let (origin, app) = one_feed(&(FAST.to_owned() + "max_body = \"100KiB\"\n"), answers);
+    assert_eq!(outcome(&app.poll(&[])), "stored");
+    for number in 1..=count {
+        let polled = app.poll(&["--force"]);
+        assert_eq!(outcome(&polled), "failed", "bad answer {number}: {polled}");
+    }
+    let last = || Some(app.poll(&["--force"])).filter(|polled| outcome(polled) == "not_modified");
+    wait_until(PATIENCE, last).expect("once the second that was asked for is over");
+    let log = origin.requests("/feed.xml");
+    assert_eq!(log.len(), count + 2);
+    for request in &log[1..] {
+        assert_eq!(request.header("if-none-match"), Some("\"A\""));
+    }
+    assert_eq!(app.ask::<i64>("SELECT count(*) FROM items"), 3);
+}
+
+#[test]
+fn p12_without_validators_a_day_with_them_at_least_the_minimum() {
+    let (_origin, app) = one_feed(USUAL, [ok(rss(3))]);
+    let wait = wait_s(&app.poll(&[]));
+    assert!((DAY - 60..=DAY + 3 * HOUR).contains(&wait), "{wait} s");
+    let (_origin, app) = one_feed(USUAL, [ok(rss(3)).etag("\"a\"").conditional()]);
+    for polled in [app.poll(&[]), app.poll(&["--force"])] {
+        let wait = wait_s(&polled);
+        assert!((15 * 60 - 60..=DAY).contains(&wait), "{wait} s");
+    }
+    let (_origin, app) = one_feed("interval = \"30m\"\nallow_private_addresses = true\n", [ok(rss(3))]);
+    let wait = wait_s(&app.poll(&[]));
+    assert!((29 * 60..=36 * 60).contains(&wait), "the operator's word: {wait} s");
+}
+
+#[test]
+fn p13_p14_max_age_counts_from_each_answer_also_from_a_304() {
+    let twelve_hours = ok(rss(3)).etag("\"a\"").max_age(43_200).conditional();
+    let (_origin, app) = one_feed(FAST, [twelve_hours]);
+    assert!(wait_s(&app.poll(&[])) >= 43_200 - 60);
+    assert!(wait_s(&app.poll(&["--force"])) >= 43_200 - 60, "again after the 304");
+    let answers = [ok(rss(3)).etag("\"a\"").max_age(1), not_modified().max_age(600)];
+    let (_origin, app) = one_feed(FAST, answers);
+    assert!(wait_s(&app.poll(&[])) < 10);
+    assert!(wait_s(&app.poll(&["--force"])) >= 600 - 60);
+}
+
+#[test]
+fn p17_a_monstrous_wait_is_cut_and_the_operator_is_told() {
+    for answer in [ok(rss(1)).max_age(315_360_000), status(429).retry_after("99999999999")] {
+        let (_origin, app) = one_feed(FAST, [answer]);
+        let wait = wait_s(&app.poll(&[]));
+        assert!((7 * DAY - 60..=7 * DAY).contains(&wait), "{wait} s");
+        let said = app.run(&["feeds", "--json"]).stdout;
+        assert!(said.contains("is cut to 7 d"), "{said}");
+    }
+}
+
+#[test]
+fn p21_p22_a_429_is_obeyed_in_either_form_and_without_one_the_pause_doubles() {
+    let in_two_hours =
+        (Timestamp::now() + SignedDuration::from_hours(2)).strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    let busy = |code| status(code).etag("\"not yours\"");
+    let check = |answer: Answer, waits: std::ops::RangeInclusive<i64>| {
+        let (origin, app) = one_feed(FAST, [ok(rss(2)).etag("\"a\""), answer, not_modified()]);
+        app.poll(&[]);
+        let polled = app.run(&["poll", "--json", "--force"]);
+        assert!(waits.contains(&wait_s(&polled.json())), "{polled:?}");
+        let lines = polled.stderr.lines().filter(|line| line.contains("/feed.xml")).count();
+        assert_eq!((lines, feed_state(&app).as_str()), (1, "active"), "{polled:?}");
+        for arguments in [&["--force"][..], &["--force", &origin.url("/feed.xml")]] {
+            let declined = app.poll(arguments);
+            assert_eq!(outcome(&declined), "declined", "{declined}");
+            assert!(reason(&declined).contains("asked to be left alone"), "{declined}");
+        }
+        app.let_pass(8 * DAY);
+        assert_eq!(outcome(&app.poll(&[])), "not_modified");
+        let log = origin.requests("/feed.xml");
+        assert_eq!((log.len(), log[2].header("if-none-match")), (3, Some("\"a\"")));
+    };
+    check(busy(429).retry_after("7200"), 7140..=7210);
+    check(busy(503).retry_after("7200"), 7140..=7210);
+    check(busy(429).retry_after(in_two_hours.clone()), 7080..=7210);
+    check(busy(429).retry_after("60").max_age(172_800), 172_700..=172_810);
+    for junk in ["-5", "soon", ""] {
+        check(busy(429).retry_after(junk), 3540..=3660);
+    }
+    let (_origin, app) = one_feed(FAST, [status(429)]);
+    let mut waits = Vec::new();
+    for _ in 0..4 {
+        waits.push((wait_s(&app.poll(&[])) + 30) / HOUR);
+        app.let_pass(DAY);
+    }
+    assert_eq!(waits, [1, 2, 4, 8]);
+}
+
+#[test]
+fn p23_a_429_on_one_feed_holds_every_feed_of_its_host_and_no_other() {
+    let origin = Origin::start();
+    origin.script("/busy.xml", [status(429).retry_after("4"), ok(rss(1)).etag("\"a\"").conditional()]);
+    origin.script("/calm.xml", [ok(rss(2)).etag("\"b\"").conditional()]);
+    let elsewhere = Origin::start();
+    elsewhere.script("/other.xml", [ok(rss(3)).etag("\"c\"").conditional()]);
+    let urls = [origin.url("/busy.xml"), origin.url("/calm.xml"), elsewhere.url("/other.xml")];
+    let app = App::new(
+        "interval = \"1s\"\nmin_interval = \"500ms\"\nper_host = 1\nallow_private_addresses = true\n",
+        &(feed_tables(&urls.each_ref().map(String::as_str)) + ALL),
+    );
+    let daemon = app.start();
+    origin.wait_for("/busy.xml", 1);
+    let others = elsewhere.log().len();
+    elsewhere.wait_until(PATIENCE, |log| log.len() >= others + 2);
+    daemon.kill();
+    // What was asked for outlives a restart, and holds for a poll by hand.
+    let declined = app.poll(&["--force", &urls[1]]);
+    assert_eq!(outcome(&declined), "declined", "{declined}");
+    let daemon = app.start();
+    origin.wait_for("/busy.xml", 2);
+    origin.wait_for("/calm.xml", 1);
+    daemon.stop();
+    assert_polite(&origin.log(), &Manners { in_flight_max: 1, ..Manners::default() });
+}
+
+#[test]
+fn p23_a_poll_holds_back_the_feeds_that_wait_behind_a_429() {
+    let origin = Origin::start();
+    let paths: Vec<String> = (0..5).map(|n| format!("/feed-{n}.xml")).collect();
+    for path in &paths {
+        origin.script(path, [status(503).retry_after("600")]);
+    }
+    let urls: Vec<String> = paths.iter().map(|path| origin.url(path)).collect();
+    let urls: Vec<&str> = urls.iter().map(String::as_str).collect();
+    let app = App::new("per_host = 1\nallow_private_addresses = true\n", &feed_tables(&urls));
+    let polled = app.poll(&[]);
+    assert_eq!((&polled["failed"], &polled["declined"]), (&1.into(), &4.into()), "{polled}");
+    assert_eq!(origin.log().len(), 1);
+    let soonest: i64 = app.ask("SELECT min(next_check_at) FROM feeds");
+    assert!(soonest >= Timestamp::now().as_millisecond() + 590_000, "all of them wait");
+    assert_eq!(app.poll(&[])["feeds"], Value::Array(Vec::new()), "nothing is due");
+}
+
+#[test]
+fn p24_each_failure_is_one_request_the_pause_doubles_and_the_first_success_ends_it() {
+    let bad = [status(500), status(502), status(504), fault(Fault::Reset), fault(Fault::Raw(b"?".to_vec()))];
+    let answers = bad.iter().cycle().take(10).cloned().chain([ok(rss(1)).etag("\"a\"")]);
+    let fetch = "interval = \"20m\"\nallow_private_addresses = true\n";
+    let (origin, app) = one_feed(fetch, answers);
+    let waits: Vec<i64> = (0..10).map(|_| wait_s(&app.poll(&["--force"]))).collect();
+    assert_eq!(origin.log().len(), 10);
+    for (n, wait) in (1..).zip(&waits) {
+        let wanted = (1200 << n).min(DAY);
+        assert!((wanted * 8 / 10 - 60..=wanted * 12 / 10).contains(wait), "failure {n}: {wait} s in {waits:?}");
+    }
+    assert!(wait_s(&app.poll(&["--force"])) <= 1200, "well again");
+}
+
+#[test]
+fn p24_an_origin_that_recovers_is_polled_again_without_help() {
+    let origin = Origin::start();
+    let feed = origin.feed("/feed.xml");
+    feed.add(1);
+    let app =
+        App::new(&(FAST.to_owned() + "max_interval = \"2s\"\n"), &(feed_tables(&[&origin.url("/feed.xml")]) + ALL));
+    let daemon = app.start();
+    origin.wait_for("/feed.xml", 1);
+    origin.set_down(true);
+    daemon.wait_for_line("refresh failed");
+    feed.add(1);
+    origin.set_down(false);
+    daemon.wait_for_line("the feed is well again");
+    wait_until(PATIENCE, || (app.ask::<i64>("SELECT count(*) FROM items") == 2).then_some(()))
+        .expect("it has caught up");
+}
+
+#[test]
+fn p25_a_feed_that_is_refused_is_never_disabled_and_the_reason_is_said() {
+    let captcha = ok("<!DOCTYPE html><title>Are you a robot?</title>").header("Content-Type", "text/html");
+    for answer in [status(401), status(403), status(404), status(451), captcha] {
+        let (_origin, app) = one_feed("interval = \"10m\"\nallow_private_addresses = true\n", [answer]);
+        let mut longest = 0;
+        for _ in 0..10 {
+            longest = longest.max(wait_s(&app.poll(&["--force"])));
+        }
+        assert!(longest <= DAY, "{longest} s");
+        assert_eq!(feed_state(&app), "active");
+        let feeds = app.run(&["feeds", "--json"]).json();
+        let said = feeds.to_string();
+        assert!(said.contains("\"failure_count\":10") && said.contains("last_error\":\""), "{said}");
+    }
+}
+
+#[test]
+fn p26_after_a_410_there_is_one_more_request_a_day_later_and_then_none_until_told() {
+    let (origin, app) = one_feed(FAST, [status(410)]);
+    assert!(wait_s(&app.poll(&[])) >= DAY - 60);
+    app.poll(&[]);
+    assert_eq!(origin.log().len(), 1, "not before a day has passed");
+    app.let_pass(DAY + HOUR);
+    app.poll(&[]);
+    assert_eq!((origin.log().len(), feed_state(&app).as_str()), (2, "gone"));
+    app.let_pass(30 * DAY);
+    let daemon = app.start();
+    daemon.wait_for_line("veille is watching");
+    let (_, _, log) = daemon.stop();
+    assert_eq!(origin.log().len(), 2, "{log:#?}");
+    let declined = app.poll(&[&origin.url("/feed.xml")]);
+    assert_eq!(outcome(&declined), "declined");
+    origin.script("/feed.xml", [ok(rss(1)).etag("\"back\"")]);
+    assert_eq!(outcome(&app.poll(&["--force", &origin.url("/feed.xml")])), "stored");
+    assert_eq!(feed_state(&app), "active");
+}
+
+#[test]
+fn p27_a_permanent_redirect_is_adopted_after_five_answers_in_a_week_and_no_id_changes() {
+    let origin = Origin::start();
+    origin.script("/old.xml", [redirect(301, origin.url("/new.xml"))]);
+    origin.script("/new.xml", [ok(rss(2)).etag("\"n\"").conditional()]);
+    let app = App::watching(&[&origin.url("/old.xml")]);
+    let ids = "SELECT group_concat(entry_id) FROM stories";
+    let adopted = "SELECT coalesce(fetch_url, '') FROM feeds";
+    app.poll(&[]);
+    let before: String = app.ask(ids);
+    for answers in 2..=5 {
+        assert_eq!(origin.requests("/old.xml").len(), answers - 1);
+        app.let_pass(DAY);
+        app.poll(&["--force"]);
+    }
+    assert_eq!(app.ask::<String>(adopted), "", "five answers, but four days");
+    app.let_pass(4 * DAY);
+    let polled = app.run(&["poll", "--force"]);
+    assert!(polled.stderr.contains("moved for good"), "{polled:?}");
+    assert_eq!(app.ask::<String>(adopted), origin.url("/new.xml"));
+    let asked = origin.requests("/old.xml").len();
+    app.poll(&["--force"]);
+    assert_eq!(origin.requests("/old.xml").len(), asked, "the old address is left in peace");
+    assert_eq!((app.ask::<String>(ids), app.ask::<i64>("SELECT count(*) FROM items")), (before, 2));
+    assert_eq!(app.ask::<String>("SELECT url FROM feeds"), origin.url("/old.xml"));
+    for request in origin.requests("/old.xml") {
+        assert_eq!((request.header("if-none-match"), request.header("referer")), (None, None));
+    }
+}
+
+#[test]
+fn p27_a_redirect_taken_back_or_to_a_page_is_never_adopted() {
+    let origin = Origin::start();
+    origin.script("/portal", [ok("<!DOCTYPE html><title>Log in</title>")]);
+    origin.script("/captive.xml", [redirect(301, origin.url("/portal"))]);
+    let app = App::watching(&[&origin.url("/captive.xml")]);
+    for _ in 0..8 {
+        assert_eq!(outcome(&app.poll(&["--force"])), "failed");
+        app.let_pass(2 * DAY);
+    }
+    origin.script("/captive.xml", [ok(rss(1)).etag("\"a\"")]);
+    assert_eq!(outcome(&app.poll(&["--force"])), "stored");
+    assert_eq!(app.ask::<String>("SELECT coalesce(fetch_url, '') FROM feeds"), "");
+}
+
+#[test]
+fn p27_of_two_feeds_that_moved_to_one_address_one_is_polled_until_the_other_leaves() {
+    let origin = Origin::start();
+    for path in ["/one.xml", "/two.xml"] {
+        origin.script(path, [redirect(301, origin.url("/both.xml"))]);
+    }
+    origin.script("/both.xml", [ok(rss(2)).etag("\"b\"").conditional()]);
+    let (one, two) = (origin.url("/one.xml"), origin.url("/two.xml"));
+    let app = App::watching(&[&one, &two]);
+    for _ in 0..6 {
+        app.poll(&["--force"]);
+        app.let_pass(2 * DAY);
+    }
+    let states: String = app.ask("SELECT group_concat(state) FROM (SELECT state FROM feeds ORDER BY state)");
+    assert_eq!(states, "active,duplicate");
+    let asked = origin.requests("/both.xml").len();
+    app.poll(&["--force"]);
+    assert_eq!(origin.requests("/both.xml").len(), asked + 1, "one request for one document");
+    let polled: String = app.ask("SELECT url FROM feeds WHERE state = 'active'");
+    let twin = if polled == one { &two } else { &one };
+    let said = app.run(&["feeds", "--json"]).stdout;
+    assert!(said.contains("polled in its place"), "{said}");
+    app.write("watch.toml", &(feed_tables(&[twin]) + ALL));
+    app.poll(&["--force"]);
+    assert_eq!(app.ask::<String>("SELECT url FROM feeds WHERE state = 'active'"), *twin);
+    assert_eq!(origin.requests("/both.xml").len(), asked + 2);
+}
+
+#[test]
+fn p33_feeds_of_one_host_added_at_once_come_two_at_a_time_and_apart() {
+    let origin = Origin::start();
+    origin.script("/etag", [ok(rss(1)).etag("\"a\"").conditional().delay(Duration::from_millis(150))]);
+    let urls: Vec<String> = (0..20).map(|n| origin.url(&format!("/etag?n={n}"))).collect();
+    let urls: Vec<&str> = urls.iter().map(String::as_str).collect();
+    let fetch = "interval = \"1h\"\nper_host_gap = \"100ms\"\nallow_private_addresses = true\n";
+    let app = App::new(fetch, &feed_tables(&urls));
+    let _daemon = app.start();
+    let log = origin.wait_until(PATIENCE, |log| log.iter().filter(|request| request.answered.is_some()).count() >= 20);
+    // Starts are spaced by us; what the kernel and the origin's threads add varies by some milliseconds.
+    assert_polite(&log, &Manners { start_gap: Duration::from_millis(60), ..Manners::default() });
+    let third = &log[2];
+    assert!(third.at >= Duration::from_millis(150), "two in flight at most: {third:?}");
+}
+
+#[test]
+fn p34_twenty_restarts_within_an_interval_cost_no_feed_a_second_request() {
+    let origin = Origin::start();
+    origin.script("/etag", [ok(rss(1)).etag("\"a\"").conditional()]);
+    let urls: Vec<String> = (0..10).map(|n| origin.url(&format!("/etag?n={n}"))).collect();
+    let urls: Vec<&str> = urls.iter().map(String::as_str).collect();
+    let app = App::new("interval = \"1h\"\nallow_private_addresses = true\n", &feed_tables(&urls));
+    for round in 1..=20 {
+        let daemon = app.start();
+        if round == 1 {
+            let stored = || (app.ask::<i64>("SELECT count(last_refresh_at) FROM feeds") == 10).then_some(());
+            wait_until(PATIENCE, stored).expect("each is visited once");
+        }
+        daemon.kill();
+    }
+    assert_polite(&origin.log(), &Manners { min_interval: Duration::from_hours(1), ..Manners::default() });
+    assert_eq!(origin.log().len(), 10);
+}
+
+#[test]
+fn p37_a_poll_by_hand_declines_when_it_is_too_early_and_force_lifts_all_but_a_retry_after() {
+    let (origin, app) = one_feed(USUAL, [ok(rss(1)).etag("\"a\"").max_age(3600).conditional()]);
+    let url = origin.url("/feed.xml");
+    app.poll(&[]);
+    let declined = app.run(&["poll", "--json", &url]);
+    assert_eq!((declined.code(), outcome(&declined.json())), (1, "declined"), "{declined:?}");
+    assert!(reason(&declined.json()).contains("fresh"), "{declined:?}");
+    let forced = app.poll(&["--force", &url]);
+    assert_eq!(outcome(&forced), "not_modified");
+    assert_eq!(origin.log()[1].header("if-none-match"), Some("\"a\""), "stays conditional");
+    let (origin, app) = one_feed(FAST, [ok(rss(1)).etag("\"a\"").conditional(), status(503).retry_after("3600")]);
+    let url = origin.url("/feed.xml");
+    app.poll(&[]);
+    let declined = app.poll(&[&url]);
+    assert!(reason(&declined).contains("5 minutes"), "{declined}");
+    app.let_pass(360);
+    assert_eq!(outcome(&app.poll(&[&url])), "failed");
+    let declined = app.poll(&["--force", &url]);
+    assert!(reason(&declined).contains("left alone"), "{declined}");
+    assert_eq!(origin.log().len(), 2);
+}
+
+#[test]
+fn p38_one_address_is_one_request_however_often_and_however_it_is_written() {
+    let origin = Origin::start();
+    origin.script("/feed.xml", [ok(rss(2)).etag("\"a\"").conditional()]);
+    let url = origin.url_by_name("/feed.xml");
+    let shouted = url.replace("http://localhost", "HTTP://LocalHost");
+    let outline = |url: &str| format!("<outline type=\"rss\" text=\"x\" xmlUrl=\"{url}\"/>");
+    let app = App::new(USUAL, &(feed_tables(&[&url]) + ALL));
+    let service = std::fs::read_to_string(app.config()).expect("written by us");
+    app.write("veille.toml", &service.replace("\"watch.toml\"", "\"watch.toml\", \"*.opml\""));
+    for name in ["one.opml", "two.opml"] {
+        let text = [outline(&url), outline(&shouted)].concat();
+        app.write(
+            name,
+            &format!("<opml version=\"2.0\"><head/><body><outline text=\"group\">{text}</outline></body></opml>"),
+        );
+    }
+    let polled = app.poll(&[]);
+    assert_eq!((origin.log().len(), polled["feeds"].as_array().map(Vec::len)), (1, Some(1)), "{polled}");
+    assert_eq!(app.ask::<i64>("SELECT count(*) FROM feeds"), 1);
+}
+
+#[test]
+fn p45_a_feed_that_left_the_config_is_not_asked_again_and_its_items_stay() {
+    let origin = Origin::start();
+    for (path, heading) in [("/stays.xml", "Harbour"), ("/leaves.xml", "Meridian")] {
+        origin.feed(path).set_heading(heading).add(2);
+    }
+    let (stays, leaves) = (origin.url("/stays.xml"), origin.url("/leaves.xml"));
+    let fetch = "interval = \"200ms\"\nmin_interval = \"200ms\"\nallow_private_addresses = true\n";
+    let app = App::new(fetch, &(feed_tables(&[&stays, &leaves]) + ALL));
+    let daemon = app.start();
+    origin.wait_for("/leaves.xml", 2);
+    app.write("watch.toml", &(feed_tables(&[&stays]) + ALL));
+    daemon.signal("HUP");
+    daemon.wait_for_line("config reloaded");
+    // What was in flight at the reload has ended once the other feed has come round again.
+    origin.wait_for("/stays.xml", origin.requests("/stays.xml").len() + 2);
+    let asked = origin.requests("/leaves.xml").len();
+    origin.wait_for("/stays.xml", origin.requests("/stays.xml").len() + 5);
+    assert_eq!(origin.requests("/leaves.xml").len(), asked);
+    assert_eq!(app.ask::<i64>("SELECT count(*) FROM items"), 4);
+    assert_eq!(daemon.json("/digests/all.json")["items"].as_array().map(Vec::len), Some(4));
+}
+
+#[test]
+fn p36_a_clock_that_jumps_brings_no_storm_no_early_visit_and_no_endless_sleep() {
+    let Some(library) = faketime_library() else { return };
+    let origin = Origin::start();
+    origin.script("/etag", [ok(rss(1)).etag("\"a\"").conditional()]);
+    let busy = Origin::start();
+    busy.script("/busy.xml", [status(503).retry_after("7200")]);
+    let mut urls: Vec<String> = (0..6).map(|n| origin.url(&format!("/etag?n={n}"))).collect();
+    urls.push(busy.url("/busy.xml"));
+    let urls: Vec<&str> = urls.iter().map(String::as_str).collect();
+    let app = App::new("interval = \"1h\"\nallow_private_addresses = true\n", &(feed_tables(&urls) + ALL));
+    app.write("clock", "+0");
+    let mut command = app.command(&["run", "-v"]);
+    command
+        .env("LD_PRELOAD", library)
+        .env("FAKETIME_TIMESTAMP_FILE", app.directory().join("clock"))
+        .env("FAKETIME_NO_CACHE", "1")
+        .env("DONT_FAKE_MONOTONIC", "1");
+    let mut daemon = Daemon::start(command);
+    let rounds = |count: usize| {
+        let refreshed = "SELECT count(*) FROM feeds WHERE failure_count = 0 AND last_refresh_at IS NOT NULL";
+        origin.wait_until(PATIENCE, |log| log.iter().filter(|request| request.answered.is_some()).count() >= 6 * count);
+        wait_until(PATIENCE, || (app.ask::<i64>(refreshed) == 6).then_some(())).expect("the round is stored");
+    };
+    rounds(1);
+    busy.wait_for("/busy.xml", 1);
+    app.write("clock", "+1d");
+    rounds(2);
+    app.write("clock", "-10d");
+    rounds(3);
+    let horizon = (Timestamp::now() - SignedDuration::from_hours(9 * 24)).as_millisecond();
+    let latest = || app.ask::<i64>("SELECT max(next_check_at) FROM feeds WHERE failure_count = 0");
+    wait_until(PATIENCE, || (latest() < horizon).then_some(())).expect("no feed sleeps by the clock that was");
+    assert!(!daemon.has_ended());
+    let log = daemon.kill();
+    assert!(!log.iter().any(|line| line.contains("panic")), "{log:#?}");
+    assert_eq!(app.ask::<i64>("SELECT count(*) FROM items"), 6);
+    assert_eq!(origin.log().len(), 18, "once a feed a jump");
+    assert_eq!(busy.log().len(), 1, "what it asked for is measured by a clock that does not jump");
+    assert_polite(&origin.log(), &Manners::default());
+}
+
+const SOAK: &str = "polling::p43_a_soak_on_a_fast_clock_has_a_clean_report";
+const SOAK_RATE: u32 = 100;
+
+/// Feeds of every kind for hours, with restarts. Runs itself again on a fast clock, which origin and daemon share.
+/// `VEILLE_SOAK_HOURS=24` makes the long form of it.
+#[test]
+fn p43_a_soak_on_a_fast_clock_has_a_clean_report() {
+    if std::env::var_os("VEILLE_SOAKING").is_some() {
+        return soak();
+    }
+    if faketime_library().is_none() {
+        return;
+    }
+    let again = Command::new("faketime")
+        .args(["-f", &format!("+0 x{SOAK_RATE}")])
+        .arg(std::env::current_exe().expect("a test runs from a file"))
+        .args([SOAK, "--exact", "--nocapture"])
+        .env("VEILLE_SOAKING", "1")
+        .env(CLOCK_RATE, SOAK_RATE.to_string())
+        .output()
+        .expect("faketime runs");
+    let said = [again.stdout, again.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    println!("{said}");
+    assert!(again.status.success() && said.contains("clean report"), "{said}");
+}
+
+fn soak() {
+    let hours: Option<i64> = std::env::var("VEILLE_SOAK_HOURS").ok().and_then(|hours| hours.parse().ok());
+    let (minutes, asked_s) = hours.map_or((44, 900), |hours| (60 * hours, 7200));
+    let date = "Mon, 23 Nov 2026 07:00:00 GMT";
+    let kinds: Vec<(&str, Vec<Answer>)> = vec![
+        ("/strong", vec![ok(rss(2)).etag("\"s\"").conditional()]),
+        ("/weak", vec![ok(rss(2)).etag("W/\"w\"").conditional()]),
+        ("/both", vec![ok(rss(2)).etag("\"b\"").last_modified(date).conditional()]),
+        ("/dated", vec![ok(rss(2)).last_modified(date).conditional()]),
+        ("/cookie", vec![ok(rss(2)).etag("\"c\"").header("Set-Cookie", "a=b").conditional()]),
+        ("/renewed", vec![ok(rss(2)).etag("\"1\""), not_modified().etag("\"2\""), not_modified().etag("\"3\"")]),
+        ("/fresh", vec![ok(rss(2)).etag("\"f\"").max_age(asked_s).conditional()]),
+        ("/gone", vec![status(410)]),
+        ("/flaky", vec![ok(rss(2)).etag("\"x\"").conditional(), status(500), ok(rss(2)).etag("\"x\"").conditional()]),
+    ];
+    let origin = Origin::start();
+    let mut urls = Vec::new();
+    for (path, answers) in kinds {
+        origin.script(path, answers);
+        urls.extend((0..4).map(|n| origin.url(&format!("{path}?n={n}"))));
+    }
+    origin.serve("/moved", |request| redirect(301, request.target.replace("/moved", "/target")));
+    origin.script("/target", [ok(rss(2)).etag("\"t\"").conditional()]);
+    urls.extend((0..4).map(|n| origin.url(&format!("/moved?n={n}"))));
+    let mut hosts = Vec::new();
+    for code in [429, 503] {
+        let host = Origin::start();
+        let good = ok(rss(2)).etag("\"a\"").conditional();
+        host.script("/busy", [good.clone(), status(code).retry_after(asked_s.to_string()), good.clone()]);
+        host.script("/calm", [good]);
+        urls.extend(["/busy", "/calm"].map(|path| host.url(path)));
+        hosts.push(host);
+    }
+    let urls: Vec<&str> = urls.iter().map(String::as_str).collect();
+    // A generous timeout, since on this clock it passes 100 times as fast; one visit a host at a time, since a visit that
+    // starts within the milliseconds that an answer takes to arrive would look seconds late.
+    let fetch =
+        "interval = \"5m\"\nmin_interval = \"4m\"\nper_host = 1\ntimeout = \"1h\"\nallow_private_addresses = true\n";
+    let app = App::new(fetch, &(feed_tables(&urls) + ALL));
+    hosts.push(origin);
+    let started = Timestamp::now();
+    for quarter in 1..=4 {
+        let daemon = app.start();
+        let end = started + SignedDuration::from_secs(15 * minutes * quarter);
+        // At rest: what dies in flight is shown in `durability.rs`.
+        while Timestamp::now() < end || !hosts.iter().all(is_at_rest) {
+            std::thread::sleep(Duration::from_secs(1));
+        }
+        drop(daemon.kill());
+    }
+    let manners = Manners { min_interval: Duration::from_mins(4), ..Manners::default() };
+    let mut requests = 0;
+    for host in &hosts {
+        let log = host.log();
+        requests += log.len();
+        assert_polite(&log, &manners);
+    }
+    assert!(requests > 44 * 4, "{requests} requests are no soak");
+    println!("clean report: {requests} requests in {minutes} minutes");
+}
+
+/// Nothing is asked at the moment, nor was for a while.
+fn is_at_rest(host: &Origin) -> bool {
+    let a_while_ago = SystemTime::now() - Duration::from_secs(20);
+    host.log().iter().all(|request| request.answered.is_some() && request.wall < a_while_ago)
+}

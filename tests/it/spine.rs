@@ -1,0 +1,269 @@
+//! The whole way, from a feed at an origin to a digest in a subscriber's hands, through the binary.
+
+use crate::support::app::{ALL, App, FAST, PATIENCE, feed_tables, finish, get, veille, wait_until};
+use crate::support::origin::{Fault, Origin, ok, rss, status};
+use crate::support::politeness::{Manners, assert_polite};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// The text of every element or attribute value between two marks.
+fn between<'t>(text: &'t str, start: &str, end: &str) -> Vec<&'t str> {
+    text.split(start).skip(1).filter_map(|rest| rest.split(end).next()).collect()
+}
+
+/// Entry ids and titles of a JSON Feed.
+fn entries(document: &Value) -> BTreeMap<String, String> {
+    let text = |item: &Value, name: &str| item[name].as_str().unwrap_or_default().to_owned();
+    let items = document["items"].as_array().expect("a JSON Feed has items");
+    items.iter().map(|item| (text(item, "id"), text(item, "title"))).collect()
+}
+
+#[test]
+fn a_poll_stores_each_item_once_and_a_second_one_is_answered_304() {
+    let origin = Origin::start();
+    let (news, blog) = (origin.feed("/news.xml"), origin.feed("/blog.xml"));
+    news.add(3);
+    blog.add(2);
+    let app = App::watching(&[&origin.url("/news.xml"), &origin.url("/blog.xml")]);
+    let first = app.poll(&[]);
+    assert_eq!((&first["refreshed"], &first["items_added"]), (&2.into(), &5.into()), "{first}");
+    let second = app.poll(&["--force"]);
+    assert_eq!((&second["not_modified"], &second["items_added"]), (&2.into(), &0.into()), "{second}");
+    news.add(1);
+    let third = app.poll(&["--force"]);
+    assert_eq!((&third["refreshed"], &third["items_added"]), (&1.into(), &1.into()), "{third}");
+    assert_eq!(app.ask::<i64>("SELECT count(*) FROM items"), 6);
+    assert_eq!(app.ask::<i64>("SELECT count(DISTINCT item_key || feed_id) FROM items"), 6);
+    assert_polite(&origin.log(), &Manners::default());
+}
+
+#[test]
+fn an_edit_updates_in_place_and_its_entry_keeps_its_id() {
+    let origin = Origin::start();
+    let feed = origin.feed("/news.xml");
+    feed.add(2);
+    let app = App::watching(&[&origin.url("/news.xml")]);
+    app.poll(&[]);
+    let daemon = app.start();
+    let before = entries(&daemon.json("/digests/all.json"));
+    let tag = daemon.get("/digests/all.atom").header("etag").map(str::to_owned);
+    feed.retitle(1, "Quite another headline");
+    let edited = |now: &BTreeMap<String, String>| now.values().any(|title| title == "Quite another headline");
+    let after = wait_until(PATIENCE, || Some(entries(&daemon.json("/digests/all.json"))).filter(edited));
+    let after = after.expect("the edit arrives");
+    assert!(before.keys().eq(after.keys()), "{before:?} {after:?}");
+    assert_ne!(tag.as_deref(), daemon.get("/digests/all.atom").header("etag"), "subscribers are told");
+    assert_eq!(app.ask::<i64>("SELECT count(*) FROM items"), 2);
+}
+
+#[test]
+fn feeds_that_fail_touch_no_other_and_each_is_one_line_of_the_log() {
+    let origin = Origin::start();
+    let good = origin.feed("/good.xml");
+    good.add(1);
+    origin.script("/broken.xml", [ok("<rss><channel><title>x</titel></channel></rss>")]);
+    origin.script("/page", [ok("<!DOCTYPE html><title>Not a feed</title>")]);
+    origin.script("/refused", [status(500)]);
+    origin.script("/cut.xml", [ok(rss(3)).fault(Fault::CloseAfter(80))]);
+    let bad = ["/broken.xml", "/page", "/refused", "/cut.xml"].map(|path| origin.url(path));
+    let mut feeds: Vec<&str> = bad.iter().map(String::as_str).collect();
+    let good_url = origin.url("/good.xml");
+    feeds.push(&good_url);
+    let app = App::new(&(FAST.to_owned() + "max_interval = \"2s\"\n"), &(feed_tables(&feeds) + ALL));
+    let daemon = app.start();
+    for path in ["/broken.xml", "/page", "/refused", "/cut.xml", "/good.xml"] {
+        origin.wait_for(path, 2);
+    }
+    good.add(1);
+    let arrived = || Some(app.ask::<i64>("SELECT count(*) FROM items")).filter(|count| *count == 2);
+    wait_until(PATIENCE, arrived).expect("the good feed goes on");
+    let failing = app.run(&["status", "--json"]).json()["failing"].as_array().map(Vec::len);
+    assert_eq!(failing, Some(4));
+    let log = daemon.kill();
+    for url in &bad {
+        let lines: Vec<&String> = log.iter().filter(|line| line.contains(" WARN ") && line.contains(url)).collect();
+        assert_eq!(lines.len(), 1, "{url}: {log:#?}");
+    }
+    assert!(!log.iter().any(|line| line.contains(" WARN ") && line.contains("/good.xml")), "{log:#?}");
+}
+
+#[test]
+fn the_three_formats_carry_the_same_entries_under_the_same_ids() {
+    let origin = Origin::start();
+    origin.feed("/news.xml").add(4);
+    let app = App::watching(&[&origin.url("/news.xml")]);
+    app.poll(&[]);
+    let daemon = app.start();
+    let json = entries(&daemon.json("/digests/all.json"));
+    assert_eq!(json.len(), 4);
+    let sorted = |mut ids: Vec<String>| {
+        ids.sort();
+        ids
+    };
+    let owned = |ids: Vec<&str>| sorted(ids.into_iter().map(str::to_owned).collect());
+    let atom = daemon.get("/digests/all.atom").text();
+    let atom_ids = atom.split("<entry>").skip(1).filter_map(|entry| between(entry, "<id>", "</id>").first().copied());
+    let json_ids: Vec<String> = json.keys().cloned().collect();
+    assert_eq!(owned(atom_ids.collect()), json_ids);
+    let rss = daemon.get("/digests/all.rss").text();
+    let guids = between(&rss, "<guid isPermaLink=\"false\">", "</guid>");
+    assert_eq!(owned(guids), json_ids, "{rss}");
+    for (format, kind) in
+        [("atom", "application/atom+xml"), ("rss", "application/rss+xml"), ("json", "application/feed+json")]
+    {
+        let response = daemon.get(&format!("/digests/all.{format}"));
+        assert!(response.header("content-type").is_some_and(|value| value.starts_with(kind)), "{response:?}");
+    }
+}
+
+#[test]
+fn a_digests_etag_is_answered_304_also_after_a_restart_and_polls_without_news() {
+    let origin = Origin::start();
+    origin.feed("/news.xml").add(2);
+    let app = App::watching(&[&origin.url("/news.xml")]);
+    app.poll(&[]);
+    let daemon = app.start();
+    for format in ["atom", "rss", "json"] {
+        let path = format!("/digests/all.{format}");
+        let tag = daemon.get(&path).header("etag").expect("a digest has an ETag").to_owned();
+        let again = daemon.get_with(&path, &[("If-None-Match", &tag)]);
+        assert_eq!((again.status, again.body.len()), (304, 0), "{path}");
+    }
+    let tag = daemon.get("/digests/all.atom").header("etag").map(str::to_owned);
+    origin.wait_for("/news.xml", 3);
+    daemon.stop();
+    let daemon = app.start();
+    assert_eq!(daemon.get("/digests/all.atom").header("etag").map(str::to_owned), tag);
+}
+
+#[test]
+fn a_reload_by_signal_or_by_a_changed_file_takes_effect_and_a_bad_one_changes_nothing() {
+    let origin = Origin::start();
+    for path in ["/one.xml", "/two.xml", "/three.xml"] {
+        origin.feed(path).add(1);
+    }
+    let watch = |paths: &[&str]| {
+        let urls: Vec<String> = paths.iter().map(|path| origin.url(path)).collect();
+        feed_tables(&urls.iter().map(String::as_str).collect::<Vec<_>>()) + ALL
+    };
+    let app = App::new(FAST, &watch(&["/one.xml"]));
+    let daemon = app.start();
+    origin.wait_for("/one.xml", 1);
+    app.write("watch.toml", &watch(&["/one.xml", "/two.xml"]));
+    origin.wait_for("/two.xml", 1);
+    app.write("watch.toml", &(watch(&["/three.xml"]) + "[[feds]]\n"));
+    daemon.signal("HUP");
+    let line = daemon.wait_for_line("config not reloaded");
+    assert!(line.contains("ERROR"), "{line}");
+    let refused = daemon.json("/healthz");
+    let said = refused["refused_reload"]["error"].as_str().unwrap_or_default();
+    assert!(said.contains("watch.toml:") && said.contains("feds"), "{refused}");
+    origin.wait_for("/one.xml", origin.requests("/one.xml").len() + 2);
+    assert!(origin.requests("/three.xml").is_empty(), "nothing of the bad config is in force");
+    app.write("watch.toml", &watch(&["/one.xml", "/two.xml", "/three.xml"]));
+    daemon.signal("HUP");
+    origin.wait_for("/three.xml", 1);
+    let healed = || daemon.json("/healthz")["refused_reload"].is_null().then_some(());
+    wait_until(PATIENCE, healed).expect("health forgets the refusal");
+}
+
+#[test]
+fn what_does_not_exist_is_said_with_what_was_meant() {
+    let origin = Origin::start();
+    let app = App::watching(&[&origin.url("/news.xml")]);
+    app.poll(&[]);
+    let check = |arguments: &[&str], code: i32, meant: &str| {
+        let finished = app.run(arguments);
+        assert_eq!(finished.code(), code, "{arguments:?}: {finished:?}");
+        assert!(finished.stderr.contains(meant), "{arguments:?}: {finished:?}");
+        assert!(finished.stdout.is_empty(), "{arguments:?}: {finished:?}");
+    };
+    check(&["poll", &origin.url("/new.xml")], 2, &origin.url("/news.xml"));
+    check(&["digests", "show", "al"], 2, "all");
+    check(&["pol"], 2, "poll");
+    check(&["poll", "--forced"], 2, "--force");
+    let missing = finish(&mut veille(&["poll", "--config", "/nowhere/veille.toml"]));
+    assert_eq!(missing.code(), 2, "{missing:?}");
+    assert!(missing.stderr.contains("/nowhere/veille.toml"), "{missing:?}");
+}
+
+#[test]
+fn d09_a_newer_or_foreign_database_is_refused_and_left_as_it_is() {
+    let newer = App::watching(&[]);
+    newer.poll(&[]);
+    newer.change("PRAGMA journal_mode = delete; PRAGMA user_version = 999");
+    let foreign = App::watching(&[]);
+    foreign.poll(&[]);
+    std::fs::write(foreign.data_dir().join("veille.db"), "a letter, not a database. ".repeat(400)).expect("writes");
+    for (app, why) in [(newer, "schema 999"), (foreign, "not a database of veille")] {
+        let listing = |app: &App| {
+            let entries = std::fs::read_dir(app.data_dir()).expect("a directory");
+            let mut names: Vec<_> = entries.map(|entry| entry.expect("an entry").file_name()).collect();
+            names.sort();
+            names
+        };
+        let path = app.data_dir().join("veille.db");
+        for sidecar in ["veille.db-wal", "veille.db-shm"] {
+            // A file of an earlier run that has ended in order is of no use to anyone.
+            let _ = std::fs::remove_file(app.data_dir().join(sidecar));
+        }
+        let (bytes, names) = (std::fs::read(&path).expect("reads"), listing(&app));
+        for arguments in [&["run"][..], &["poll"], &["status"]] {
+            let finished = app.run(arguments);
+            assert_eq!(finished.code(), 2, "{finished:?}");
+            assert!(finished.stderr.contains(why) && finished.stderr.contains("veille.db"), "{finished:?}");
+            assert!(std::fs::read(&path).expect("reads") == bytes, "{arguments:?} has changed the file");
+            assert_eq!(listing(&app), names, "{arguments:?} has left a file");
+        }
+    }
+}
+
+#[test]
+fn d10_a_second_daemon_on_one_data_directory_ends_at_once_and_names_the_first() {
+    let app = App::watching(&[]);
+    let daemon = app.start();
+    let second = app.run(&["run"]);
+    assert_eq!(second.code(), 2, "{second:?}");
+    assert!(second.stderr.contains(&format!("pid {}", daemon.pid())), "{second:?}");
+    std::fs::remove_file(app.data_dir().join("veille.lock")).expect("the note");
+    assert_eq!(app.run(&["poll"]).code(), 2, "without the note too");
+    assert_eq!(app.run(&["status"]).code(), 0, "looking is free");
+    assert_eq!(daemon.get("/healthz").status, 200);
+}
+
+#[test]
+fn s06_sigterm_ends_in_order_within_five_seconds_though_a_visit_hangs_and_though_it_comes_twice() {
+    let origin = Origin::start();
+    origin.script("/hangs.xml", [status(200).fault(Fault::Silence)]);
+    origin.feed("/news.xml").add(1);
+    let app = App::watching(&[&origin.url("/hangs.xml"), &origin.url("/news.xml")]);
+    let daemon = app.start();
+    origin.wait_until(PATIENCE, |log| log.iter().any(|request| request.target == "/hangs.xml"));
+    origin.wait_for("/news.xml", 1);
+    daemon.signal("TERM");
+    let (status, took, log) = daemon.stop();
+    assert!(status.success(), "{status}: {log:#?}");
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    assert!(log.iter().any(|line| line.ends_with(" stopped")), "{log:#?}");
+    let left = std::fs::metadata(app.data_dir().join("veille.db-wal")).map_or(0, |wal| wal.len());
+    assert_eq!(left, 0, "the log is written back");
+}
+
+#[test]
+fn an_export_is_byte_for_byte_what_is_served() {
+    let origin = Origin::start();
+    origin.feed("/news.xml").add(3);
+    let app = App::watching(&[&origin.url("/news.xml")]);
+    app.poll(&[]);
+    let target = app.directory().join("public");
+    let daemon = app.start();
+    let exported = app.run(&["export", &target.display().to_string()]);
+    assert_eq!(exported.code(), 0, "{exported:?}");
+    for path in ["digests/all.atom", "digests/all.rss", "digests/all.json", "digests.opml"] {
+        let served = get(daemon.address(), &format!("/{path}"), &[]);
+        assert_eq!(served.status, 200, "{path}");
+        let written = std::fs::read(target.join(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
+        assert!(written == served.body, "{path}: {}\n{}", String::from_utf8_lossy(&written), served.text());
+    }
+}
