@@ -6,11 +6,12 @@
 use crate::classifier::{CompileError, CompiledQuery, ItemText};
 use crate::model::{Item, ItemId, Timestamp};
 use crate::query::{self, RuleSet};
-use crate::store::{ItemFilter, ReadTx, StoreError};
+use crate::store::{ReadTx, StoreError};
 use std::ops::Range;
 
-/// Items read at once.
-const BATCH_ITEMS: usize = 200;
+/// Items read at once: few at first, since what is sought is mostly new.
+const FIRST_BATCH_ITEMS: usize = 100;
+const BATCH_ITEMS: usize = 1_000;
 
 /// What was found, newest first.
 #[derive(Debug)]
@@ -88,28 +89,25 @@ pub fn search(
     now: Timestamp,
     mut proceed: impl FnMut() -> bool,
 ) -> Result<Found, StoreError> {
-    let mut found = Found { items: Vec::new(), before };
-    loop {
-        let filter = ItemFilter { before: found.before, limit: BATCH_ITEMS, ..ItemFilter::default() };
-        let batch = tx.newest_items(&filter)?;
-        let is_last = batch.len() < BATCH_ITEMS;
-        for item in batch {
-            found.before = Some(item.id);
-            if holds(query, &item, now) {
-                found.items.push(item);
-                if found.items.len() == limit {
-                    return Ok(found);
-                }
-            }
+    let mut hits: Vec<ItemId> = Vec::new();
+    let (mut place, mut batch_items) = (before, FIRST_BATCH_ITEMS);
+    let before = loop {
+        let batch = tx.newest_texts(place, batch_items)?;
+        place = batch.last().map(|item| item.id);
+        let room = limit - hits.len();
+        hits.extend(batch.iter().filter(|item| holds(query, item, now)).map(|item| item.id).take(room));
+        if hits.len() == limit {
+            break hits.last().copied().or(before);
         }
-        if is_last {
-            found.before = None;
-            return Ok(found);
+        if batch.len() < batch_items {
+            break None;
         }
         if !proceed() {
-            return Ok(found);
+            break place;
         }
-    }
+        batch_items = BATCH_ITEMS;
+    };
+    Ok(Found { items: tx.items_by_id(&hits)?, before })
 }
 
 fn holds(query: &CompiledQuery, item: &Item, now: Timestamp) -> bool {

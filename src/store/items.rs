@@ -33,6 +33,15 @@ const COLUMNS: &str = "i.item_id, i.feed_id, i.story_id, i.item_key, i.guid, i.l
     coalesce(i.language, f.language) AS language, i.first_seen_at, i.changed_at, \
     coalesce(f.configured_title, f.title, f.url) AS feed_title, f.url AS feed_url, f.site_url, f.groups";
 
+const TEXT_COLUMNS: &str = "i.item_id, i.feed_id, i.story_id, i.item_key, i.guid, i.link, i.title, i.authors, \
+    i.published_at, i.updated_at, i.categories, i.summary, '' AS content_html, i.content_text, '[]' AS enclosures, \
+    coalesce(i.language, f.language) AS language, i.first_seen_at, i.changed_at, \
+    coalesce(f.configured_title, f.title, f.url) AS feed_title, f.url AS feed_url, f.site_url, f.groups";
+
+/// From a place in the order of lists. No `OR` for a list that begins: with one SQLite walks to the place each time.
+const NEWEST_FIRST: &str = "(i.ordered_at, i.item_id) < (:ordered_at, :before) \
+    ORDER BY i.ordered_at DESC, i.item_id DESC LIMIT :limit";
+
 impl ReadTx<'_> {
     /// What is known of these arrivals, by any rung of their identity.
     pub fn known_items(&self, feed: FeedId, arrived: &[NewItem]) -> Result<KnownItems, StoreError> {
@@ -79,28 +88,55 @@ impl ReadTx<'_> {
 
     /// Items newest first: by the publisher's date where credible, else by ours.
     pub fn newest_items(&self, filter: &ItemFilter) -> Result<Vec<Item>, StoreError> {
-        let tagged = if filter.tag.is_some() {
-            "AND i.item_id IN (SELECT item_id FROM item_tags WHERE tag = :tag)"
+        let Some(place) = self.place_of(filter.before)? else { return Ok(Vec::new()) };
+        let feed = if filter.feed.is_some() { "i.feed_id = :feed" } else { ":feed IS NULL" };
+        let tag = if filter.tag.is_some() {
+            "i.item_id IN (SELECT item_id FROM item_tags WHERE tag = :tag)"
         } else {
-            "AND :tag IS NULL"
+            ":tag IS NULL"
         };
-        let sql = format!(
-            "SELECT i.item_id FROM items i WHERE (:feed IS NULL OR i.feed_id = :feed) {tagged} \
-             AND (:before IS NULL OR (i.ordered_at, i.item_id) < \
-                 (SELECT b.ordered_at, b.item_id FROM items b WHERE b.item_id = :before)) \
-             ORDER BY i.ordered_at DESC, i.item_id DESC LIMIT :limit"
-        );
+        let sql = format!("SELECT i.item_id FROM items i WHERE {feed} AND {tag} AND {NEWEST_FIRST}");
         let mut statement = self.connection.prepare_cached(&sql)?;
         let rows = statement.query_map(
             named_params! {
                 ":tag": filter.tag.as_ref().map(|tag| &tag.0),
                 ":feed": filter.feed.map(|feed| feed.0),
-                ":before": filter.before.map(|item| item.0),
+                ":ordered_at": place.0,
+                ":before": place.1,
                 ":limit": i64::try_from(filter.limit).unwrap_or(i64::MAX),
             },
             |row| Ok(ItemId(row.get(0)?)),
         )?;
         self.items_by_id(&collect(rows)?)
+    }
+
+    /// The same list over all items with only what a query looks at: no HTML, no enclosures, tags by name alone. For
+    /// searching far back; what is to be shown is read by its id.
+    pub fn newest_texts(&self, before: Option<ItemId>, limit: usize) -> Result<Vec<Item>, StoreError> {
+        let Some(place) = self.place_of(before)? else { return Ok(Vec::new()) };
+        // CROSS: the items are walked by their index, whatever SQLite thinks of the few feeds.
+        let sql = format!(
+            "SELECT {TEXT_COLUMNS} FROM items i CROSS JOIN feeds f ON f.feed_id = i.feed_id WHERE {NEWEST_FIRST}"
+        );
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let mut rows =
+            statement.query(named_params! { ":ordered_at": place.0, ":before": place.1, ":limit": limit })?;
+        let mut items = Vec::new();
+        while let Some(row) = rows.next()? {
+            items.push(item(row)?);
+        }
+        let mut names = self.tag_names_of(&to_json(&items.iter().map(|item| item.id.0).collect::<Vec<_>>()))?;
+        items.iter_mut().for_each(|item| item.tags = names.remove(&item.id).unwrap_or_default());
+        Ok(items)
+    }
+
+    /// Instant and number behind which a list goes on; behind everything when it begins; `None` when the item is gone.
+    fn place_of(&self, before: Option<ItemId>) -> Result<Option<(i64, i64)>, StoreError> {
+        let Some(before) = before else { return Ok(Some((i64::MAX, i64::MAX))) };
+        let sql = "SELECT ordered_at, item_id FROM items WHERE item_id = ?1";
+        let place = self.connection.prepare_cached(sql)?.query_row([before.0], |row| Ok((row.get(0)?, row.get(1)?)));
+        Ok(place.optional()?)
     }
 
     /// Items in the order of first sight, from the one after `after`: for walking the whole archive.

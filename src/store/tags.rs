@@ -40,6 +40,18 @@ impl ReadTx<'_> {
         Ok(by_item)
     }
 
+    /// Tags without their evidence.
+    pub(super) fn tag_names_of(&self, ids_json: &str) -> Result<HashMap<ItemId, Vec<TagMatch>>, StoreError> {
+        let sql = "SELECT item_id, tag, score, rule_hash, origin FROM item_tags \
+                   WHERE item_id IN (SELECT value FROM json_each(?1)) ORDER BY item_id, tag";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut by_item: HashMap<ItemId, Vec<TagMatch>> = HashMap::new();
+        for (item, tag) in collect(statement.query_map([ids_json], tag_match)?)? {
+            by_item.entry(item).or_default().push(tag);
+        }
+        Ok(by_item)
+    }
+
     /// What a curator decided for this item: tag and whether it has it.
     pub fn corrections(&self, item: ItemId) -> Result<Vec<(TagName, bool)>, StoreError> {
         let sql = "SELECT tag, present FROM corrections WHERE item_id = ?1 ORDER BY tag";
