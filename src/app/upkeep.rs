@@ -11,7 +11,7 @@ use std::time::Duration;
 /// Items removed in one transaction.
 const PRUNE_BATCH: u32 = 500;
 /// A retag that could not be stored is tried again after so long.
-const RETAG_RETRY: Duration = Duration::from_secs(60);
+const RETAG_RETRY: Duration = Duration::from_mins(1);
 
 impl Daemon {
     /// Answers the calendar's bells, one at a time.

@@ -1,5 +1,6 @@
 //! Does a compiled query hold for an item, and where? The one evaluator of rules, digests and search.
 
+use super::fold::to_u32;
 use super::hits::{Hit, Hits};
 use super::index::Index;
 use super::item::ItemText;
@@ -131,7 +132,7 @@ impl Reading<'_> {
         match node {
             Node::All(parts) => parts.iter().for_each(|part| self.evidence(part, spans)),
             Node::Any(parts) => {
-                parts.iter().filter(|part| self.holds(part)).for_each(|part| self.evidence(part, spans))
+                parts.iter().filter(|part| self.holds(part)).for_each(|part| self.evidence(part, spans));
             }
             Node::Terms(terms) => self.each_hit(terms, &mut |hit| spans.push(span_of(hit))),
             Node::Proximity { .. } => self.occurrences(node).iter().for_each(|occurrence| occurrence.spans(spans)),
@@ -256,7 +257,7 @@ impl Reading<'_> {
         let reach = match operator.distance {
             // A word is at least half a word in NEAR's count.
             Some(words) => u32::from(words) * 2,
-            None => self.fields[a.field as usize].tokens.len() as u32,
+            None => to_u32(self.fields[a.field as usize].tokens.len()),
         };
         let from = a.start.saturating_sub(reach.saturating_add(longest));
         let to = a.end.saturating_add(reach);

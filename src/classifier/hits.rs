@@ -23,7 +23,7 @@ pub(super) struct Hits {
     /// Per term: the round in which it was last found, and its first and last hit in it.
     terms: Vec<TermHits>,
     /// The first stands for "none".
-    hits: Vec<Hit>,
+    all: Vec<Hit>,
     /// The terms found in this round, in the order found.
     pub found: Vec<PatternId>,
 }
@@ -45,17 +45,17 @@ impl Hits {
             self.round = 1;
         }
         self.found.clear();
-        self.hits.clear();
-        self.hits.push(Hit { field: Field::Title, start: 0, end: 0, source_start: 0, source_end: 0, next: 0 });
+        self.all.clear();
+        self.all.push(Hit { field: Field::Title, start: 0, end: 0, source_start: 0, source_end: 0, next: 0 });
     }
 
     /// Notes an occurrence; one that was just noted is not noted twice.
     pub fn add(&mut self, term: PatternId, field: Field, words: (usize, usize), source: (u32, u32)) {
-        let number = super::fold::to_u32(self.hits.len());
+        let number = super::fold::to_u32(self.all.len());
         let (start, end) = (super::fold::to_u32(words.0), super::fold::to_u32(words.1));
         let entry = &mut self.terms[term as usize];
         if entry.round == self.round {
-            let last = &mut self.hits[entry.last as usize];
+            let last = &mut self.all[entry.last as usize];
             if last.field == field && last.start == start && last.source_start == source.0 {
                 return;
             }
@@ -65,7 +65,7 @@ impl Hits {
             *entry = TermHits { round: self.round, first: number, last: number };
             self.found.push(term);
         }
-        self.hits.push(Hit { field, start, end, source_start: source.0, source_end: source.1, next: 0 });
+        self.all.push(Hit { field, start, end, source_start: source.0, source_end: source.1, next: 0 });
     }
 
     /// The hits of a term, in the order found.
@@ -73,7 +73,7 @@ impl Hits {
         let entry = self.terms.get(term as usize).filter(|entry| entry.round == self.round);
         let mut next = entry.map_or(0, |entry| entry.first);
         std::iter::from_fn(move || {
-            let hit = (next != 0).then(|| &self.hits[next as usize])?;
+            let hit = (next != 0).then(|| &self.all[next as usize])?;
             next = hit.next;
             Some(hit)
         })

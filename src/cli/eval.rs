@@ -97,9 +97,9 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
         by: by.iter().map(|(value, tally)| (value.clone(), figures(tally))).collect(),
     };
     if context.json {
-        print_json(&evaluation)?
+        print_json(&evaluation)?;
     } else {
-        print_lines(table(&evaluation, args.by.as_deref()))?
+        print_lines(table(&evaluation, args.by.as_deref()))?;
     }
     Ok(if bad_lines == 0 { ExitCode::SUCCESS } else { ExitCode::from(2) })
 }
@@ -135,7 +135,7 @@ fn section(title: &str, figures: &BTreeMap<String, Figures>) -> Vec<String> {
     lines.extend(figures.iter().map(|(tag, figures)| {
         let Figures { tp, fp, r#fn, precision, recall, f1 } = figures;
         let tag = printable(tag);
-        format!("{tag:width$} {tp:>6} {fp:>6} {:>6} {precision:>10.3} {recall:>7.3} {f1:>6.3}", r#fn)
+        format!("{tag:width$} {tp:>6} {fp:>6} {fn:>6} {precision:>10.3} {recall:>7.3} {f1:>6.3}")
     }));
     lines
 }

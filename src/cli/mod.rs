@@ -43,7 +43,7 @@ pub struct Context {
     /// The config's entry point [default: ./config/veille.toml, then /etc/veille/veille.toml]
     #[arg(long, global = true, env = "VEILLE_CONFIG", value_name = "PATH")]
     pub config: Option<PathBuf>,
-    /// Where the database lives [default: as configured, else $`STATE_DIRECTORY`, else the XDG state directory]
+    /// Where the database lives [default: as configured, else the state directory of systemd or XDG]
     #[arg(long, global = true, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
     /// Print data as JSON

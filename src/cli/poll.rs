@@ -95,9 +95,9 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
         Ok::<_, anyhow::Error>(())
     })?;
     if context.json {
-        print_json(&report)?
+        print_json(&report)?;
     } else {
-        print_lines(report.lines(now))?
+        print_lines(report.lines(now))?;
     }
     // A feed that fails is an event of the watch; that nothing which was asked for could be done is a no.
     let did_nothing = report.refreshed + report.not_modified == 0 && report.failed + report.declined > 0;

@@ -69,9 +69,9 @@ pub fn run(_: &Args, context: &Context) -> anyhow::Result<ExitCode> {
             .await
     })?;
     if context.json {
-        print_json(&status)?
+        print_json(&status)?;
     } else {
-        print_lines(screen(&status, now))?
+        print_lines(screen(&status, now))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -22,17 +22,17 @@ pub struct Args {
 #[derive(Serialize)]
 struct Line {
     id: Value,
-    tags: Vec<Tag>,
+    tags: Vec<Given>,
 }
 
 #[derive(Serialize)]
-struct Tag {
+struct Given {
     tag: TagName,
     score: f64,
     evidence: Vec<Evidence>,
 }
 
-impl From<TagMatch> for Tag {
+impl From<TagMatch> for Given {
     fn from(matched: TagMatch) -> Self {
         Self { tag: matched.tag, score: matched.score, evidence: matched.evidence }
     }
@@ -44,7 +44,7 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let now = Timestamp::now();
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     let line = |item: &item_lines::ItemLine| {
-        let tags = item.tagged(&classifier, now).into_iter().map(Tag::from).collect();
+        let tags = item.tagged(&classifier, now).into_iter().map(Given::from).collect();
         serde_json::to_vec(&Line { id: item.id.clone(), tags })
     };
     let bad_lines = item_lines::for_each(&args.file, line, |line| {

@@ -13,7 +13,6 @@ use std::sync::Arc;
 /// An open config and store.
 pub(super) struct Workplace {
     pub settings: Settings,
-    pub source: ConfigSource,
     store: Arc<Store>,
     runtime: tokio::runtime::Runtime,
     _lock: Option<DirectoryLock>,
@@ -40,7 +39,7 @@ impl Workplace {
         let source = ConfigSource::of(context.config.as_deref(), context.data_dir.clone())?;
         let settings = source.load()?;
         let (store, lock) = open(&settings.service.data_dir)?;
-        Ok(Self { settings, source, store: Arc::new(store), runtime: runtime()?, _lock: lock })
+        Ok(Self { settings, store: Arc::new(store), runtime: runtime()?, _lock: lock })
     }
 
     pub(super) fn now() -> Timestamp {

@@ -69,7 +69,7 @@ impl Diagnostic {
         Self { hides_source: true, ..self }
     }
 
-    pub(super) fn from_absence(self) -> Self {
+    pub(super) fn resting_on_absence(self) -> Self {
         Self { from_absence: true, ..self }
     }
 }

@@ -81,7 +81,7 @@ fn kind(table: &Table<'_>) -> DigestKind {
         for key in ["at", "group_by", "empty_issues"].into_iter().filter(|key| table.has(key)) {
             let message = format!("`{key}` is for a periodic digest, and this one is a stream");
             let fault = Diagnostic::error(table.place_of(key), message);
-            table.report.add(fault.help("write `every = \"day\"`, or another period, or `cron`").from_absence());
+            table.report.add(fault.help("write `every = \"day\"`, or another period, or `cron`").resting_on_absence());
         }
     }
     let Some(schedule) = schedule else { return DigestKind::Stream };

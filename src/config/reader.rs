@@ -118,7 +118,7 @@ impl<'a> Table<'a> {
     /// Reports that a key which must be there is not.
     pub fn missing(&self, key: &str, what: &str) {
         let message = format!("{} has no `{key}`", self.title);
-        self.report.add(Diagnostic::error(self.place.clone(), message).help(what).from_absence());
+        self.report.add(Diagnostic::error(self.place.clone(), message).help(what).resting_on_absence());
     }
 
     /// Reports the keys that nobody asked for.

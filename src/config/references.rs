@@ -42,7 +42,7 @@ impl Graph {
             for (name, place) in names.iter().filter(|(name, _)| !nodes.contains_key(name)) {
                 let message = format!("there is no {what} {}", quoted(name));
                 let help = did_you_mean(name, nodes.keys().map(String::as_str));
-                report.add(Diagnostic::error(place.clone(), message).help_if(help).from_absence());
+                report.add(Diagnostic::error(place.clone(), message).help_if(help).resting_on_absence());
             }
         }
     }

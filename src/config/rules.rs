@@ -142,7 +142,7 @@ fn check_clauses(table: &Table<'_>, clauses: &[ScoreClause], threshold: Option<f
     }
     if table.has("threshold") && !table.has("score") {
         let message = "`threshold` needs `score`";
-        table.report.add(Diagnostic::error(table.place_of("threshold"), message).from_absence());
+        table.report.add(Diagnostic::error(table.place_of("threshold"), message).resting_on_absence());
     }
     if threshold.is_some_and(|threshold| threshold <= 0.0) {
         let message = "`threshold` must be above zero, else every item has the tag";
@@ -152,7 +152,7 @@ fn check_clauses(table: &Table<'_>, clauses: &[ScoreClause], threshold: Option<f
     let threshold = threshold.unwrap_or(DEFAULT_THRESHOLD);
     if !clauses.is_empty() && most < threshold {
         let message = format!("the weights add up to {most} at most and never reach the threshold of {threshold}");
-        table.report.add(Diagnostic::error(table.place_of("score"), message).from_absence());
+        table.report.add(Diagnostic::error(table.place_of("score"), message).resting_on_absence());
     }
 }
 

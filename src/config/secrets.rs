@@ -42,12 +42,13 @@ impl Secrets<'_> {
         let variable = table.text(keys.variable, "the name of an environment variable");
         let credential = table.text("credential", "the name of a file in $CREDENTIALS_DIRECTORY");
         match (file, variable, credential) {
-            (Some(file), None, None) => self.from_file(file, &self.beside(file)),
-            (None, Some(variable), None) => self.from_variable(variable),
-            (None, None, Some(credential)) => self.from_credential(credential),
+            (Some(file), None, None) => self.read_file(file, &self.beside(file)),
+            (None, Some(variable), None) => self.read_variable(variable),
+            (None, None, Some(credential)) => self.read_credential(credential),
             (None, None, None) if [keys.file, keys.variable, "credential"].iter().any(|key| table.has(key)) => None,
             (None, None, None) => {
-                self.report.add(Diagnostic::error(table.place.clone(), "no secret is given").help(how).from_absence());
+                self.report
+                    .add(Diagnostic::error(table.place.clone(), "no secret is given").help(how).resting_on_absence());
                 None
             }
             _ => {
@@ -64,7 +65,7 @@ impl Secrets<'_> {
         Path::new(&source.path).parent().unwrap_or(Path::new("")).join(path.text)
     }
 
-    fn from_file(&self, text: Text<'_>, path: &Path) -> Option<Secret> {
+    fn read_file(&self, text: Text<'_>, path: &Path) -> Option<Secret> {
         match std::fs::read(path) {
             Ok(bytes) => self.secret(text, bytes),
             Err(error) => {
@@ -75,7 +76,7 @@ impl Secrets<'_> {
         }
     }
 
-    fn from_variable(&self, text: Text<'_>) -> Option<Secret> {
+    fn read_variable(&self, text: Text<'_>) -> Option<Secret> {
         if let Some(value) = self.environment.variable(text.text) {
             return self.secret(text, value.as_encoded_bytes().to_vec());
         }
@@ -83,11 +84,11 @@ impl Secrets<'_> {
         None
     }
 
-    fn from_credential(&self, text: Text<'_>) -> Option<Secret> {
+    fn read_credential(&self, text: Text<'_>) -> Option<Secret> {
         let message = if text.text.contains('/') || text.text.starts_with('.') || text.text.is_empty() {
             format!("{} is not the name of a credential", quoted(text.text))
         } else if let Some(directory) = self.environment.variable("CREDENTIALS_DIRECTORY") {
-            return self.from_file(text, &Path::new(directory).join(text.text));
+            return self.read_file(text, &Path::new(directory).join(text.text));
         } else {
             "there are no credentials: $CREDENTIALS_DIRECTORY is not set".to_owned()
         };

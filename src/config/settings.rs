@@ -33,7 +33,7 @@ pub struct HttpSettings {
     pub listen: SocketAddr,
     /// Ends in `/`. Used in every address that leaves the house.
     pub public_url: Url,
-    /// WebSub hubs to name in our feeds and to ping.
+    /// `WebSub` hubs to name in our feeds and to ping.
     pub hubs: Vec<Url>,
     /// Who may change state through pages; `None`: nobody.
     pub login: Option<Login>,

@@ -7,6 +7,7 @@ use super::diagnostics::quoted;
 use super::reader::{Text, Value};
 use croner::parser::{CronParser, Seconds};
 use jiff::SignedDuration;
+use std::fmt::Write as _;
 use url::Url;
 
 const DURATION_FORM: &str = "a duration such as \"2s\", \"30m\", \"1h30m\" or \"400d\"";
@@ -58,7 +59,7 @@ pub(super) fn written(duration: SignedDuration) -> String {
     let mut out = String::new();
     for (unit, length) in UNITS {
         if seconds >= length {
-            out.push_str(&format!("{}{unit}", seconds / length));
+            let _ = write!(out, "{}{unit}", seconds / length);
             seconds %= length;
         }
     }

@@ -1,7 +1,7 @@
 //! The demo's config: the shipped tags and digests over the outlets of the demo's origin.
 
 use super::outlets::{OUTLETS, Outlet};
-use crate::config::{SHIPPED, ShippedFile};
+use crate::config::SHIPPED;
 use serde::Serialize;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -26,7 +26,7 @@ struct FeedTable {
 pub fn write_config(directory: &Path, origin_url: &str, listen: SocketAddr) -> io::Result<PathBuf> {
     let config = directory.join("config");
     fs::create_dir_all(config.join("tags"))?;
-    for (name, text) in SHIPPED.iter().filter(|file| is_kept(file)) {
+    for (name, text) in SHIPPED.iter().filter(|(name, _)| is_kept(name)) {
         fs::write(config.join(name), text)?;
     }
     fs::write(config.join("feeds.toml"), feeds_file(origin_url))?;
@@ -36,8 +36,8 @@ pub fn write_config(directory: &Path, origin_url: &str, listen: SocketAddr) -> i
 }
 
 /// Tags and digests are those that are shipped; what is polled and served is the demo's own.
-fn is_kept((name, _): &&ShippedFile) -> bool {
-    !matches!(*name, "veille.toml" | "feeds.toml")
+fn is_kept(name: &str) -> bool {
+    !matches!(name, "veille.toml" | "feeds.toml")
 }
 
 fn feeds_file(origin_url: &str) -> String {

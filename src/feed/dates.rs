@@ -331,8 +331,7 @@ fn offset_len(rest: &str, sign_len: usize) -> usize {
 fn full_year(number: Number) -> i32 {
     match (number.width, number.value) {
         (1..=2, value @ 0..=49) => 2000 + value,
-        (1..=2, value) => 1900 + value,
-        (3, value) => 1900 + value,
+        (1..=3, value) => 1900 + value,
         (_, value) => value,
     }
 }

@@ -123,8 +123,10 @@ fn decode_utf_32(body: &[u8], big_endian: bool) -> String {
 /// Takes out what XML 1.0 cannot hold (control characters, U+FFFE, U+FFFF) and makes every line end `\n`.
 fn clean(text: Cow<'_, str>) -> Cow<'_, str> {
     let is_bad = |c: char| (c < ' ' && !matches!(c, '\t' | '\n')) || matches!(c, '\u{7f}' | '\u{fffe}' | '\u{ffff}');
-    let needs_cleaning = text.bytes().any(|byte| (byte < b' ' && !matches!(byte, b'\t' | b'\n')) || byte == 0x7f)
-        || text.contains(['\u{fffe}', '\u{ffff}']);
+    let is_suspect = |byte: &u8| (*byte < b' ' && !matches!(byte, b'\t' | b'\n')) || *byte == 0x7f;
+    let needs_cleaning = text.as_bytes().iter().fold(false, |found, byte| found | is_suspect(byte))
+        || text.contains('\u{fffe}')
+        || text.contains('\u{ffff}');
     if !needs_cleaning {
         return text;
     }

@@ -325,8 +325,8 @@ fn fits(name: &str, open: &[&str]) -> bool {
         return false;
     }
     match name {
-        "table" | "caption" | "col" | "colgroup" | "tbody" | "thead" | "tr" | "td" | "th" => false,
-        "rp" | "rt" | "rtc" | "ruby" | "pre" | "area" | "map" => false,
+        "table" | "caption" | "col" | "colgroup" | "tbody" | "thead" | "tr" | "td" | "th" | "rp" | "rt" | "rtc"
+        | "ruby" | "pre" | "area" | "map" => false,
         "li" => nearest(&["li", "ul", "ol"]) != Some("li"),
         "dd" | "dt" => !matches!(nearest(&["dd", "dt", "dl"]), Some("dd" | "dt")),
         "a" => !open.contains(&"a"),
@@ -412,20 +412,22 @@ const TRACKERS: [&str; 20] = [
 ];
 
 fn push_escaped(out: &mut String, text: &str, is_attribute: bool) {
-    let mut rest = text;
-    while let Some(at) = rest.find(|c: char| matches!(c, '&' | '<' | '>' | '\u{a0}') || (is_attribute && c == '"')) {
-        out.push_str(&rest[..at]);
-        let c = rest[at..].chars().next().expect("a character was found there");
-        out.push_str(match c {
-            '&' => "&amp;",
-            '<' => "&lt;",
-            '>' => "&gt;",
-            '"' => "&quot;",
-            _ => "&nbsp;",
-        });
-        rest = &rest[at + c.len_utf8()..];
+    let bytes = text.as_bytes();
+    let mut from = 0;
+    for (at, byte) in bytes.iter().enumerate() {
+        let (escaped, length) = match byte {
+            b'&' => ("&amp;", 1),
+            b'<' => ("&lt;", 1),
+            b'>' => ("&gt;", 1),
+            b'"' if is_attribute => ("&quot;", 1),
+            0xc2 if bytes.get(at + 1) == Some(&0xa0) => ("&nbsp;", 2),
+            _ => continue,
+        };
+        out.push_str(&text[from..at]);
+        out.push_str(escaped);
+        from = at + length;
     }
-    out.push_str(rest);
+    out.push_str(&text[from..]);
 }
 
 #[cfg(test)]

@@ -70,8 +70,9 @@ fn key(rung: char, parts: &[&str]) -> ItemKey {
         hasher.update(part.as_bytes());
         hasher.update([0]);
     }
-    let hex: String = hasher.finalize()[..16].iter().map(|byte| format!("{byte:02x}")).collect();
-    ItemKey(format!("{rung}-{hex}"))
+    let digest = hasher.finalize();
+    let (half, _) = digest.split_first_chunk::<16>().expect("a sha-256 has 32 bytes");
+    ItemKey(format!("{rung}-{:032x}", u128::from_be_bytes(*half)))
 }
 
 /// Hash of what a reader sees of an item: title, link, authors, categories, texts, enclosures.

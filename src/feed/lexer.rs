@@ -234,9 +234,8 @@ impl<'a> Lexer<'a> {
         let mut after_equals = false;
         let (end, closed) = loop {
             match bytes.get(at) {
-                None => break (at, false),
+                None | Some(b'<') => break (at, false),
                 Some(b'>') => break (at, true),
-                Some(b'<') => break (at, false),
                 Some(quote @ (b'"' | b'\'')) if after_equals => {
                     at = self.quoted_end(*quote, at);
                     after_equals = false;

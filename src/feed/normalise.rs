@@ -19,7 +19,7 @@ pub(super) fn prune(draft: &mut Draft<'_>) {
         return;
     }
     let mut by_age: Vec<(Option<Timestamp>, usize)> = draft.items.iter().map(claimed_at).zip(0..).collect();
-    by_age.sort_by(|(a, at_a), (b, at_b)| b.cmp(a).then(at_a.cmp(at_b)));
+    by_age.sort_by_key(|(claimed_at, place)| (std::cmp::Reverse(*claimed_at), *place));
     let mut keep = vec![false; draft.items.len()];
     for (_, index) in by_age.iter().take(MAX_ITEMS) {
         keep[*index] = true;

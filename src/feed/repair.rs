@@ -47,7 +47,7 @@ pub(super) const PRUNE_ABOVE: usize = 20_000;
 /// Skips junk (blanks, warnings of PHP, a second prolog) to the element that makes the document a feed.
 fn find_root<'a>(lexer: &mut Lexer<'a>) -> Result<(Tag<'a>, FeedFormat), FeedError> {
     let mut is_page = false;
-    while let Some(token) = lexer.next() {
+    for token in lexer.by_ref() {
         match token {
             Token::Start(tag) => {
                 if let Some(format) = root_format(&tag) {
@@ -498,10 +498,9 @@ impl<'a> RawField<'a> {
 /// A person's name: the `name` inside, else the address, else the text.
 fn person(raw: RawField<'_>) -> Cow<'_, str> {
     let Some(markup) = raw.markup else { return trimmed(raw.text) };
-    let mut lexer = Lexer::new(markup);
     let (mut name, mut email) = (String::new(), String::new());
     let mut inside = "";
-    while let Some(token) = lexer.next() {
+    for token in Lexer::new(markup) {
         let target = match inside {
             "name" => &mut name,
             "email" => &mut email,

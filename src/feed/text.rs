@@ -256,16 +256,16 @@ impl<S: Sink> Walker<'_, S> {
         self.words(&text[from..], at + from);
     }
 
-    /// Text without references: words and white space.
+    /// Text without references: words and white space. Words with one blank between them go as one piece.
     fn words(&mut self, text: &str, at: usize) {
         let mut start = 0;
         while start < text.len() {
-            let length = text[start..].find(char::is_whitespace).unwrap_or(text.len() - start);
+            let length = tidy_len(&text[start..]);
             if length > 0 {
                 self.word(&text[start..start + length], at + start..at + start + length);
                 start += length;
             }
-            if let Some(blank) = text[start..].chars().next() {
+            if let Some(blank) = text[start..].chars().next().filter(|c| c.is_whitespace()) {
                 self.space(Due::Blank, at + start);
                 start += blank.len_utf8();
             }
@@ -302,6 +302,26 @@ impl<S: Sink> Walker<'_, S> {
             self.space(Due::Blank, at);
         }
     }
+}
+
+/// Length of the beginning that needs no tidying: words with one blank between each, none before or after.
+fn tidy_len(text: &str) -> usize {
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        let is_end = match byte {
+            b' ' => bytes.get(at + 1).is_none_or(|next| *next <= b' ' || !next.is_ascii()) || at == 0,
+            0..b' ' => true,
+            // The first bytes of all white space beyond ASCII.
+            0xc2 | 0xe1..=0xe3 => text[at..].starts_with(char::is_whitespace),
+            _ => false,
+        };
+        if is_end {
+            return at;
+        }
+        at += 1;
+    }
+    at
 }
 
 /// A short name in lower case, without an allocation.

@@ -24,7 +24,8 @@ pub fn canonical_url(link: &str) -> String {
     canonical.push_str(host.strip_prefix("www.").unwrap_or(host));
     // The port of the other scheme is what a twin on `http:80` or `https:443` would have.
     if let Some(port) = url.port().filter(|port| !matches!(port, 80 | 443)) {
-        canonical.push_str(&format!(":{port}"));
+        canonical.push(':');
+        canonical.push_str(&port.to_string());
     }
     canonical.push_str(url.path().trim_end_matches('/'));
     let mut separator = '?';
@@ -114,7 +115,7 @@ pub fn known_site(page: &str) -> Option<Url> {
             format!("https://gitlab.com/{}/-/tags?format=atom", path.join("/"))
         }
         ("reddit.com" | "old.reddit.com" | "new.reddit.com", [kind @ ("r" | "u" | "user"), name, ..])
-            if !url.path().ends_with(".rss") =>
+            if !url.path().to_ascii_lowercase().ends_with(".rss") =>
         {
             format!("https://www.reddit.com/{kind}/{name}/.rss")
         }
@@ -160,7 +161,7 @@ fn github(owner: &str, repository: &str, rest: &[&str]) -> Option<String> {
         _ if is_feed_name(repository) || rest.last().is_some_and(|last| is_feed_name(last)) => return None,
         [] | ["releases", ..] => format!("{page}/releases.atom"),
         ["tags", ..] => format!("{page}/tags.atom"),
-        ["commits", branch] | ["tree", branch] => format!("{page}/commits/{branch}.atom"),
+        ["commits" | "tree", branch] => format!("{page}/commits/{branch}.atom"),
         ["commits"] => format!("{page}/commits.atom"),
         ["discussions", ..] => format!("{page}/discussions.atom"),
         _ => return None,

@@ -71,12 +71,6 @@ impl Representation {
         self
     }
 
-    /// Never kept: what only one reader may see.
-    pub(super) fn private(mut self) -> Self {
-        self.cache_control = HeaderValue::from_static("private, no-store");
-        self
-    }
-
     pub(super) fn modified_at(mut self, at: Timestamp) -> Self {
         self.last_modified = Some(at);
         self

@@ -9,7 +9,7 @@ use url::Url;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 pub struct FeedId(pub i64);
 
-/// ETag and Last-Modified exactly as received, one set from one answer (RFC 9110 section 8.8).
+/// `ETag` and Last-Modified exactly as received, one set from one answer (RFC 9110 section 8.8).
 ///
 /// They belong to the URL that issued them and are never sent to another.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -43,7 +43,7 @@ impl CompareOp {
         [LessOrEqual, GreaterOrEqual, Less, Greater, Equal].into_iter().find(|op| text.starts_with(op.as_str()))
     }
 
-    fn holds<T: PartialOrd>(self, left: T, right: T) -> bool {
+    fn holds<T: PartialOrd + Copy>(self, left: T, right: T) -> bool {
         match self {
             CompareOp::Less => left < right,
             CompareOp::LessOrEqual => left <= right,

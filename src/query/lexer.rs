@@ -98,7 +98,7 @@ impl<'a> Lexer<'a> {
             '(' | '（' => self.single(first, Token::Open),
             ')' | '）' => self.single(first, Token::Close),
             '-' if rest[1..].starts_with(|c: char| !c.is_whitespace() && !is_close(c)) => {
-                self.single(first, Token::Minus)
+                self.single(first, Token::Minus);
             }
             '@' => self.list(),
             '/' => self.regex(),

@@ -75,7 +75,7 @@ impl fmt::Display for Quoted<'_> {
 }
 
 /// How tightly a node binds; a node inside another of the same or a tighter level stands in parentheses.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Level {
     Or,
     And,

@@ -9,6 +9,10 @@ use crate::model::{
 };
 use crate::store::{StoreError, StoryCandidate, WriteTx};
 use crate::stories::{self, Candidate, Signature};
+use jiff::SignedDuration;
+
+/// How old an item of a feed's first document may be and still be news.
+const NEWS: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// What a document brought, with all that could be said of it outside the transaction.
 #[derive(Debug, Default)]
@@ -16,6 +20,8 @@ pub(super) struct Arrivals {
     pub added: Vec<(ItemKey, Arrival)>,
     pub changed: Vec<(ItemId, Arrival)>,
     pub pruned: Vec<ItemKey>,
+    /// The feed's first document: what is old in it is archive, not news.
+    pub is_first: bool,
 }
 
 /// An item with its tags by the rules, the digests that follow from them, and its signature.
@@ -29,12 +35,19 @@ pub(super) struct Arrival {
 
 impl Arrivals {
     /// Classifies what is new or changed. Takes time in proportion to it, so not to be run in the transaction.
-    pub(super) fn classify(plan: UpdatePlan, record: &FeedRecord, watch: &Watch, now: Timestamp) -> Self {
+    pub(super) fn classify(
+        plan: UpdatePlan,
+        is_first: bool,
+        record: &FeedRecord,
+        watch: &Watch,
+        now: Timestamp,
+    ) -> Self {
         let arrival = |item: NewItem| Arrival::classify(item, record, watch, now);
         Self {
             added: plan.added.into_iter().map(|(key, item)| (key, arrival(item))).collect(),
             changed: plan.changed.into_iter().map(|(id, item)| (id, arrival(item))).collect(),
             pruned: plan.pruned,
+            is_first,
         }
     }
 
@@ -47,7 +60,7 @@ impl Arrivals {
     ) -> Result<(), StoreError> {
         // A document lists its newest item first; ids grow in the order of first sight, so the oldest goes in first.
         for (key, arrival) in self.added.iter().rev() {
-            arrival.add(tx, record, key, now)?;
+            arrival.add(tx, record, key, self.is_first, now)?;
         }
         for (id, arrival) in &self.changed {
             arrival.change(tx, record, *id, watch, now)?;
@@ -66,7 +79,14 @@ impl Arrival {
         Self { item, tags, digests, signature }
     }
 
-    fn add(&self, tx: &WriteTx<'_>, record: &FeedRecord, key: &ItemKey, now: Timestamp) -> Result<(), StoreError> {
+    fn add(
+        &self,
+        tx: &WriteTx<'_>,
+        record: &FeedRecord,
+        key: &ItemKey,
+        is_first: bool,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         let joined = self.story_to_join(tx, record, now)?;
         let story = match joined {
             Some(story) => story,
@@ -79,7 +99,9 @@ impl Arrival {
             tx.story_changed(story, now)?;
         }
         let ordered_at = self.ordered_at(now);
-        self.digests.iter().try_for_each(|digest| tx.enter_digest(digest, story, ordered_at, false, now).map(drop))
+        // What a new feed brings from its past takes its own place in time and waits for no issue.
+        let is_archive = is_first && now.duration_since(ordered_at) > NEWS;
+        self.digests.iter().try_for_each(|digest| tx.enter_digest(digest, story, ordered_at, is_archive, now).map(drop))
     }
 
     fn change(
@@ -100,18 +122,12 @@ impl Arrival {
         digests
             .iter()
             .try_for_each(|digest| tx.enter_digest(digest, item.story_id, item.ordered_at(), false, now).map(drop))?;
-        self.leave_others(tx, &item, digests, now)
+        Self::leave_others(tx, &item, digests, now)
     }
 
     /// An item alone in its story takes it out of the digests that it no longer fits. Where others tell
     /// the story too, it stays: they may be why it is there.
-    fn leave_others(
-        &self,
-        tx: &WriteTx<'_>,
-        item: &Item,
-        fits: &[DigestName],
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
+    fn leave_others(tx: &WriteTx<'_>, item: &Item, fits: &[DigestName], now: Timestamp) -> Result<(), StoreError> {
         let story = tx.as_read().story(item.story_id)?;
         if story.is_some_and(|story| story.items.len() > 1) {
             return Ok(());
@@ -130,7 +146,7 @@ impl Arrival {
     ) -> Result<Option<StoryId>, StoreError> {
         let since = now.checked_sub(stories::WINDOW).unwrap_or(Timestamp::MIN);
         let found = tx.as_read().story_candidates(&self.signature.bands(), self.item.keys.link.as_ref(), since)?;
-        let candidates: Vec<Candidate> = found.into_iter().map(candidate).collect();
+        let candidates: Vec<Candidate> = found.iter().map(candidate).collect();
         let arrival =
             stories::Arrival { feed_id: record.id, ordered_at: self.ordered_at(now), signature: &self.signature };
         Ok(stories::join(&arrival, &candidates))
@@ -141,7 +157,7 @@ impl Arrival {
     }
 }
 
-fn candidate(found: StoryCandidate) -> Candidate {
+fn candidate(found: &StoryCandidate) -> Candidate {
     Candidate {
         story_id: found.story_id,
         feed_id: found.feed_id,

@@ -3,6 +3,7 @@
 
 use crate::model::{ItemId, ItemIdentity, ItemKey, KnownItem, NewItem};
 use std::collections::{HashMap, HashSet};
+use std::hash::BuildHasher;
 
 /// What a refresh has to write.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,7 +36,7 @@ impl UpdatePlan {
 #[must_use]
 pub fn plan(
     known: &[KnownItem],
-    pruned: &HashSet<ItemKey>,
+    pruned: &HashSet<ItemKey, impl BuildHasher>,
     arrived: Vec<NewItem>,
     identity: ItemIdentity,
 ) -> UpdatePlan {

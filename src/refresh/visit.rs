@@ -170,9 +170,10 @@ async fn read_document(
         around.store.read(move |tx| tx.known_items(feed, &arrived).map(|known| (arrived, known))).await?;
     let plan = plan(&known.items, &known.pruned, arrived, record.item_identity);
     let outcome = Outcome::Stored { added: plan.added.len(), changed: plan.changed.len(), unchanged: plan.unchanged };
+    let is_first = record.last_success_at.is_none();
     outcome::with_document(record, &answer, &parsed, &plan, now);
     let (watch, for_text) = (Arc::clone(&around.watch), record.clone());
-    let arrivals = on_blocking_thread(move || Arrivals::classify(plan, &for_text, &watch, now)).await?;
+    let arrivals = on_blocking_thread(move || Arrivals::classify(plan, is_first, &for_text, &watch, now)).await?;
     Ok(Brought { arrivals, outcome: Some(outcome), asked_for_peace: None })
 }
 
@@ -256,7 +257,7 @@ fn report(visit: &Visit, record: &FeedRecord, before: &FeedRecord) {
             tracing::debug!(feed.url = %url, added, changed, unchanged, next_check_at = next.map(tracing::field::display), "refreshed");
         }
         Outcome::NotModified => {
-            tracing::debug!(feed.url = %url, next_check_at = next.map(tracing::field::display), "not modified")
+            tracing::debug!(feed.url = %url, next_check_at = next.map(tracing::field::display), "not modified");
         }
     }
 }

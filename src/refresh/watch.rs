@@ -6,6 +6,7 @@ use crate::fetch::{Client, ClientError};
 use crate::model::{ConfiguredDigest, DigestKind, DigestName, DigestSpec, Item, TagName, Timestamp};
 use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 /// Everything that one config says, compiled once and replaced as a whole on reload.
@@ -111,5 +112,8 @@ fn hash_of<'a>(parts: impl Iterator<Item = &'a str>) -> String {
         hash.update(part);
         hash.update([0]);
     }
-    hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    hash.finalize().iter().take(16).fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }

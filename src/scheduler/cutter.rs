@@ -1,7 +1,7 @@
 //! Cutting issues: which periods have ended since the last cut, and what entered in each.
 
 use crate::config::DigestSettings;
-use crate::digest::{Calendar, Cut, assign, issue_entry_id};
+use crate::digest::{Calendar, Cut, Period, assign, issue_entry_id};
 use crate::model::{DigestKind, DigestName, Timestamp};
 use crate::refresh::Watch;
 use crate::store::{NewIssue, Store, StoreError};
@@ -42,8 +42,9 @@ async fn cut_digest(
         let read = name.clone();
         let (cut_until, pending) =
             store.read(move |tx| Ok((tx.cut_until_at(&read)?, tx.pending_entries(&read)?))).await?;
-        let periods = calendar.due_periods(cut_until, now);
+        let mut periods = calendar.due_periods(cut_until, now);
         let Some(until) = periods.last().map(|period| period.ends_at) else { return Ok(made) };
+        rename_taken(store, &name, &mut periods).await?;
         let cuts = assign(&pending, periods, now);
         let issues: Vec<NewIssue> = cuts
             .into_iter()
@@ -57,6 +58,18 @@ async fn cut_digest(
         let write = name.clone();
         store.write(move |tx| tx.cut_issues(&write, &issues, until, now)).await?;
     }
+}
+
+/// A change of schedule or time zone can give a period a name that an earlier issue has: it is then
+/// named by its end, which no other period shares.
+async fn rename_taken(store: &Store, digest: &DigestName, periods: &mut [Period]) -> Result<(), StoreError> {
+    let (digest, names) = (digest.clone(), periods.iter().map(|period| period.name.clone()).collect::<Vec<_>>());
+    let taken: Vec<bool> =
+        store.read(move |tx| names.iter().map(|name| Ok(tx.issue(&digest, name)?.is_some())).collect()).await?;
+    for (period, _) in periods.iter_mut().zip(taken).filter(|(_, taken)| *taken) {
+        period.name = period.name_by_end();
+    }
+    Ok(())
 }
 
 fn issue(digest: &DigestName, cut: Cut) -> NewIssue {

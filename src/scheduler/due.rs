@@ -22,9 +22,9 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 /// again at the next start, with the old validators.
 const STOP_GRACE: Duration = Duration::from_secs(3);
 /// A visit that could not be stored is made again, but no origin pays for our full disk.
-const AFTER_STORE_FAILURE: Duration = Duration::from_secs(60);
+const AFTER_STORE_FAILURE: Duration = Duration::from_mins(1);
 /// A visit that died by a panic would die so again.
-const AFTER_PANIC: Duration = Duration::from_secs(3600);
+const AFTER_PANIC: Duration = Duration::from_hours(1);
 
 /// Gives each visit its surroundings: the watch of the moment.
 pub type TakeSurroundings = Arc<dyn Fn() -> Surroundings + Send + Sync>;

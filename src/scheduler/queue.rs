@@ -72,8 +72,8 @@ impl DueQueue {
 
     /// Queues a due feed of `host` (with port) unless it waits or is in flight already.
     pub fn offer(&mut self, feed: FeedId, host: &str) {
-        if !self.feeds.contains_key(&feed) {
-            self.feeds.insert(feed, host.to_owned());
+        if let std::collections::hash_map::Entry::Vacant(e) = self.feeds.entry(feed) {
+            e.insert(host.to_owned());
             self.hosts.entry(host.to_owned()).or_default().waiting.push_back(feed);
         }
     }

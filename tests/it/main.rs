@@ -10,6 +10,7 @@ mod fetching;
 mod polling;
 mod publishing;
 mod readers;
+mod reading;
 mod serving;
 mod spine;
 mod stories;

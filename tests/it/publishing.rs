@@ -55,7 +55,7 @@ fn item(feed: &FeedFacts, key: &str, seen_at: &str, content: ItemContent, tags: 
         story_id: StoryId(1),
         feed_title: feed.title.into(),
         feed_url: feed.url.into(),
-        site_url: Some(feed.url[..feed.url.rfind('/').expect("a URL has a slash") + 1].into()),
+        site_url: Some(feed.url[..=feed.url.rfind('/').expect("a URL has a slash")].into()),
         groups: vec!["ai".into()],
         tags,
     }

@@ -116,9 +116,9 @@ fn append(
     let already_there = already_there.into_iter().map(|feed| feed.url).collect();
     let report = Report { file: (!dry_run && !added.is_empty()).then_some(file), added, already_there, problems };
     if context.json {
-        print_json(&report)?
+        print_json(&report)?;
     } else {
-        print_lines(lines(&report, dry_run))?
+        print_lines(lines(&report, dry_run))?;
     }
     Ok(if report.added.is_empty() && report.already_there.is_empty() { ExitCode::from(1) } else { ExitCode::SUCCESS })
 }
