@@ -1,45 +1,59 @@
-//! Rules against items, one core: `cargo bench --bench matching`. Items and rules are made here, like those of a feed: about
-//! 600 characters of Zipf-distributed words; a rule is three to eight words or pairs of words, some with an AND or a NOT.
-//! `daachorse` does no more than find the same terms in text that is folded already, check word bounds and count the rules.
+//! Rules against items on one core: `cargo bench --bench matching [RULES…]`. Items and rules are made here, like those of
+//! a feed: about 600 characters of Zipf-distributed words; a rule is three to eight words or pairs of words, some with an
+//! AND or a NOT. *Sparse* rules ask for rare words, as careful writers do; *dense* ones for any but the commonest.
+//!
+//! Beside it, in the same rounds, daachorse's charwise automaton over text in lower case: it finds the same terms, checks
+//! word bounds, and counts the rules that hold, no more. Our matching alone is what remains of the whole without folding
+//! and cutting into words; evidence is in it. Times are of the CPU, the best of the rounds, so that ratios bear a busy
+//! machine.
 
 use daachorse::CharwiseDoubleArrayAhoCorasick;
-use divan::Bencher;
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
+use std::hint::black_box;
+use std::time::{Duration, Instant};
 use veille::classifier::{Classifier, ItemText};
 use veille::model::{TagName, Timestamp};
 use veille::query::{self, RuleSet, TagRule};
 
 const ITEMS: usize = 1_000;
-const RULES: [usize; 4] = [10, 100, 1_000, 10_000];
+const ROUNDS: usize = 15;
 
 fn main() {
-    for rules in RULES {
-        let classifier = Classifier::compile(&Corpus::rule_set(rules)).expect("made rules compile");
-        let tags = |text: &String| classifier.classify(&ItemText::from_title(text), Timestamp::UNIX_EPOCH).len();
-        let given: usize = CORPUS.items.iter().map(tags).sum();
-        let per_item = given as f64 / ITEMS as f64;
-        println!(
-            "{rules} rules: {:.1} MB of tables, {per_item:.1} tags an item",
-            classifier.memory_bytes() as f64 / 1e6
-        );
+    let asked: Vec<usize> = std::env::args().filter_map(|argument| argument.parse().ok()).collect();
+    let counts = if asked.is_empty() { vec![10, 100, 1_000, 10_000] } else { asked };
+    let corpus = Corpus::new();
+    println!("thousands of items a second   | whole | folding | matching | daachorse | ratio | tags an item | memory");
+    for kind in [Kind::Sparse, Kind::Dense] {
+        for &count in &counts {
+            corpus.compare(kind, count);
+        }
     }
-    divan::main();
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Sparse,
+    Dense,
 }
 
 struct Corpus {
+    /// The commonest first.
     words: Vec<String>,
     items: Vec<String>,
 }
 
-static CORPUS: LazyLock<Corpus> = LazyLock::new(Corpus::new);
+/// What a rule asks for: any of the first, and one that must, or must not, be there.
+struct MadeRule {
+    any: Vec<String>,
+    other: Option<(bool, String)>,
+}
 
 impl Corpus {
     fn new() -> Corpus {
         let mut random = fastrand::Rng::with_seed(1);
         let syllables =
             ["ka", "lo", "mi", "ter", "an", "dro", "vel", "su", "pra", "ni", "tech", "on", "ri", "qua", "bel", "ex"];
-        let mut words: Vec<String> = (0..12_000)
+        let mut words: Vec<String> = (0..24_000)
             .map(|_| (0..random.usize(1..5)).map(|_| syllables[random.usize(..syllables.len())]).collect())
             .collect();
         words.sort();
@@ -59,98 +73,178 @@ impl Corpus {
         text
     }
 
-    /// The terms of each rule: any of the first, and the one that must (or must not) be there.
-    fn rules(count: usize) -> Vec<(Vec<String>, Option<(bool, String)>)> {
+    fn rules(&self, kind: Kind, count: usize) -> Vec<MadeRule> {
         let mut random = fastrand::Rng::with_seed(2);
-        let words = &CORPUS.words;
-        let mut word = |from: usize| words[random.usize(from..words.len())].clone();
-        let mut choice = fastrand::Rng::with_seed(3);
-        let mut term = || if choice.f64() < 0.25 { format!("{} {}", word(100), word(100)) } else { word(260) };
-        let mut sizes = fastrand::Rng::with_seed(4);
         (0..count)
             .map(|_| {
-                let any = (0..sizes.usize(3..9)).map(|_| term()).collect();
-                let kind = sizes.f64();
-                let other = words[sizes.usize(60..1_000)].clone();
-                (any, (kind < 0.3).then_some((kind < 0.15, other)))
+                let any = (0..random.usize(3..9)).map(|_| self.term(kind, &mut random)).collect();
+                let chance = random.f64();
+                let word = self.words[random.usize(60..1_500)].clone();
+                MadeRule { any, other: (chance < 0.3).then_some((chance < 0.15, word)) }
             })
             .collect()
     }
 
-    fn rule_set(count: usize) -> RuleSet {
-        let rule = |(number, (any, other)): (usize, (Vec<String>, Option<(bool, String)>))| {
-            let any = any.iter().map(|term| format!("\"{term}\"")).collect::<Vec<_>>().join(" OR ");
-            let text = match other {
-                Some((true, word)) => format!("({any}) AND \"{word}\""),
-                Some((false, word)) => format!("({any}) NOT \"{word}\""),
-                None => any,
-            };
-            let (matches, _) = query::parse(&text).expect("made queries parse");
-            TagRule {
-                name: TagName(format!("r{number}")),
-                title: String::new(),
-                any: Vec::new(),
-                matches: Some(matches),
-                except: None,
-                score: Vec::new(),
-                threshold: 0.0,
-                examples_match: Vec::new(),
-                examples_no_match: Vec::new(),
-                publish: true,
+    fn term(&self, kind: Kind, random: &mut fastrand::Rng) -> String {
+        let chance = random.f64();
+        let mut word = |from: usize| self.words[random.usize(from..self.words.len())].clone();
+        match kind {
+            Kind::Sparse if chance < 0.4 => self.pair(random),
+            Kind::Sparse => word(6_000),
+            Kind::Dense if chance < 0.25 => format!("{} {}", word(100), word(100)),
+            Kind::Dense => word(260),
+        }
+    }
+
+    /// Two words that stand in a row in some item.
+    fn pair(&self, random: &mut fastrand::Rng) -> String {
+        loop {
+            let words: Vec<&str> = self.items[random.usize(..ITEMS)].split(' ').collect();
+            let at = random.usize(..words.len() - 1);
+            if words[at].len() > 3 && words[at + 1].len() > 3 && !words[at].ends_with('.') {
+                return format!("{} {}", words[at], words[at + 1].trim_end_matches('.'));
             }
+        }
+    }
+
+    fn compare(&self, kind: Kind, count: usize) {
+        let rules = self.rules(kind, count);
+        let before = resident_bytes();
+        let classifier = Classifier::compile(&rule_set(&rules)).expect("made rules compile");
+        let grown = resident_bytes().saturating_sub(before);
+        let never = [MadeRule { any: vec!["zzz".to_string()], other: None }];
+        let folding = Classifier::compile(&rule_set(&never)).expect("one rule compiles");
+        let mut yardstick = Yardstick::new(&rules);
+
+        let mut best = [Duration::MAX; 3];
+        let mut given = [0; 3];
+        for _ in 0..ROUNDS {
+            let work: [&mut dyn FnMut() -> usize; 3] =
+                [&mut || self.tags(&classifier), &mut || self.tags(&folding), &mut || {
+                    self.items.iter().map(|text| yardstick.tags(text)).sum()
+                }];
+            for (number, work) in work.into_iter().enumerate() {
+                let start = cpu_time();
+                given[number] = black_box(work());
+                best[number] = best[number].min(cpu_time().saturating_sub(start));
+            }
+        }
+        assert_eq!(given[0], given[2], "the classifier and the yardstick must give the same tags");
+        let [whole, folding, daachorse] = best;
+        let matching = whole.saturating_sub(folding);
+        let rate = |time: Duration| ITEMS as f64 / time.as_secs_f64() / 1e3;
+        println!(
+            "{:22} {count:>6} | {:5.0} | {:7.0} | {:8.0} | {:9.0} | {:5.2} | {:12.2} | {:.1} MB, {:.1} MB of it tables",
+            format!("{kind:?} rules:"),
+            rate(whole),
+            rate(folding),
+            rate(matching),
+            rate(daachorse),
+            daachorse.as_secs_f64() / matching.as_secs_f64(),
+            given[0] as f64 / ITEMS as f64,
+            grown as f64 / 1e6,
+            classifier.memory_bytes() as f64 / 1e6,
+        );
+    }
+
+    fn tags(&self, classifier: &Classifier) -> usize {
+        let tags = |text: &String| classifier.classify(&ItemText::from_title(text), Timestamp::UNIX_EPOCH).len();
+        self.items.iter().map(tags).sum()
+    }
+}
+
+fn rule_set(rules: &[MadeRule]) -> RuleSet {
+    let rule = |(number, rule): (usize, &MadeRule)| {
+        let any = rule.any.iter().map(|term| format!("\"{term}\"")).collect::<Vec<_>>().join(" OR ");
+        let text = match &rule.other {
+            Some((true, word)) => format!("({any}) AND \"{word}\""),
+            Some((false, word)) => format!("({any}) NOT \"{word}\""),
+            None => any,
         };
-        RuleSet { lists: BTreeMap::new(), tags: Corpus::rules(count).into_iter().enumerate().map(rule).collect() }
+        let (matches, _) = query::parse(&text).expect("made queries parse");
+        TagRule {
+            name: TagName(format!("r{number}")),
+            title: String::new(),
+            any: Vec::new(),
+            matches: Some(matches),
+            except: None,
+            score: Vec::new(),
+            threshold: 0.0,
+            examples_match: Vec::new(),
+            examples_no_match: Vec::new(),
+            publish: true,
+        }
+    };
+    RuleSet { lists: BTreeMap::new(), tags: rules.iter().enumerate().map(rule).collect() }
+}
+
+/// The terms of all rules in one automaton; what was found is stamped with the number of the item.
+struct Yardstick {
+    automaton: CharwiseDoubleArrayAhoCorasick<u32>,
+    /// By term: the rules that it may hold.
+    holds: Vec<Vec<u32>>,
+    /// By rule: the term that must, or must not, be there.
+    others: Vec<Option<(bool, usize)>>,
+    terms_seen: Vec<u32>,
+    rules_seen: Vec<u32>,
+    item: u32,
+}
+
+impl Yardstick {
+    fn new(rules: &[MadeRule]) -> Yardstick {
+        let mut numbers: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut holds: Vec<Vec<u32>> = Vec::new();
+        let mut number = |term| {
+            *numbers.entry(term).or_insert_with(|| {
+                holds.push(Vec::new());
+                holds.len() - 1
+            })
+        };
+        let any: Vec<Vec<usize>> =
+            rules.iter().map(|rule| rule.any.iter().map(|term| number(term.as_str())).collect()).collect();
+        let others = rules.iter().map(|rule| rule.other.as_ref().map(|(must, word)| (*must, number(word)))).collect();
+        (0..).zip(&any).for_each(|(rule, terms)| terms.iter().for_each(|&term| holds[term].push(rule)));
+        let patterns = numbers.iter().map(|(term, number)| (term, u32::try_from(*number).expect("few terms")));
+        let automaton = CharwiseDoubleArrayAhoCorasick::with_values(patterns).expect("terms are distinct");
+        let (terms_seen, rules_seen) = (vec![0; holds.len()], vec![0; rules.len()]);
+        Yardstick { automaton, holds, others, terms_seen, rules_seen, item: 0 }
     }
-}
 
-/// Folding, finding, evaluating, evidence: all that an item costs.
-#[divan::bench(args = RULES)]
-fn classify_with_folding_and_evidence(bencher: Bencher, rules: usize) {
-    let classifier = Classifier::compile(&Corpus::rule_set(rules)).expect("made rules compile");
-    bencher.counter(divan::counter::ItemsCount::new(ITEMS)).bench(|| {
-        let tags = |text: &String| classifier.classify(&ItemText::from_title(text), Timestamp::UNIX_EPOCH).len();
-        CORPUS.items.iter().map(tags).sum::<usize>()
-    });
-}
-
-/// As above with no rule at all: what folding and cutting into words cost alone.
-#[divan::bench]
-fn fold_alone(bencher: Bencher) {
-    let never = TagRule { name: TagName("never".into()), ..Corpus::rule_set(1).tags.remove(0) };
-    let classifier =
-        Classifier::compile(&RuleSet { lists: BTreeMap::new(), tags: vec![never] }).expect("one rule compiles");
-    bencher.counter(divan::counter::ItemsCount::new(ITEMS)).bench(|| {
-        let tags = |text: &String| classifier.classify(&ItemText::from_title(text), Timestamp::UNIX_EPOCH).len();
-        CORPUS.items.iter().map(tags).sum::<usize>()
-    });
-}
-
-/// The yardstick: an automaton over text in lower case.
-#[divan::bench(args = RULES)]
-fn daachorse_alone(bencher: Bencher, rules: usize) {
-    let mut numbers: BTreeMap<String, Vec<u32>> = BTreeMap::new();
-    for (number, (any, _)) in (0..).zip(Corpus::rules(rules)) {
-        any.into_iter().for_each(|term| numbers.entry(term).or_default().push(number));
-    }
-    let terms: Vec<Vec<u32>> = numbers.values().cloned().collect();
-    let automaton =
-        CharwiseDoubleArrayAhoCorasick::<u32>::with_values(numbers.keys().zip(0..)).expect("terms are distinct");
-    let mut seen = vec![0u32; rules];
-    let mut round = 0;
-    bencher.counter(divan::counter::ItemsCount::new(ITEMS)).bench_local(|| {
-        let mut held = 0;
-        for text in &CORPUS.items {
-            round += 1;
-            let bytes = text.as_bytes();
-            for found in automaton.find_overlapping_iter(text) {
-                let bound = |at: usize| bytes.get(at).is_none_or(|byte| !byte.is_ascii_alphanumeric());
-                if (found.start() == 0 || bound(found.start() - 1)) && bound(found.end()) {
-                    for &rule in &terms[found.value() as usize] {
-                        held += usize::from(std::mem::replace(&mut seen[rule as usize], round) != round);
+    fn tags(&mut self, text: &str) -> usize {
+        self.item += 1;
+        let bytes = text.as_bytes();
+        let bound = |at: usize| bytes.get(at).is_none_or(|byte| !byte.is_ascii_alphanumeric());
+        let mut candidates = Vec::new();
+        for found in self.automaton.find_overlapping_iter(text) {
+            if (found.start() > 0 && !bound(found.start() - 1)) || !bound(found.end()) {
+                continue;
+            }
+            let term = found.value() as usize;
+            if std::mem::replace(&mut self.terms_seen[term], self.item) != self.item {
+                for &rule in &self.holds[term] {
+                    if std::mem::replace(&mut self.rules_seen[rule as usize], self.item) != self.item {
+                        candidates.push(rule);
                     }
                 }
             }
         }
-        held
-    });
+        let holds = |rule: &&u32| {
+            self.others[**rule as usize].is_none_or(|(must, term)| (self.terms_seen[term] == self.item) == must)
+        };
+        candidates.iter().filter(holds).count()
+    }
+}
+
+/// Time that this thread has spent on a CPU; on other systems than Linux the time of day has to do.
+fn cpu_time() -> Duration {
+    let spent = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
+    let nanoseconds = spent.and_then(|text| text.split(' ').next()?.parse().ok());
+    nanoseconds.map_or_else(|| START.elapsed(), Duration::from_nanos)
+}
+
+static START: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(Instant::now);
+
+fn resident_bytes() -> usize {
+    let pages = std::fs::read_to_string("/proc/self/statm").ok();
+    pages.and_then(|text| text.split(' ').nth(1)?.parse::<usize>().ok()).map_or(0, |pages| pages * 4096)
 }

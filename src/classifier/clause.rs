@@ -72,31 +72,42 @@ pub(super) fn shortened(mut text: String) -> String {
     text
 }
 
-/// The evidence of some clauses of a rule, those that hold: by alternative, in the order of the text.
-pub(super) fn evidence<'a>(
-    rule: &TagName,
-    clauses: impl Iterator<Item = &'a Clause>,
-    reading: &Reading<'_>,
-    tag_names: &[String],
-) -> Vec<Evidence> {
-    let mut found: Vec<(&str, Span)> = Vec::new();
-    let mut spans: Vec<Span> = Vec::new();
-    for (node, label) in clauses.flat_map(Clause::alternatives) {
-        reading.evidence(node, &mut spans);
-        spans.sort_unstable();
-        spans.dedup();
-        found.extend(spans.drain(..).map(|span| (label, span)));
-    }
-    let per_field = (1..=MAX_SPANS_PER_FIELD).rev().find(|&most| kept(&found, most).count() <= MAX_SPANS).unwrap_or(1);
-    let mut evidence: Vec<Evidence> = Vec::new();
-    for &(label, span) in kept(&found, per_field).take(MAX_SPANS) {
-        let published = published(rule, label, span, reading, tag_names);
-        // Two alternatives may have one label: a term written twice, long ones cut alike.
-        if !evidence.contains(&published) {
-            evidence.push(published);
+/// Spans on their way to evidence; buffers that the rules of an item use in turn.
+#[derive(Debug, Default)]
+pub(super) struct Gathered<'a> {
+    spans: Vec<Span>,
+    labelled: Vec<(&'a str, Span)>,
+}
+
+impl<'a> Gathered<'a> {
+    /// The evidence of some clauses of a rule, those that hold: by alternative, in the order of the text.
+    pub fn evidence(
+        &mut self,
+        rule: &TagName,
+        clauses: impl Iterator<Item = &'a Clause>,
+        reading: &Reading<'_>,
+        tag_names: &[String],
+    ) -> Vec<Evidence> {
+        let Gathered { spans, labelled } = self;
+        labelled.clear();
+        for (node, label) in clauses.flat_map(Clause::alternatives) {
+            reading.evidence(node, spans);
+            spans.sort_unstable();
+            spans.dedup();
+            labelled.extend(spans.drain(..).map(|span| (label, span)));
         }
+        let fits = |most: &usize| labelled.len() <= *most || kept(labelled, *most).count() <= MAX_SPANS;
+        let per_field = (1..=MAX_SPANS_PER_FIELD).rev().find(fits).unwrap_or(1);
+        let mut evidence: Vec<Evidence> = Vec::with_capacity(labelled.len().min(MAX_SPANS));
+        for &(label, span) in kept(labelled, per_field).take(MAX_SPANS) {
+            let published = published(rule, label, span, reading, tag_names);
+            // Two alternatives may have one label: a term written twice, long ones cut alike.
+            if !evidence.contains(&published) {
+                evidence.push(published);
+            }
+        }
+        evidence
     }
-    evidence
 }
 
 /// A span as stored: characters of its field, whose text it quotes.

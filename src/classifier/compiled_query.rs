@@ -1,7 +1,7 @@
 //! A single query, compiled: what digests and search ask, by the evaluator of the rules.
 
 use super::ScratchPool;
-use super::clause::{self, Clause};
+use super::clause::{Clause, Gathered};
 use super::evaluate::Scratch;
 use super::index::Index;
 use super::item::ItemText;
@@ -60,7 +60,7 @@ impl CompiledQuery {
                 return None;
             }
             let name = TagName("query".to_string());
-            Some(clause::evidence(&name, std::iter::once(&self.clause), &reading, &self.tag_names))
+            Some(Gathered::default().evidence(&name, std::iter::once(&self.clause), &reading, &self.tag_names))
         })
     }
 }

@@ -26,6 +26,8 @@ pub(super) struct Scratch {
     /// Rules that were touched, by the round in which they were.
     pub touched: Vec<u32>,
     pub round: u32,
+    /// Rules to look at, or those of them that hold.
+    pub candidates: Vec<u32>,
 }
 
 /// An item read: its words, where the terms stand, its tags so far.
@@ -35,7 +37,7 @@ pub(super) struct Reading<'a> {
     fields: &'a [FieldText; FIELDS],
     hits: &'a Hits,
     now: Timestamp,
-    /// By number of the tag's name: whether the item has it.
+    /// By number of the tag's name, of those that a query names: whether the item has it.
     pub tags: Vec<bool>,
 }
 

@@ -2,7 +2,7 @@
 //! failed one came. The parts are judged by the evaluator that tags.
 
 use super::Classifier;
-use super::clause::{self, Clause};
+use super::clause::{self, Clause, Gathered};
 use super::evaluate::{Occurrence, Reading, Scratch};
 use super::item::ItemText;
 use super::program::{Compiler, Fields, Node};
@@ -197,7 +197,7 @@ fn plan_looser(term: &Term, fields: Fields, compiler: &mut Compiler<'_>) -> Vec<
 impl PlannedClause<'_> {
     fn explain(&self, tag: &TagName, reading: &Reading<'_>, tag_names: &[String]) -> ClauseExplanation {
         let part = self.part.explain(reading);
-        let evidence = clause::evidence(tag, std::iter::once(self.clause), reading, tag_names);
+        let evidence = Gathered::default().evidence(tag, std::iter::once(self.clause), reading, tag_names);
         let clause = self.clause.label.to_string();
         ClauseExplanation { clause, weight: self.weight, holds: part.holds, evidence, part }
     }

@@ -43,11 +43,7 @@ fn every_example_of_the_manual_does_as_it_says() {
                 "+ " | "- " => {
                     let compiled =
                         compiled.as_ref().unwrap_or_else(|| panic!("`{query}` is an error: {diagnostics:#?}"));
-                    assert_eq!(
-                        compiled.matches(&ItemText::from_title(rest), now()),
-                        sign == "+ ",
-                        "`{query}` on {rest:?}"
-                    );
+                    assert_eq!(holds(compiled, rest), sign == "+ ", "`{query}` on {rest:?}");
                 }
                 "! " => check_diagnostic(query, rest, Severity::Error, &diagnostics),
                 "? " => check_diagnostic(query, rest, Severity::Warning, &diagnostics),
@@ -55,6 +51,34 @@ fn every_example_of_the_manual_does_as_it_says() {
             }
         }
     }
+}
+
+/// Puts a query to an item as the manual writes it: `{field: value; field: value} title`.
+fn holds(query: &CompiledQuery, text: &str) -> bool {
+    let (fields, title) = text.strip_prefix('{').and_then(|rest| rest.split_once("} ")).unwrap_or(("", text));
+    let pairs: Vec<(&str, &str)> =
+        fields.split("; ").filter(|pair| !pair.is_empty()).map(|pair| pair.split_once(": ").unwrap()).collect();
+    let known = "summary content author category url feed group lang tag published";
+    assert!(pairs.iter().all(|(name, _)| known.split(' ').any(|known| known == *name)), "unknown field in {text:?}");
+    let all = |name: &str| pairs.iter().filter(|pair| pair.0 == name).map(|pair| pair.1).collect::<Vec<_>>();
+    let owned = |name| all(name).into_iter().map(str::to_string).collect::<Vec<String>>();
+    let one = |name| all(name).first().copied();
+    let (authors, categories, groups) = (owned("author"), owned("category"), owned("group"));
+    let item = ItemText {
+        title,
+        summary: one("summary").unwrap_or_default(),
+        content: one("content").unwrap_or_default(),
+        authors: &authors,
+        categories: &categories,
+        url: one("url").unwrap_or_default(),
+        feed_title: one("feed").unwrap_or_default(),
+        feed_url: one("feed").unwrap_or_default(),
+        groups: &groups,
+        language: one("lang"),
+        published_at: one("published").map(|instant| instant.parse().unwrap()),
+        tags: &all("tag"),
+    };
+    query.matches(&item, now())
 }
 
 fn check_diagnostic(query: &str, line: &str, severity: Severity, found: &[QueryDiagnostic]) {

@@ -28,6 +28,7 @@ pub use suggest::{Candidates, Suggestion};
 
 use crate::model::{TagMatch, Timestamp};
 use crate::query::RuleSet;
+use clause::Gathered;
 use evaluate::Scratch;
 use index::Index;
 use program::{Compiler, Fields};
@@ -48,6 +49,8 @@ pub struct Classifier {
     touched: Vec<u32>,
     /// Rules that may hold without any term.
     always: Vec<u32>,
+    /// Numbers of the tags that rules both give and name.
+    ruled_tags: Vec<u32>,
     scratch: ScratchPool,
 }
 
@@ -58,7 +61,8 @@ impl Classifier {
     /// All that dangles or goes in circles. What is wrong within a query, parsing it has told.
     pub fn compile(rules: &RuleSet) -> Result<Classifier, Vec<CompileError>> {
         let mut compiler = Compiler::new(&rules.lists);
-        let compiled: Vec<Rule> = rules.tags.iter().map(|rule| Rule::compile(rule, rules, &mut compiler)).collect();
+        let mut compiled: Vec<Rule> = rules.tags.iter().map(|rule| Rule::compile(rule, rules, &mut compiler)).collect();
+        compiled.iter_mut().for_each(|rule| rule.tag = compiler.tag_number(&rule.name.0));
         let Compiler { index, tag_names, fields, mut errors, .. } = compiler;
         let order = rule::in_dependency_order(&compiled, &mut errors, &tag_names);
         if !errors.is_empty() {
@@ -82,6 +86,7 @@ impl Classifier {
             }))
             .collect();
         let touched = by_term.concat();
+        let ruled_tags = compiled.iter().filter_map(|rule| rule.tag).collect();
         Ok(Classifier {
             index,
             fields,
@@ -91,6 +96,7 @@ impl Classifier {
             touches,
             touched,
             always,
+            ruled_tags,
             scratch: ScratchPool::default(),
         })
     }
@@ -103,6 +109,8 @@ impl Classifier {
 
     fn classify_with(&self, scratch: &mut Scratch, item: &ItemText<'_>, now: Timestamp) -> Vec<TagMatch> {
         let mut touched = std::mem::take(&mut scratch.touched);
+        let mut candidates = std::mem::take(&mut scratch.candidates);
+        candidates.clone_from(&self.always);
         touched.resize(self.rules.len(), 0);
         scratch.round = scratch.round.wrapping_add(1);
         if scratch.round == 0 {
@@ -111,7 +119,6 @@ impl Classifier {
         }
         let round = scratch.round;
         let mut reading = scratch.read(&self.index, self.fields, item, now, &self.tag_names);
-        let mut candidates = self.always.clone();
         for &term in &reading.hits().found {
             let (start, end) = (self.touches[term as usize], self.touches[term as usize + 1]);
             for &rule in &self.touched[start as usize..end as usize] {
@@ -122,20 +129,24 @@ impl Classifier {
         }
         candidates.sort_unstable_by_key(|&rule| self.rank[rule as usize]);
         // What a rule decides here is decided by the rule, whatever tags the item brought.
-        self.rules.iter().for_each(|rule| reading.tags[rule.tag as usize] = false);
-        let mut held: Vec<u32> = Vec::new();
-        for number in candidates {
+        self.ruled_tags.iter().for_each(|&tag| reading.tags[tag as usize] = false);
+        candidates.retain(|&number| {
             let rule = &self.rules[number as usize];
-            if rule.holds(&reading) {
-                reading.tags[rule.tag as usize] = true;
-                held.push(number);
+            let holds = rule.holds(&reading);
+            if let Some(tag) = rule.tag {
+                reading.tags[tag as usize] = holds;
             }
-        }
-        held.sort_unstable();
-        let matches =
-            held.iter().map(|&number| self.rules[number as usize].tag_match(&reading, &self.tag_names)).collect();
+            holds
+        });
+        candidates.sort_unstable();
+        let mut gathered = Gathered::default();
+        let matches = candidates
+            .iter()
+            .map(|&number| self.rules[number as usize].tag_match(&reading, &self.tag_names, &mut gathered))
+            .collect();
         drop(reading);
         scratch.touched = touched;
+        scratch.candidates = candidates;
         matches
     }
 

@@ -69,7 +69,7 @@ pub(super) enum Node {
         operator: Proximity,
         right: Box<Node>,
     },
-    /// Number of the tag's name in [`Program::tag_names`].
+    /// Number of the tag's name in [`Compiler::tag_names`].
     Tag(u32),
     Compare(Comparison),
 }
@@ -87,6 +87,7 @@ pub(super) struct Terms {
 pub(super) struct Compiler<'a> {
     lists: &'a BTreeMap<String, Vec<Query>>,
     pub index: IndexBuilder,
+    /// The tags that queries name, by number.
     pub tag_names: Vec<String>,
     tag_numbers: HashMap<String, u32>,
     /// The fields that any query looks at.
@@ -122,8 +123,13 @@ impl<'a> Compiler<'a> {
         used_by.clone_into(&mut self.used_by);
     }
 
-    pub fn tag_number(&mut self, name: &str) -> u32 {
-        if let Some(&number) = self.tag_numbers.get(name) {
+    /// The number of a tag that some query names.
+    pub fn tag_number(&self, name: &str) -> Option<u32> {
+        self.tag_numbers.get(name).copied()
+    }
+
+    fn number_of(&mut self, name: &str) -> u32 {
+        if let Some(number) = self.tag_number(name) {
             return number;
         }
         let number = super::fold::to_u32(self.tag_names.len());
@@ -146,7 +152,7 @@ impl<'a> Compiler<'a> {
             },
             ExprKind::Term(term) => self.term(term, fields),
             ExprKind::List(name) => self.list(name, fields),
-            ExprKind::Tag(name) => Node::Tag(self.tag_number(name)),
+            ExprKind::Tag(name) => Node::Tag(self.number_of(name)),
             ExprKind::Compare(comparison) => {
                 self.fields.add(Fields::TEXT);
                 Node::Compare(comparison.clone())

@@ -1,6 +1,6 @@
 //! One tag's rule, compiled: its clauses, when it needs a look, and the hash that dates its evidence.
 
-use super::clause::{self, Clause};
+use super::clause::{Clause, Gathered};
 use super::evaluate::Reading;
 use super::index::PatternId;
 use super::program::{CompileError, Compiler, union};
@@ -13,8 +13,8 @@ use std::fmt::Write as _;
 #[derive(Debug)]
 pub(super) struct Rule {
     pub name: TagName,
-    /// Number of the name among the compiler's tag names.
-    pub tag: u32,
+    /// Number of the name among the tags that queries name; known when all rules are compiled.
+    pub tag: Option<u32>,
     pub any: Vec<Clause>,
     pub matches: Option<Clause>,
     pub except: Option<Clause>,
@@ -34,10 +34,9 @@ impl Rule {
             (clause(&weighted.query, &format!("score[{index}]")), weighted.weight)
         };
         let score = rule.score.iter().enumerate().map(weighted).collect();
-        let tag = compiler.tag_number(&rule.name.0);
         Rule {
             name: rule.name.clone(),
-            tag,
+            tag: None,
             any,
             matches,
             except,
@@ -83,12 +82,17 @@ impl Rule {
     }
 
     /// The tag that the rule gives, with its evidence; the rule has been found to hold.
-    pub fn tag_match(&self, reading: &Reading<'_>, tag_names: &[String]) -> TagMatch {
+    pub fn tag_match<'a>(
+        &'a self,
+        reading: &Reading<'_>,
+        tag_names: &[String],
+        gathered: &mut Gathered<'a>,
+    ) -> TagMatch {
         let weight = self.weight(reading);
         let by_weight = self.reached(weight);
         let weighted = self.score.iter().filter(|(_, weight)| by_weight && *weight > 0.0).map(|(clause, _)| clause);
         let clauses = self.any.iter().chain(&self.matches).chain(weighted);
-        let evidence = clause::evidence(&self.name, clauses, reading, tag_names);
+        let evidence = gathered.evidence(&self.name, clauses, reading, tag_names);
         let score = if by_weight { weight } else { 1.0 };
         TagMatch { tag: self.name.clone(), score, rule_hash: self.hash.clone(), origin: TagOrigin::Rule, evidence }
     }
@@ -166,7 +170,7 @@ impl Ordering<'_> {
         }
         self.path.push(at);
         for tag in self.rules[at].named_tags() {
-            match self.rules.iter().position(|rule| rule.tag == tag) {
+            match self.rules.iter().position(|rule| rule.tag == Some(tag)) {
                 Some(other) => self.visit(other),
                 None => self.errors.push(CompileError::UnknownTag {
                     name: self.tag_names[tag as usize].clone(),
