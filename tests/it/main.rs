@@ -3,9 +3,12 @@
 
 mod architecture;
 mod config;
+mod exporting;
 mod fetching;
+mod issues;
 mod publishing;
 mod reading;
 mod serving;
 mod stories;
 mod support;
+mod validity;
