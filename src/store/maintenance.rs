@@ -2,7 +2,7 @@
 
 use super::rows::{collect, count, millis, optional_instant_at, to_json};
 use super::{ReadTx, StoreError, WriteTx};
-use crate::model::Timestamp;
+use crate::model::{TagName, Timestamp};
 use rusqlite::{Connection, named_params, params};
 use std::path::Path;
 
@@ -63,13 +63,25 @@ impl ReadTx<'_> {
 
     /// Items a day over the last `days` days, oldest first, by the day (UTC) that they are ordered under.
     pub fn items_a_day(&self, now: Timestamp, days: u16) -> Result<Vec<u64>, StoreError> {
+        self.counted_by_day(now, days, None)
+    }
+
+    /// As [`ReadTx::items_a_day`], of items with this tag.
+    pub fn tagged_items_a_day(&self, tag: &TagName, now: Timestamp, days: u16) -> Result<Vec<u64>, StoreError> {
+        self.counted_by_day(now, days, Some(tag))
+    }
+
+    fn counted_by_day(&self, now: Timestamp, days: u16, tag: Option<&TagName>) -> Result<Vec<u64>, StoreError> {
         const DAY_MS: i64 = 86_400_000;
         let today = millis(now).div_euclid(DAY_MS);
         let first = today - i64::from(days) + 1;
-        let sql =
-            "SELECT ordered_at / 86400000 AS day, count(*) AS items FROM items WHERE ordered_at >= ?1 GROUP BY day";
+        let sql = "SELECT ordered_at / 86400000 AS day, count(*) AS items FROM items i WHERE ordered_at >= ?1 \
+             AND (?2 IS NULL OR EXISTS (SELECT 1 FROM item_tags t WHERE t.item_id = i.item_id AND t.tag = ?2)) \
+             GROUP BY day";
         let mut statement = self.connection.prepare_cached(sql)?;
-        let rows = statement.query_map([first * DAY_MS], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
+        let rows = statement.query_map(params![first * DAY_MS, tag.map(|tag| &tag.0)], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
+        })?;
         let mut by_day = vec![0; usize::from(days)];
         for (day, items) in collect(rows)? {
             if let Some(place) = usize::try_from(day - first).ok().and_then(|index| by_day.get_mut(index)) {

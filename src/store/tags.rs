@@ -17,6 +17,26 @@ impl ReadTx<'_> {
         })?)
     }
 
+    /// How many items have this tag. Counted in the index, without looking at an item.
+    pub fn tag_count(&self, tag: &TagName) -> Result<u64, StoreError> {
+        let sql = "SELECT count(*) FROM item_tags WHERE tag = ?1";
+        Ok(super::rows::count(self.connection.prepare_cached(sql)?.query_row([&tag.0], |row| row.get(0))?))
+    }
+
+    /// The tags of items ordered since an instant, the most frequent first. Costs what came since then,
+    /// not what the archive holds.
+    pub fn tag_counts_since(&self, since: Timestamp) -> Result<Vec<(TagName, u64)>, StoreError> {
+        // CROSS JOIN holds the planner to this order: over all tags it would be the whole archive.
+        let sql = "SELECT t.tag, count(*) AS items FROM items i CROSS JOIN item_tags t ON t.item_id = i.item_id \
+                   WHERE i.ordered_at >= ?1 GROUP BY t.tag ORDER BY items DESC, t.tag";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        collect(
+            statement.query_map([millis(since)], |row| {
+                Ok((TagName(row.get("tag")?), super::rows::count(row.get("items")?)))
+            })?,
+        )
+    }
+
     /// The last item that a run over the archive with these rules has done; the beginning if there was none.
     pub fn retagged_until(&self, rules_hash: &str) -> Result<ItemId, StoreError> {
         let sql = "SELECT value FROM facts WHERE name = 'retagged_until'";

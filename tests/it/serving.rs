@@ -30,9 +30,9 @@ fn now() -> Timestamp {
 }
 
 /// A server on a port of its own over a store with a few stories.
-struct Watch {
+pub(super) struct Watch {
     address: SocketAddr,
-    store: Arc<Store>,
+    pub(super) store: Arc<Store>,
     health: Arc<Health>,
     settings: watch::Sender<Arc<Settings>>,
     stop: Option<oneshot::Sender<()>>,
@@ -41,11 +41,11 @@ struct Watch {
 }
 
 impl Watch {
-    async fn start() -> Self {
+    pub(super) async fn start() -> Self {
         Self::start_with(Limits::default(), |_| {}).await
     }
 
-    async fn start_with(limits: Limits, adjust: impl FnOnce(&mut Settings)) -> Self {
+    pub(super) async fn start_with(limits: Limits, adjust: impl FnOnce(&mut Settings)) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let store = Arc::new(Store::open(directory.path()).unwrap());
         let mut settings = settings(directory.path());
@@ -75,12 +75,12 @@ impl Watch {
     }
 
     /// A GET with these further header lines, on a connection of its own.
-    async fn get(&self, path: &str, headers: &str) -> Answer {
+    pub(super) async fn get(&self, path: &str, headers: &str) -> Answer {
         self.send(&format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n")).await
     }
 
     /// The key of a private digest, as a start or a reload leaves it.
-    async fn private_key(&self, digest: &str) -> String {
+    pub(super) async fn private_key(&self, digest: &str) -> String {
         let name = DigestName(digest.to_owned());
         let found = self.store.write(move |tx| {
             tx.give_private_keys(std::slice::from_ref(&name))?;
@@ -106,10 +106,10 @@ impl Watch {
     }
 }
 
-struct Answer {
-    status: u16,
+pub(super) struct Answer {
+    pub(super) status: u16,
     head: String,
-    body: Vec<u8>,
+    pub(super) body: Vec<u8>,
 }
 
 impl Answer {
@@ -147,7 +147,7 @@ impl Answer {
     }
 }
 
-async fn within<T>(limit: Duration, work: impl Future<Output = T>) -> T {
+pub(super) async fn within<T>(limit: Duration, work: impl Future<Output = T>) -> T {
     tokio::time::timeout(limit, work).await.expect("done before the deadline")
 }
 
@@ -463,6 +463,17 @@ async fn the_api_tells_what_the_pages_tell() {
 }
 
 #[tokio::test]
+async fn a_tags_page_shows_its_count_and_its_trend() {
+    let watch = Watch::start().await;
+    let page = watch.get("/tags/french-ai", "").await;
+    assert!(page.text().contains("5 items carry"), "{}", page.text());
+    assert!(page.text().contains("5 items in 30 days, at most 5 a day"), "{}", page.text());
+    let home = watch.get("/", "").await;
+    assert!(home.text().contains("Tags of the last 30 days"), "{}", home.text());
+    assert!(home.text().contains("<a href=\"/tags/french-ai\">French AI</a><span class=\"quiet\">5</span>"));
+}
+
+#[tokio::test]
 async fn an_unchanged_page_is_304() {
     let watch = Watch::start().await;
     let first = watch.get("/", "").await;
@@ -760,7 +771,7 @@ const STORIES: [&str; 5] = [
     "LightOn lève 20 millions d’euros",
 ];
 
-fn settings(data_dir: &std::path::Path) -> Settings {
+pub(super) fn settings(data_dir: &std::path::Path) -> Settings {
     let digest = |name: &str, title: &str, kind| DigestSettings {
         spec: DigestSpec {
             name: DigestName(name.into()),

@@ -3,7 +3,7 @@
 use super::layout::{Section, Site, page as whole_page};
 use super::{chart, page, parts, search};
 use crate::http::AppState;
-use crate::model::{ItemId, Story, TagName};
+use crate::model::{ItemId, Story, TagName, Timestamp};
 use crate::store::{ItemFilter, ReadTx, StoreError};
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, Uri};
@@ -13,7 +13,8 @@ use serde::Deserialize;
 
 /// Items on a page.
 const PAGE_ITEMS: usize = 50;
-const CHART_DAYS: u16 = 30;
+/// Days that a chart shows.
+pub(super) const CHART_DAYS: u16 = 30;
 /// Tags beside the stories; the rest is found on them.
 const TAGS_SHOWN: usize = 14;
 const DIGESTS_SHOWN: usize = 8;
@@ -40,7 +41,7 @@ pub(super) async fn show(
         let overview = Overview {
             stories,
             older,
-            tags: tx.tag_counts()?,
+            tags: tx.tag_counts_since(start_of_chart(site.now))?,
             a_day: tx.items_a_day(site.now, CHART_DAYS)?,
             is_first: before.is_none(),
         };
@@ -49,10 +50,18 @@ pub(super) async fn show(
     .await
 }
 
+/// The first day of a chart, which like all of its days is one of UTC.
+fn start_of_chart(now: Timestamp) -> Timestamp {
+    const DAY_S: i64 = 86_400;
+    let first = now.as_second().div_euclid(DAY_S) - i64::from(CHART_DAYS) + 1;
+    Timestamp::from_second(first * DAY_S).unwrap_or(Timestamp::MIN)
+}
+
 struct Overview {
     stories: Vec<Story>,
     older: Option<ItemId>,
-    tags: Vec<(TagName, u64, crate::model::Timestamp)>,
+    /// Over the days of the chart.
+    tags: Vec<(TagName, u64)>,
     a_day: Vec<u64>,
     is_first: bool,
 }
@@ -95,9 +104,9 @@ fn write(site: &Site, overview: &Overview) -> Markup {
                 h2 { "Digests to subscribe to" }
                 (digests_aside(site))
                 @if !overview.tags.is_empty() {
-                    h2 { "Tags" }
+                    h2 { "Tags of the last " (CHART_DAYS) " days" }
                     ul {
-                        @for (tag, items, _) in overview.tags.iter().take(TAGS_SHOWN) {
+                        @for (tag, items) in overview.tags.iter().take(TAGS_SHOWN) {
                             li.row { a href={ "/tags/" (tag.0) } { (site.tag_title(tag)) } span.quiet { (items) } }
                         }
                     }

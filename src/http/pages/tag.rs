@@ -1,7 +1,7 @@
 //! A tag: its stories, the words that give it, and its digest.
 
 use super::layout::{Section, Site, page as whole_page};
-use super::{home, page, parts};
+use super::{chart, home, page, parts};
 use crate::http::AppState;
 use crate::model::{ItemId, Story, TagName};
 use crate::store::ItemFilter;
@@ -40,13 +40,21 @@ pub(super) async fn show(
         if !is_configured && stories.is_empty() {
             return Ok(None);
         }
-        let count = tx.tag_counts()?.into_iter().find(|(name, ..)| *name == tag).map_or(0, |(_, items, _)| items);
-        Ok(Some(write(site, &tag, count, &stories, older)))
+        let carried =
+            Carried { items: tx.tag_count(&tag)?, a_day: tx.tagged_items_a_day(&tag, site.now, home::CHART_DAYS)? };
+        Ok(Some(write(site, &tag, &carried, &stories, older)))
     })
     .await
 }
 
-fn write(site: &Site, tag: &TagName, count: u64, stories: &[Story], older: Option<ItemId>) -> Markup {
+/// How much carries the tag.
+struct Carried {
+    items: u64,
+    /// Over the days of the chart, oldest first.
+    a_day: Vec<u64>,
+}
+
+fn write(site: &Site, tag: &TagName, carried: &Carried, stories: &[Story], older: Option<ItemId>) -> Markup {
     let title = site.tag_title(tag);
     let rule = site.settings.rules.tags.iter().find(|rule| rule.name == *tag);
     let digest = site.settings.digests.iter().find(|digest| digest.spec.name.0 == tag.0 && !digest.spec.private);
@@ -58,7 +66,7 @@ fn write(site: &Site, tag: &TagName, count: u64, stories: &[Story], older: Optio
     let main = html! {
         h1 { (title) }
         p.lead {
-            (count) " " (parts::plural(usize::try_from(count).unwrap_or(usize::MAX), "item carries", "items carry"))
+            (carried.items) " " (parts::plural(usize::try_from(carried.items).unwrap_or(usize::MAX), "item carries", "items carry"))
             " the tag " code { (tag.0) } "."
             @if rule.is_none() { " No rule of the config gives it any more." }
         }
@@ -76,6 +84,8 @@ fn write(site: &Site, tag: &TagName, count: u64, stories: &[Story], older: Optio
                     h2 { "Subscribe" }
                     (parts::formats(&format!("digests/{}", tag.0)))
                 }
+                h2 { "Items a day" }
+                (chart::items_a_day(&carried.a_day, site.now, "items"))
                 @let terms = terms_that_fire(tag, stories);
                 @if !terms.is_empty() {
                     h2 { "What gave it, of late" }
