@@ -92,6 +92,8 @@ impl Daemon {
         address: SocketAddr,
         ready: impl FnOnce(SocketAddr),
     ) -> anyhow::Result<()> {
+        // Before anybody is told that we are ready: whoever waits for that may tell us to stop at once.
+        let signals = StopSignals::listen()?;
         let bells = Bells::default();
         let calendar = Calendar::start(&bells).await?;
         let tasks = TaskTracker::new();
@@ -104,7 +106,7 @@ impl Daemon {
         tracing::info!(%address, feeds = self.current_watch().settings.feeds.len(), "veille is watching");
         self.notifier.ready(&self.status_line());
         ready(address);
-        wait_for_stop(&self.stop).await?;
+        signals.wait(&self.stop).await;
         tracing::info!("stopping");
         self.notifier.stopping();
         calendar.stop().await;
@@ -152,23 +154,36 @@ impl Daemon {
     }
 }
 
-/// Until SIGTERM or SIGINT; a second one ends the process at once, unless it is the first one's echo.
-async fn wait_for_stop(stop: &CancellationToken) -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    // Caught, so that a write beyond a file-size limit is an error like a full disk and not the end.
-    let _file_size_limit = signal(SignalKind::from_raw(SIGXFSZ))?;
-    either(&mut terminate, &mut interrupt).await;
-    stop.cancel();
-    let stopped_at = Instant::now();
-    tokio::spawn(async move {
-        while stopped_at.elapsed() < ECHO {
-            either(&mut terminate, &mut interrupt).await;
-        }
-        tracing::warn!("told to stop twice: ending at once");
-        std::process::exit(1);
-    });
-    Ok(())
+/// SIGTERM and SIGINT, caught from when it was made.
+struct StopSignals {
+    terminate: Signal,
+    interrupt: Signal,
+    /// Caught, so that a write beyond a file-size limit is an error like a full disk and not the end.
+    _file_size_limit: Signal,
+}
+
+impl StopSignals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            _file_size_limit: signal(SignalKind::from_raw(SIGXFSZ))?,
+        })
+    }
+
+    /// Until one comes; a second one ends the process at once, unless it is the first one's echo.
+    async fn wait(mut self, stop: &CancellationToken) {
+        either(&mut self.terminate, &mut self.interrupt).await;
+        stop.cancel();
+        let stopped_at = Instant::now();
+        tokio::spawn(async move {
+            while stopped_at.elapsed() < ECHO {
+                either(&mut self.terminate, &mut self.interrupt).await;
+            }
+            tracing::warn!("told to stop twice: ending at once");
+            std::process::exit(1);
+        });
+    }
 }
 
 async fn either(one: &mut Signal, other: &mut Signal) {

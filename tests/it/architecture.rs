@@ -18,7 +18,7 @@ const DIRECTIONS: &[(&str, &[&str])] = &[
     ("digest", &["model"]),
     ("export", &["model"]),
     ("refresh", &["classifier", "config", "digest", "feed", "fetch", "model", "pace", "stories", "store"]),
-    ("scheduler", &["config", "digest", "model", "refresh", "store"]),
+    ("scheduler", &["config", "digest", "model", "pace", "refresh", "store"]),
     ("search", &["classifier", "model", "query", "store"]),
     ("http", &["classifier", "config", "digest", "export", "model", "query", "scheduler", "search", "store"]),
     ("demo", &["config", "model"]),

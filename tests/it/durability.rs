@@ -96,7 +96,10 @@ impl Fleet {
         if checked.as_deref() != Ok("ok") {
             return Faults { corrupt: 1, ..faults };
         }
-        if count(&database, "SELECT count(*) FROM sqlite_schema WHERE name = 'feeds'") == 0 {
+        // Killed at its first start, before the schema or the config was written down.
+        if count(&database, "SELECT count(*) FROM sqlite_schema WHERE name = 'digests'") == 0
+            || count(&database, "SELECT count(*) FROM digests") == 0
+        {
             return faults;
         }
         faults.dup = count(&database, "SELECT count(*) - count(DISTINCT feed_id || '|' || guid) FROM items");
@@ -141,6 +144,7 @@ impl Fleet {
     fn read_digest(&mut self, faults: &mut Faults) {
         let shown = self.app.run(&["digests", "show", "all", "--json"]);
         if shown.code() != 0 {
+            println!("{shown:?}");
             faults.exit += 1;
             return;
         }
