@@ -213,7 +213,7 @@ impl PlannedPart {
 
     fn note(&self, reading: &Reading<'_>) -> Option<String> {
         match &self.kind {
-            PartKind::Term { looser } => Some(self.missing_term(looser, reading)),
+            PartKind::Term { looser } => Some(missing_term(looser, reading)),
             PartKind::List => Some("none of its terms is there".to_string()),
             PartKind::Not => {
                 let found = reading.occurrences(&self.parts[0].node);
@@ -222,15 +222,6 @@ impl PlannedPart {
             PartKind::Proximity(operator) => Some(self.how_near(*operator, reading)),
             PartKind::Other => None,
         }
-    }
-
-    fn missing_term(&self, looser: &[(&'static str, Node)], reading: &Reading<'_>) -> String {
-        for (how, node) in looser {
-            if let Some(found) = reading.occurrences(node).first() {
-                return format!("not there; {how} *{}*, in {}", reading.words_of(found), found.field.name());
-            }
-        }
-        "not there".to_string()
     }
 
     fn how_near(&self, operator: Proximity, reading: &Reading<'_>) -> String {
@@ -256,6 +247,15 @@ impl PlannedPart {
         }
         note
     }
+}
+
+fn missing_term(looser: &[(&'static str, Node)], reading: &Reading<'_>) -> String {
+    for (how, node) in looser {
+        if let Some(found) = reading.occurrences(node).first() {
+            return format!("not there; {how} *{}*, in {}", reading.words_of(found), found.field.name());
+        }
+    }
+    "not there".to_string()
 }
 
 fn nearest_pair(words: u32, a: &Occurrence, b: &Occurrence, reading: &Reading<'_>) -> String {

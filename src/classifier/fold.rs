@@ -139,12 +139,12 @@ fn fold_cluster(cluster: &str) -> String {
 fn without_accents(text: &str) -> String {
     let mut accents_off = false;
     text.nfd()
-        .filter_map(|c| {
-            if is_combining_mark(c) {
-                return (!accents_off).then_some(c);
+        .filter(|c| {
+            if is_combining_mark(*c) {
+                return !accents_off;
             }
             accents_off = matches!(c.script(), Script::Latin | Script::Greek | Script::Cyrillic);
-            Some(c)
+            true
         })
         .nfc()
         .collect()

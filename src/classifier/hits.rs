@@ -1,7 +1,9 @@
 //! Where terms were found in an item, by term. Emptied by raising a number, not by clearing.
 
 use super::index::PatternId;
+use super::program::Fields;
 use crate::model::Field;
+use crate::query::Scope;
 
 /// One occurrence of a term.
 #[derive(Debug, Clone, Copy)]
@@ -66,6 +68,13 @@ impl Hits {
             self.found.push(term);
         }
         self.all.push(Hit { field, start, end, source_start: source.0, source_end: source.1, next: 0 });
+    }
+
+    /// The fields in which a term was found.
+    pub fn fields_of(&self, term: PatternId) -> Fields {
+        let mut fields = Fields::default();
+        self.of(term).for_each(|hit| fields.add(Fields::of(Scope::Field(hit.field))));
+        fields
     }
 
     /// The hits of a term, in the order found.

@@ -26,10 +26,10 @@ pub use item::ItemText;
 pub use program::CompileError;
 pub use suggest::{Candidates, Suggestion};
 
-use crate::model::{TagMatch, Timestamp};
+use crate::model::{TagMatch, TagName, Timestamp};
 use crate::query::RuleSet;
 use clause::Gathered;
-use evaluate::Scratch;
+use evaluate::{Candidate, Reading, Scratch, Stamps};
 use index::Index;
 use program::{Compiler, Fields};
 use rule::Rule;
@@ -44,14 +44,22 @@ pub struct Classifier {
     rules: Vec<Rule>,
     /// Place of each rule in the order of dependency.
     rank: Vec<u32>,
-    /// By term: the rules to look at when it is found, as a range of `touched`.
+    /// By term: the rules to look at when it is found, as a range of `calls`.
     touches: Vec<u32>,
-    touched: Vec<u32>,
+    calls: Vec<Call>,
     /// Rules that may hold without any term.
-    always: Vec<u32>,
+    always: Vec<Candidate>,
     /// Numbers of the tags that rules both give and name.
     ruled_tags: Vec<u32>,
     scratch: ScratchPool,
+}
+
+/// A rule to look at when a term is found.
+#[derive(Debug, Clone, Copy)]
+struct Call {
+    rule: u32,
+    /// The fields in which the term alone makes the rule hold.
+    sure_in: Fields,
 }
 
 impl Classifier {
@@ -71,12 +79,21 @@ impl Classifier {
         let index = index.build();
         let mut rank = vec![0; compiled.len()];
         order.iter().zip(0..).for_each(|(&rule, place)| rank[rule as usize] = place);
-        let mut by_term: Vec<Vec<u32>> = vec![Vec::new(); index.len()];
+        let mut by_term: Vec<Vec<Call>> = vec![Vec::new(); index.len()];
         let mut always = Vec::new();
         for (number, rule) in (0..).zip(&compiled) {
             match rule.triggers() {
-                Some(terms) => terms.iter().for_each(|&term| by_term[term as usize].push(number)),
-                None => always.push(number),
+                Some(terms) => {
+                    let sufficient = rule.sufficient();
+                    for term in terms {
+                        let from = sufficient.partition_point(|(other, _)| *other < term);
+                        let own = sufficient[from..].iter().take_while(|(other, _)| *other == term);
+                        let mut sure_in = Fields::default();
+                        own.for_each(|(_, fields)| sure_in.add(*fields));
+                        by_term[term as usize].push(Call { rule: number, sure_in });
+                    }
+                }
+                None => always.push(Candidate { rule: number, sure: false }),
             }
         }
         let touches = std::iter::once(0)
@@ -85,7 +102,7 @@ impl Classifier {
                 Some(*end)
             }))
             .collect();
-        let touched = by_term.concat();
+        let calls = by_term.concat();
         let ruled_tags = compiled.iter().filter_map(|rule| rule.tag).collect();
         Ok(Classifier {
             index,
@@ -94,7 +111,7 @@ impl Classifier {
             rules: compiled,
             rank,
             touches,
-            touched,
+            calls,
             always,
             ruled_tags,
             scratch: ScratchPool::default(),
@@ -104,50 +121,76 @@ impl Classifier {
     /// The tags that the rules give to an item, in the order of the rules, with their evidence.
     #[must_use]
     pub fn classify(&self, item: &ItemText<'_>, now: Timestamp) -> Vec<TagMatch> {
-        self.scratch.with(|scratch| self.classify_with(scratch, item, now))
+        self.judge(item, now, |reading, held| {
+            let mut gathered = Gathered::default();
+            held.map(|rule| rule.tag_match(reading, &self.tag_names, &mut gathered)).collect()
+        })
     }
 
-    fn classify_with(&self, scratch: &mut Scratch, item: &ItemText<'_>, now: Timestamp) -> Vec<TagMatch> {
-        let mut touched = std::mem::take(&mut scratch.touched);
-        let mut candidates = std::mem::take(&mut scratch.candidates);
+    /// The names of the tags that [`Self::classify`] gives, at less cost where nobody asks for evidence.
+    #[must_use]
+    pub fn tags(&self, item: &ItemText<'_>, now: Timestamp) -> Vec<&TagName> {
+        self.judge(item, now, |_, held| held.map(|rule| &rule.name).collect())
+    }
+
+    /// Reads an item and hands the rules that hold, in their order, to `report`.
+    fn judge<'a, T>(
+        &'a self,
+        item: &ItemText<'_>,
+        now: Timestamp,
+        report: impl FnOnce(&Reading<'_>, &mut dyn Iterator<Item = &'a Rule>) -> T,
+    ) -> T {
+        self.scratch.with(|scratch| {
+            let mut touched = std::mem::take(&mut scratch.touched);
+            let mut candidates = std::mem::take(&mut scratch.candidates);
+            let mut reading = scratch.read(&self.index, self.fields, item, now, &self.tag_names);
+            self.call_up(&reading, &mut touched, &mut candidates);
+            self.keep_what_holds(&mut reading, &mut candidates);
+            let mut held = candidates.iter().map(|candidate| &self.rules[candidate.rule as usize]);
+            let result = report(&reading, &mut held);
+            drop(reading);
+            scratch.touched = touched;
+            scratch.candidates = candidates;
+            result
+        })
+    }
+
+    /// The rules to look at, each once, those that tags of others decide after these.
+    fn call_up(&self, reading: &Reading<'_>, touched: &mut Stamps, candidates: &mut Vec<Candidate>) {
+        touched.clear(self.rules.len());
         candidates.clone_from(&self.always);
-        touched.resize(self.rules.len(), 0);
-        scratch.round = scratch.round.wrapping_add(1);
-        if scratch.round == 0 {
-            touched.fill(0);
-            scratch.round = 1;
-        }
-        let round = scratch.round;
-        let mut reading = scratch.read(&self.index, self.fields, item, now, &self.tag_names);
-        for &term in &reading.hits().found {
-            let (start, end) = (self.touches[term as usize], self.touches[term as usize + 1]);
-            for &rule in &self.touched[start as usize..end as usize] {
-                if std::mem::replace(&mut touched[rule as usize], round) != round {
-                    candidates.push(rule);
+        let hits = reading.hits();
+        for &term in &hits.found {
+            let (start, end) = (self.touches[term as usize] as usize, self.touches[term as usize + 1] as usize);
+            let calls = &self.calls[start..end];
+            let found_in = if calls.is_empty() { Fields::default() } else { hits.fields_of(term) };
+            for call in calls {
+                if touched.mark(call.rule) {
+                    let sure = !call.sure_in.common(found_in).is_empty();
+                    candidates.push(Candidate { rule: call.rule, sure });
                 }
             }
         }
-        candidates.sort_unstable_by_key(|&rule| self.rank[rule as usize]);
+        if !self.ruled_tags.is_empty() {
+            candidates.sort_unstable_by_key(|candidate| self.rank[candidate.rule as usize]);
+        }
+    }
+
+    fn keep_what_holds(&self, reading: &mut Reading<'_>, candidates: &mut Vec<Candidate>) {
         // What a rule decides here is decided by the rule, whatever tags the item brought.
         self.ruled_tags.iter().for_each(|&tag| reading.tags[tag as usize] = false);
-        candidates.retain(|&number| {
-            let rule = &self.rules[number as usize];
-            let holds = rule.holds(&reading);
+        candidates.retain(|candidate| {
+            if candidate.sure && self.ruled_tags.is_empty() {
+                return true;
+            }
+            let rule = &self.rules[candidate.rule as usize];
+            let holds = candidate.sure || rule.holds(reading);
             if let Some(tag) = rule.tag {
                 reading.tags[tag as usize] = holds;
             }
             holds
         });
         candidates.sort_unstable();
-        let mut gathered = Gathered::default();
-        let matches = candidates
-            .iter()
-            .map(|&number| self.rules[number as usize].tag_match(&reading, &self.tag_names, &mut gathered))
-            .collect();
-        drop(reading);
-        scratch.touched = touched;
-        scratch.candidates = candidates;
-        matches
     }
 
     /// The hash of a tag's rule as compiled; `None` when there is no such tag.
@@ -159,7 +202,7 @@ impl Classifier {
     /// Bytes that the tables of the terms take, about.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
-        self.index.memory_bytes() + (self.touches.len() + self.touched.len()) * 4
+        self.index.memory_bytes() + self.touches.len() * 4 + self.calls.len() * size_of::<Call>()
     }
 }
 

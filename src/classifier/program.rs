@@ -44,8 +44,16 @@ impl Fields {
         self.0 & (1 << field as u16) != 0
     }
 
-    fn add(&mut self, other: Fields) {
+    pub fn add(&mut self, other: Fields) {
         self.0 |= other.0;
+    }
+
+    pub fn common(self, other: Fields) -> Fields {
+        Fields(self.0 & other.0)
+    }
+
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
     }
 
     /// The fields of the set that hold text to scan, in the order of evidence.
@@ -259,6 +267,18 @@ impl Node {
             Node::Any(parts) => union(parts.iter().map(Node::needed_tags)),
             Node::All(parts) => parts.iter().filter_map(Node::needed_tags).min_by_key(Vec::len),
             Node::Not(_) | Node::Terms(_) | Node::Proximity { .. } | Node::Compare(_) => None,
+        }
+    }
+
+    /// Adds the terms that make the query hold wherever they stand in some fields of the text, with these.
+    pub fn sufficient(&self, found: &mut Vec<(PatternId, Fields)>) {
+        match self {
+            Node::Terms(terms) => {
+                let fields = terms.fields.common(Fields::TEXT);
+                found.extend(terms.patterns.iter().map(|&pattern| (pattern, fields)));
+            }
+            Node::Any(parts) => parts.iter().for_each(|part| part.sufficient(found)),
+            _ => {}
         }
     }
 

@@ -83,10 +83,8 @@ impl Candidates {
     /// or not.
     pub fn count(&mut self, item: &ItemText<'_>, wanted: bool, given: bool) {
         let totals = &mut self.totals;
-        let (of_all, of_given) = match wanted {
-            true => (&mut totals.with_tag, &mut totals.right),
-            false => (&mut totals.others, &mut totals.wrong),
-        };
+        let (of_all, of_given) =
+            if wanted { (&mut totals.with_tag, &mut totals.right) } else { (&mut totals.others, &mut totals.wrong) };
         *of_all += 1;
         *of_given += u32::from(given);
         for term in terms_of(item, &mut self.scratch) {

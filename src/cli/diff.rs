@@ -25,9 +25,9 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
         archive::difference(&around(), |items| progress.reach(items)).await
     })?;
     if context.json {
-        print_json(&differences)?
+        print_json(&differences)?;
     } else {
-        print_lines(lines(&differences))?
+        print_lines(lines(&differences))?;
     }
     let differs = args.exit_code && !differences.is_empty();
     Ok(if differs { ExitCode::from(1) } else { ExitCode::SUCCESS })

@@ -26,12 +26,12 @@ pub fn run(_: &Args, context: &Context) -> anyhow::Result<ExitCode> {
         archive::retag(&around(), proceed).await
     })?;
     if context.json {
-        print_json(&done)?
+        print_json(&done)?;
     } else {
         let archive::Retagged { items, changed, entered, left } = done;
         print_lines([format!(
             "{items} items, {changed} with other tags; {entered} digest entries gained, {left} lost"
-        )])?
+        )])?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -68,7 +68,9 @@ fn from_labels(file: &Path, tag: &TagName, context: &Context) -> anyhow::Result<
     anyhow::ensure!(bad_lines == 0, "{}: {bad_lines} lines are no items", file.display());
     items.iter().filter(|(_, wanted, _)| *wanted).for_each(|(item, ..)| candidates.gather(&item.plain().text()));
     candidates.keep_frequent();
-    items.iter().for_each(|(item, wanted, given)| candidates.count(&item.plain().text(), *wanted, *given));
+    for (item, wanted, given) in &items {
+        candidates.count(&item.plain().text(), *wanted, *given);
+    }
     Ok(candidates)
 }
 
