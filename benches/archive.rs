@@ -2,6 +2,7 @@
 //!
 //! `cargo bench --bench archive -- ITEMS RULES` (100,000 items of 600 characters and 500 rules if not given); prints a line
 //! a figure. Texts are made of 20,000 words with the frequencies of a language, one item in ten of Chinese characters.
+#![allow(clippy::pedantic, reason = "a bench makes its material up, and rounds as it likes")]
 
 use std::fmt::Write as _;
 use std::path::Path;

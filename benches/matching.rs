@@ -6,6 +6,7 @@
 //! word bounds, and counts the rules that hold, no more. Our matching alone is what remains of tagging without evidence
 //! when folding and cutting into words, as for a rule that never holds, are taken off. Times are of the CPU, the best of
 //! the rounds, so that ratios bear a busy machine.
+#![allow(clippy::pedantic, reason = "a bench makes its material up, and rounds as it likes")]
 
 use daachorse::CharwiseDoubleArrayAhoCorasick;
 use std::collections::BTreeMap;

@@ -1,6 +1,7 @@
 //! From bytes to items beside plain feed-rs on the same documents: `cargo bench --bench reading`.
 //!
 //! The documents are those of the shared corpus that feed-rs can read at all, or, where the corpus is not, one of ours.
+#![allow(clippy::pedantic, reason = "a bench makes its material up, and rounds as it likes")]
 
 use divan::Bencher;
 use divan::counter::BytesCount;

@@ -1,4 +1,5 @@
 //! What grouping costs an item: its signature, its bands, and the decision among candidates.
+#![allow(clippy::pedantic, reason = "a bench makes its material up, and rounds as it likes")]
 
 use divan::{Bencher, black_box};
 use veille::model::{FeedId, StoryId, Timestamp};

@@ -251,11 +251,8 @@ fn query(tags: &'static [&'static str]) -> impl Strategy<Value = String> {
 }
 
 fn read(text: &str) -> Query {
-    let (query, diagnostics) = match query::parse(text) {
-        Ok(read) => read,
-        // Sides that look at different fields are an error of sense; the evaluator must cope all the same.
-        Err(_) => return Query::unchecked(text),
-    };
+    // Sides that look at different fields are an error of sense; the evaluator must cope all the same.
+    let Ok((query, diagnostics)) = query::parse(text) else { return Query::unchecked(text) };
     drop(diagnostics);
     query
 }

@@ -68,9 +68,9 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     };
     let answer = answer(&item, corrections, args.tag.as_deref(), &watch, Workplace::now())?;
     if context.json {
-        print_json(&answer)?
+        print_json(&answer)?;
     } else {
-        print_lines(story(&item, &answer, args.tag.as_deref()))?
+        print_lines(story(&item, &answer, args.tag.as_deref()))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -69,6 +69,7 @@ mod tests {
 
     const ETAG: &str = "\"abc-gzip\"";
 
+    #[expect(clippy::unnecessary_wraps, reason = "as the function under test takes it")]
     fn modified_at() -> Option<Timestamp> {
         Some("2026-11-24T08:00:00.750Z".parse().unwrap())
     }

@@ -65,7 +65,7 @@ impl Watch {
             match digest.query.needed_tags() {
                 None => digests_of_all.push(index),
                 Some(tags) => {
-                    tags.iter().for_each(|tag| digests_by_tag.entry((*tag).to_owned()).or_default().push(index))
+                    tags.iter().for_each(|tag| digests_by_tag.entry((*tag).to_owned()).or_default().push(index));
                 }
             }
         }

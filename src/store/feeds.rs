@@ -10,6 +10,9 @@ use jiff::SignedDuration;
 use rusqlite::{OptionalExtension, Row, named_params, params};
 use url::Url;
 
+/// A feed, where to ask for it, when it is to be asked next, and whether it never was.
+pub type NextCheckRow = (FeedId, String, Option<Timestamp>, bool);
+
 const COLUMNS: &str = "feed_id, url, fetch_url, configured_title, title, site_url, language, groups, state, \
     item_identity, next_check_at, next_check_reason, last_refresh_at, last_success_at, last_new_item_at, last_status, \
     fresh_until_at, retry_after_at, wait_was_cut, ttl_s, skip_hours, skip_days, failure_count, failing_since_at, last_error, \
@@ -38,7 +41,7 @@ impl ReadTx<'_> {
     }
 
     /// Every active feed, where to ask for it, and when it is to be asked next.
-    pub fn next_checks(&self) -> Result<Vec<(FeedId, String, Option<Timestamp>, bool)>, StoreError> {
+    pub fn next_checks(&self) -> Result<Vec<NextCheckRow>, StoreError> {
         let sql = "SELECT feed_id, coalesce(fetch_url, url) AS address, next_check_at, last_refresh_at IS NULL AS is_new \
                    FROM feeds WHERE state = 'active' ORDER BY next_check_at";
         let mut statement = self.connection.prepare_cached(sql)?;
@@ -121,7 +124,9 @@ impl ReadTx<'_> {
             let lifetime: Option<i64> = row.get("lifetime_s")?;
             Ok((row.get::<_, String>("url")?, validators, lifetime.map(SignedDuration::from_secs)))
         })?;
-        let with_url = |(url, validators, lifetime)| Ok(Remembered { url: address("url", url)?, validators, lifetime });
+        let with_url = |(url, validators, lifetime): (String, _, _)| {
+            Ok(Remembered { url: address("url", &url)?, validators, lifetime })
+        };
         collect(rows)?.into_iter().map(with_url).collect()
     }
 }
@@ -328,8 +333,8 @@ fn health(row: &Row<'_>) -> rusqlite::Result<FeedHealth> {
     })
 }
 
-fn address(column: &'static str, text: String) -> Result<Url, StoreError> {
-    Url::parse(&text).map_err(|error| StoreError::Content { column, detail: format!("`{text}`: {error}") })
+fn address(column: &'static str, text: &str) -> Result<Url, StoreError> {
+    Url::parse(text).map_err(|error| StoreError::Content { column, detail: format!("`{text}`: {error}") })
 }
 
 const STATES: [(FeedState, &str); 5] = [

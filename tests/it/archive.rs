@@ -359,7 +359,7 @@ fn a_retag_that_is_killed_goes_on_where_it_was() {
         KilledAtEnd(watched.command(&["retag"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
     let until = "SELECT CAST(value AS INTEGER) FROM facts WHERE name = 'retagged_until'";
     let reached = || watched.database().query_row(until, [], |row| row.get::<_, i64>(0)).unwrap_or(0);
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     while reached() == 0 && Instant::now() < deadline && child.0.try_wait().unwrap().is_none() {
         std::thread::sleep(Duration::from_millis(1));
     }
@@ -387,7 +387,7 @@ impl Drop for KilledAtEnd {
 fn beside_the_daemon_one_may_look_and_correct_but_not_retag() {
     let watched = Watched::over(&three_entries());
     let daemon = KilledAtEnd(watched.command(&["run"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     let note = watched.directory.path().join("data/veille.lock");
     let pid = format!("{}\n", daemon.0.id());
     while std::fs::read_to_string(&note).unwrap_or_default() != pid {

@@ -1,5 +1,6 @@
 //! Black-box tests: through the binary, over HTTP, against a scripted origin and a real SQLite file.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+#![allow(clippy::assigning_clones, clippy::unnecessary_debug_formatting, reason = "tests are read, not measured")]
 
 mod architecture;
 mod archive;

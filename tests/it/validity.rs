@@ -77,9 +77,10 @@ async fn streams_issues_and_private_digests_are_valid_as_served() {
             settings.http.hubs = vec!["https://hub.example.org/".parse().unwrap()];
         })
         .await;
-        let weekly = match is_private {
-            true => format!("/private/{}/weekly", watch.private_key("weekly").await),
-            false => "/digests/weekly".to_owned(),
+        let weekly = if is_private {
+            format!("/private/{}/weekly", watch.private_key("weekly").await)
+        } else {
+            "/digests/weekly".to_owned()
         };
         for (stem, query) in [("/digests/french-ai", ""), ("/digests/french-ai", "?before=3"), (&weekly, "")] {
             for extension in EXTENSIONS {
@@ -142,7 +143,7 @@ fn every_address_of_the_demo_is_valid() {
 
 /// The demo's digests, once stories have come into some of them.
 fn digests_when_filled(host: &str) -> Vec<String> {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     loop {
         let listed: serde_json::Value = serde_json::from_slice(&get(host, "/api/v1/digests")).unwrap();
         let digests = listed["digests"].as_array().unwrap();

@@ -38,7 +38,7 @@ const TITLE: &str = "Mistral AI opens its first American office in Palo Alto";
 #[test]
 fn the_same_link_is_the_same_story() {
     let other = Candidate { same_link: true, ..candidate(7, 1, 5, "Something else entirely", "") };
-    check(TITLE, "", &[other.clone()], Some(7));
+    check(TITLE, "", std::slice::from_ref(&other), Some(7));
     check(TITLE, "", &[Candidate { signature: None, ..other.clone() }], Some(7));
     let late = Candidate { ordered_at: MONDAY - SignedDuration::from_hours(100), ..other };
     check(TITLE, "", &[late], None);
