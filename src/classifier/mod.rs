@@ -3,6 +3,7 @@
 //! Owns folding, words, matching, evidence, scoring and why-not. One evaluator serves rules, digests and search: what a
 //! search shows is what a rule would tag. Pure: items and `now` come in, tags go out.
 
+mod affixes;
 mod clause;
 mod compiled_query;
 mod evaluate;
@@ -13,9 +14,12 @@ mod hits;
 mod index;
 mod item;
 mod language;
+mod lexicon;
 mod pattern;
+mod pieces;
 mod program;
 mod rule;
+mod stems;
 mod suggest;
 mod tokens;
 
@@ -197,12 +201,6 @@ impl Classifier {
     #[must_use]
     pub fn rule_hash(&self, tag: &str) -> Option<&str> {
         self.rules.iter().find(|rule| rule.name.0 == tag).map(|rule| rule.hash.as_str())
-    }
-
-    /// Bytes that the tables of the terms take, about.
-    #[must_use]
-    pub fn memory_bytes(&self) -> usize {
-        self.index.memory_bytes() + self.touches.len() * 4 + self.calls.len() * size_of::<Call>()
     }
 }
 

@@ -22,7 +22,7 @@ pub(super) struct Word {
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Form {
-    Literal { text: Box<str>, hash: u64 },
+    Literal(Box<str>),
     Glob(Glob),
 }
 
@@ -78,7 +78,7 @@ impl Pattern {
                 let form = if own.contains('*') {
                     Form::Glob(Glob::new(own))
                 } else {
-                    Form::Literal { text: own.into(), hash: token.hash }
+                    Form::Literal(own.into())
                 };
                 let published = &text[token.source_start as usize..token.source_end as usize];
                 let exact = if exact { exact_form(published).into() } else { Box::default() };
@@ -104,7 +104,7 @@ impl Pattern {
 impl Word {
     fn matches_exactly(&self, published: &str) -> bool {
         match &self.form {
-            Form::Literal { .. } => {
+            Form::Literal(_) => {
                 let form = exact_form(published);
                 form == *self.exact || form.strip_suffix('+') == Some(&*self.exact)
             }
@@ -116,7 +116,7 @@ impl Word {
 impl Form {
     fn matches(&self, field: &FieldText, token: &Token) -> bool {
         match self {
-            Form::Literal { text, .. } => {
+            Form::Literal(text) => {
                 field.text(token) == &**text || (token.short_len > 0 && field.short_text(token) == &**text)
             }
             Form::Glob(glob) => glob.matches(field.text(token)),
