@@ -75,11 +75,7 @@ impl Pattern {
             .enumerate()
             .map(|(index, token)| {
                 let own = field.text(token);
-                let form = if own.contains('*') {
-                    Form::Glob(Glob::new(own))
-                } else {
-                    Form::Literal(own.into())
-                };
+                let form = if own.contains('*') { Form::Glob(Glob::new(own)) } else { Form::Literal(own.into()) };
                 let published = &text[token.source_start as usize..token.source_end as usize];
                 let exact = if exact { exact_form(published).into() } else { Box::default() };
                 let gap = gap_taken(token, index.checked_sub(1).map(|before| &tokens[before]));

@@ -1,0 +1,211 @@
+//! Which rules the terms found in an item call up: those each of whose needs is met. Says for sure of many that they hold.
+
+use super::fold::to_u32;
+use super::hits::Hits;
+use super::index::PatternId;
+use super::program::{Fields, Node};
+use super::rule::Rule;
+
+/// Terms of which one must be found for a query to hold, each with the fields in which finding it meets the need for
+/// sure.
+type Need = Vec<(PatternId, Fields)>;
+
+/// Most needs of a rule that are told apart: the bits of [`Call::need`].
+const MAX_NEEDS: usize = 8;
+
+/// All that must be found for a query to hold; where each need is met for sure, it holds. Empty when it may hold without
+/// any term.
+#[derive(Debug, Default)]
+struct Needs(Vec<Need>);
+
+/// By term: the rules with a need that it meets.
+#[derive(Debug, Default)]
+pub(super) struct Calls {
+    /// By term: where its calls start; one more for the end of the last.
+    starts: Vec<u32>,
+    calls: Vec<Call>,
+    /// By rule: a bit for each of its needs.
+    needs: Vec<u8>,
+    /// Rules that may hold without any term.
+    always: Vec<Candidate>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Call {
+    rule: u32,
+    need: u8,
+    sure_in: Fields,
+}
+
+/// A rule that was called up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Candidate {
+    pub rule: u32,
+    /// Whether the terms found make it hold.
+    pub sure: bool,
+}
+
+/// The needs met so far, by rule; emptied by raising a number, not by clearing.
+#[derive(Debug, Default)]
+pub(super) struct Met {
+    round: u32,
+    by_rule: Vec<MetByRule>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct MetByRule {
+    round: u32,
+    met: u8,
+    sure: u8,
+}
+
+impl Calls {
+    pub fn new(rules: &[Rule], terms: usize) -> Calls {
+        let mut by_term: Vec<Vec<Call>> = vec![Vec::new(); terms];
+        let mut calls = Calls::default();
+        for (number, rule) in (0..).zip(rules) {
+            let needs = Needs::of_rule(rule).limited();
+            if needs.0.is_empty() {
+                calls.always.push(Candidate { rule: number, sure: false });
+            }
+            for (bit, need) in needs.0.iter().enumerate() {
+                for &(term, sure_in) in need {
+                    by_term[term as usize].push(Call { rule: number, need: 1 << bit, sure_in });
+                }
+            }
+            calls.needs.push((0..needs.0.len()).fold(0, |bits, bit| bits | 1 << bit));
+        }
+        calls.starts.push(0);
+        for own in by_term {
+            calls.calls.extend(own);
+            calls.starts.push(to_u32(calls.calls.len()));
+        }
+        calls.calls.shrink_to_fit();
+        calls
+    }
+
+    /// The rules to look at, each once.
+    pub fn call_up(&self, hits: &Hits, met: &mut Met, candidates: &mut Vec<Candidate>) {
+        met.clear(self.needs.len());
+        candidates.clone_from(&self.always);
+        for &term in &hits.found {
+            let (start, end) = (self.starts[term as usize], self.starts[term as usize + 1]);
+            let found_in = hits.fields_of(term);
+            for call in &self.calls[start as usize..end as usize] {
+                let rule = met.of(call.rule);
+                let before = rule.met;
+                rule.met |= call.need;
+                if !call.sure_in.common(found_in).is_empty() {
+                    rule.sure |= call.need;
+                }
+                let all = self.needs[call.rule as usize];
+                if rule.met == all && before != all {
+                    candidates.push(Candidate { rule: call.rule, sure: false });
+                }
+            }
+        }
+        for candidate in &mut candidates[self.always.len()..] {
+            candidate.sure = met.of(candidate.rule).sure == self.needs[candidate.rule as usize];
+        }
+    }
+}
+
+impl Met {
+    /// Starts on the next item, for so many rules.
+    fn clear(&mut self, rules: usize) {
+        self.by_rule.resize(rules, MetByRule::default());
+        self.round = self.round.wrapping_add(1);
+        if self.round == 0 {
+            self.by_rule.fill(MetByRule::default());
+            self.round = 1;
+        }
+    }
+
+    fn of(&mut self, rule: u32) -> &mut MetByRule {
+        let met = &mut self.by_rule[rule as usize];
+        if met.round != self.round {
+            *met = MetByRule { round: self.round, ..MetByRule::default() };
+        }
+        met
+    }
+}
+
+impl Needs {
+    fn of_rule(rule: &Rule) -> Needs {
+        if !rule.score.is_empty() && rule.threshold <= 0.0 {
+            return Needs::default();
+        }
+        let plain = rule.any.iter().chain(&rule.matches).map(|clause| Needs::of(&clause.node));
+        let weighted = rule.score.iter().filter(|(_, weight)| *weight > 0.0);
+        let weighted = weighted.map(|(clause, _)| Needs::of(&clause.node).unsure());
+        let needs = Needs::any(plain.chain(weighted).collect());
+        if rule.except.is_some() { needs.unsure() } else { needs }
+    }
+
+    fn of(node: &Node) -> Needs {
+        match node {
+            Node::Terms(terms) => {
+                let fields = terms.fields.common(Fields::TEXT);
+                Needs(vec![terms.patterns.iter().map(|&pattern| (pattern, fields)).collect()])
+            }
+            Node::Any(parts) => Needs::any(parts.iter().map(Needs::of).collect()),
+            Node::All(parts) => Needs::all(parts.iter().map(Needs::of).collect()),
+            Node::Proximity { left, operator, right } => {
+                let right = if operator.negated { Needs::default() } else { Needs::of(right) };
+                Needs::all(vec![Needs::of(left), right]).unsure()
+            }
+            Node::Not(_) | Node::Tag(_) | Node::Compare(_) => Needs::default(),
+        }
+    }
+
+    /// The needs of all of `parts` together, of which some may have none.
+    fn all(parts: Vec<Needs>) -> Needs {
+        let partly = parts.iter().any(|part| part.0.is_empty());
+        let needs = Needs(parts.into_iter().flat_map(|part| part.0).collect());
+        if partly { needs.unsure() } else { needs }
+    }
+
+    /// What any of `parts` needs: their own needs where there is one part, else one need.
+    fn any(mut parts: Vec<Needs>) -> Needs {
+        if parts.len() == 1 {
+            return parts.pop().expect("there is one");
+        }
+        if parts.iter().any(|part| part.0.is_empty()) {
+            return Needs::default();
+        }
+        let mut terms: Need = parts.into_iter().flat_map(Needs::as_one).collect();
+        terms.sort_unstable();
+        terms.dedup_by(|next, kept| {
+            let same = next.0 == kept.0;
+            if same {
+                kept.1.add(next.1);
+            }
+            same
+        });
+        Needs(vec![terms])
+    }
+
+    /// The need that the fewest terms meet.
+    fn as_one(self) -> Need {
+        let is_whole = self.0.len() == 1;
+        let needs = if is_whole { self } else { self.unsure() };
+        needs.0.into_iter().min_by_key(Vec::len).expect("there is a need")
+    }
+
+    /// As many needs as bits tell apart.
+    fn limited(self) -> Needs {
+        if self.0.len() <= MAX_NEEDS {
+            return self;
+        }
+        let mut needs = self.unsure();
+        needs.0.sort_by_key(Vec::len);
+        needs.0.truncate(MAX_NEEDS);
+        needs
+    }
+
+    /// The same needs, which may be met without the query holding.
+    fn unsure(mut self) -> Needs {
+        self.0.iter_mut().flatten().for_each(|(_, sure_in)| *sure_in = Fields::default());
+        self
+    }
+}
