@@ -13,10 +13,14 @@ type Need = Vec<(PatternId, Fields)>;
 /// Most needs of a rule that are told apart: the bits of [`Call::need`].
 const MAX_NEEDS: usize = 8;
 
-/// All that must be found for a query to hold; where each need is met for sure, it holds. Empty when it may hold without
-/// any term.
+/// What a query needs in order to hold.
 #[derive(Debug, Default)]
-struct Needs(Vec<Need>);
+struct Needs {
+    /// All must be met. None when the query may hold without any term.
+    all: Vec<Need>,
+    /// Where each need is met for sure and none of these terms is found, the query holds.
+    unless: Vec<PatternId>,
+}
 
 /// By term: the rules with a need that it meets.
 #[derive(Debug, Default)]
@@ -26,6 +30,9 @@ pub(super) struct Calls {
     calls: Vec<Call>,
     /// By rule: a bit for each of its needs.
     needs: Vec<u8>,
+    /// By rule: where the terms start that leave it unsure; one more for the end of the last.
+    unless_starts: Vec<u32>,
+    unless: Vec<PatternId>,
     /// Rules that may hold without any term.
     always: Vec<Candidate>,
 }
@@ -62,20 +69,21 @@ struct MetByRule {
 impl Calls {
     pub fn new(rules: &[Rule], terms: usize) -> Calls {
         let mut by_term: Vec<Vec<Call>> = vec![Vec::new(); terms];
-        let mut calls = Calls::default();
+        let mut calls = Calls { starts: vec![0], unless_starts: vec![0], ..Calls::default() };
         for (number, rule) in (0..).zip(rules) {
             let needs = Needs::of_rule(rule).limited();
-            if needs.0.is_empty() {
+            if needs.all.is_empty() {
                 calls.always.push(Candidate { rule: number, sure: false });
             }
-            for (bit, need) in needs.0.iter().enumerate() {
+            for (bit, need) in needs.all.iter().enumerate() {
                 for &(term, sure_in) in need {
                     by_term[term as usize].push(Call { rule: number, need: 1 << bit, sure_in });
                 }
             }
-            calls.needs.push((0..needs.0.len()).fold(0, |bits, bit| bits | 1 << bit));
+            calls.needs.push((0..needs.all.len()).fold(0, |bits, bit| bits | 1 << bit));
+            calls.unless.extend(needs.unless);
+            calls.unless_starts.push(to_u32(calls.unless.len()));
         }
-        calls.starts.push(0);
         for own in by_term {
             calls.calls.extend(own);
             calls.starts.push(to_u32(calls.calls.len()));
@@ -105,8 +113,14 @@ impl Calls {
             }
         }
         for candidate in &mut candidates[self.always.len()..] {
-            candidate.sure = met.of(candidate.rule).sure == self.needs[candidate.rule as usize];
+            let rule = candidate.rule as usize;
+            candidate.sure = met.of(candidate.rule).sure == self.needs[rule]
+                && self.unless(rule).iter().all(|&term| !hits.is_found(term));
         }
+    }
+
+    fn unless(&self, rule: usize) -> &[PatternId] {
+        &self.unless[self.unless_starts[rule] as usize..self.unless_starts[rule + 1] as usize]
     }
 }
 
@@ -139,30 +153,42 @@ impl Needs {
         let weighted = rule.score.iter().filter(|(_, weight)| *weight > 0.0);
         let weighted = weighted.map(|(clause, _)| Needs::of(&clause.node).unsure());
         let needs = Needs::any(plain.chain(weighted).collect());
-        if rule.except.is_some() { needs.unsure() } else { needs }
+        match &rule.except {
+            Some(except) => Needs::all(vec![needs, Needs::of(&except.node).negated()]),
+            None => needs,
+        }
     }
 
     fn of(node: &Node) -> Needs {
         match node {
             Node::Terms(terms) => {
                 let fields = terms.fields.common(Fields::TEXT);
-                Needs(vec![terms.patterns.iter().map(|&pattern| (pattern, fields)).collect()])
+                Needs::one(terms.patterns.iter().map(|&pattern| (pattern, fields)).collect())
             }
             Node::Any(parts) => Needs::any(parts.iter().map(Needs::of).collect()),
             Node::All(parts) => Needs::all(parts.iter().map(Needs::of).collect()),
+            Node::Not(inner) => Needs::of(inner).negated(),
             Node::Proximity { left, operator, right } => {
                 let right = if operator.negated { Needs::default() } else { Needs::of(right) };
                 Needs::all(vec![Needs::of(left), right]).unsure()
             }
-            Node::Not(_) | Node::Tag(_) | Node::Compare(_) => Needs::default(),
+            Node::Tag(_) | Node::Compare(_) => Needs::default(),
         }
+    }
+
+    fn one(need: Need) -> Needs {
+        Needs { all: vec![need], unless: Vec::new() }
     }
 
     /// The needs of all of `parts` together, of which some may have none.
     fn all(parts: Vec<Needs>) -> Needs {
-        let partly = parts.iter().any(|part| part.0.is_empty());
-        let needs = Needs(parts.into_iter().flat_map(|part| part.0).collect());
-        if partly { needs.unsure() } else { needs }
+        let told_by_terms = parts.iter().all(|part| !part.all.is_empty() || !part.unless.is_empty());
+        let mut needs = Needs::default();
+        for part in parts {
+            needs.all.extend(part.all);
+            needs.unless.extend(part.unless);
+        }
+        if told_by_terms { needs } else { needs.unsure() }
     }
 
     /// What any of `parts` needs: their own needs where there is one part, else one need.
@@ -170,7 +196,7 @@ impl Needs {
         if parts.len() == 1 {
             return parts.pop().expect("there is one");
         }
-        if parts.iter().any(|part| part.0.is_empty()) {
+        if parts.iter().any(|part| part.all.is_empty()) {
             return Needs::default();
         }
         let mut terms: Need = parts.into_iter().flat_map(Needs::as_one).collect();
@@ -182,30 +208,37 @@ impl Needs {
             }
             same
         });
-        Needs(vec![terms])
+        Needs::one(terms)
+    }
+
+    /// What must not be for this to hold: without its terms it does not.
+    fn negated(self) -> Needs {
+        let unless =
+            if self.all.is_empty() { Vec::new() } else { self.as_one().into_iter().map(|(term, _)| term).collect() };
+        Needs { all: Vec::new(), unless }
     }
 
     /// The need that the fewest terms meet.
     fn as_one(self) -> Need {
-        let is_whole = self.0.len() == 1;
+        let is_whole = self.all.len() == 1 && self.unless.is_empty();
         let needs = if is_whole { self } else { self.unsure() };
-        needs.0.into_iter().min_by_key(Vec::len).expect("there is a need")
+        needs.all.into_iter().min_by_key(Vec::len).expect("there is a need")
     }
 
     /// As many needs as bits tell apart.
     fn limited(self) -> Needs {
-        if self.0.len() <= MAX_NEEDS {
+        if self.all.len() <= MAX_NEEDS {
             return self;
         }
         let mut needs = self.unsure();
-        needs.0.sort_by_key(Vec::len);
-        needs.0.truncate(MAX_NEEDS);
+        needs.all.sort_by_key(Vec::len);
+        needs.all.truncate(MAX_NEEDS);
         needs
     }
 
     /// The same needs, which may be met without the query holding.
     fn unsure(mut self) -> Needs {
-        self.0.iter_mut().flatten().for_each(|(_, sure_in)| *sure_in = Fields::default());
+        self.all.iter_mut().flatten().for_each(|(_, sure_in)| *sure_in = Fields::default());
         self
     }
 }

@@ -83,10 +83,14 @@ impl Hits {
         self.terms[term as usize].fields
     }
 
+    /// Whether a term was found in any field.
+    pub fn is_found(&self, term: PatternId) -> bool {
+        self.present[term as usize / 64] >> (term % 64) & 1 == 1
+    }
+
     /// The hits of a term, in the order found.
     pub fn of(&self, term: PatternId) -> impl Iterator<Item = &Hit> {
-        let present = self.present[term as usize / 64] >> (term % 64) & 1 == 1;
-        let mut next = if present { self.terms[term as usize].first } else { 0 };
+        let mut next = if self.is_found(term) { self.terms[term as usize].first } else { 0 };
         std::iter::from_fn(move || {
             let hit = (next != 0).then(|| &self.all[next as usize])?;
             next = hit.next;
