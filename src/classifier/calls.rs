@@ -25,9 +25,9 @@ struct Needs {
 /// By term: the rules with a need that it meets.
 #[derive(Debug, Default)]
 pub(super) struct Calls {
-    /// By term: where its calls start; one more for the end of the last.
+    /// By term: where its calls start in `by_term`; one more for the end of the last.
     starts: Vec<u32>,
-    calls: Vec<Call>,
+    by_term: Vec<Call>,
     /// By rule: a bit for each of its needs.
     needs: Vec<u8>,
     /// By rule: where the terms start that leave it unsure; one more for the end of the last.
@@ -70,25 +70,25 @@ impl Calls {
     pub fn new(rules: &[Rule], terms: usize) -> Calls {
         let mut by_term: Vec<Vec<Call>> = vec![Vec::new(); terms];
         let mut calls = Calls { starts: vec![0], unless_starts: vec![0], ..Calls::default() };
-        for (number, rule) in (0..).zip(rules) {
-            let needs = Needs::of_rule(rule).limited();
+        for (rule, needs) in (0..).zip(rules.iter().map(|rule| Needs::of_rule(rule).limited())) {
             if needs.all.is_empty() {
-                calls.always.push(Candidate { rule: number, sure: false });
+                calls.always.push(Candidate { rule, sure: false });
             }
-            for (bit, need) in needs.all.iter().enumerate() {
-                for &(term, sure_in) in need {
-                    by_term[term as usize].push(Call { rule: number, need: 1 << bit, sure_in });
-                }
+            let mut bits = 0;
+            for (place, terms) in needs.all.iter().enumerate() {
+                let need = 1 << place;
+                bits |= need;
+                terms.iter().for_each(|&(term, sure_in)| by_term[term as usize].push(Call { rule, need, sure_in }));
             }
-            calls.needs.push((0..needs.all.len()).fold(0, |bits, bit| bits | 1 << bit));
+            calls.needs.push(bits);
             calls.unless.extend(needs.unless);
             calls.unless_starts.push(to_u32(calls.unless.len()));
         }
         for own in by_term {
-            calls.calls.extend(own);
-            calls.starts.push(to_u32(calls.calls.len()));
+            calls.by_term.extend(own);
+            calls.starts.push(to_u32(calls.by_term.len()));
         }
-        calls.calls.shrink_to_fit();
+        calls.by_term.shrink_to_fit();
         calls
     }
 
@@ -99,7 +99,7 @@ impl Calls {
         for &term in &hits.found {
             let (start, end) = (self.starts[term as usize], self.starts[term as usize + 1]);
             let found_in = hits.fields_of(term);
-            for call in &self.calls[start as usize..end as usize] {
+            for call in &self.by_term[start as usize..end as usize] {
                 let rule = met.of(call.rule);
                 let before = rule.met;
                 rule.met |= call.need;
@@ -199,7 +199,7 @@ impl Needs {
         if parts.iter().any(|part| part.all.is_empty()) {
             return Needs::default();
         }
-        let mut terms: Need = parts.into_iter().flat_map(Needs::as_one).collect();
+        let mut terms: Need = parts.into_iter().flat_map(Needs::into_one).collect();
         terms.sort_unstable();
         terms.dedup_by(|next, kept| {
             let same = next.0 == kept.0;
@@ -214,12 +214,12 @@ impl Needs {
     /// What must not be for this to hold: without its terms it does not.
     fn negated(self) -> Needs {
         let unless =
-            if self.all.is_empty() { Vec::new() } else { self.as_one().into_iter().map(|(term, _)| term).collect() };
+            if self.all.is_empty() { Vec::new() } else { self.into_one().into_iter().map(|(term, _)| term).collect() };
         Needs { all: Vec::new(), unless }
     }
 
     /// The need that the fewest terms meet.
-    fn as_one(self) -> Need {
+    fn into_one(self) -> Need {
         let is_whole = self.all.len() == 1 && self.unless.is_empty();
         let needs = if is_whole { self } else { self.unsure() };
         needs.all.into_iter().min_by_key(Vec::len).expect("there is a need")
