@@ -107,6 +107,7 @@ fn w12_only_the_login_saves_a_rule_and_the_file_keeps_the_rest() {
     assert_eq!((saved.status, saved.header("location")), (303, Some("/rules?tag=moves&saved=1")));
     let file = std::fs::read_to_string(app.directory().join("rules.toml")).unwrap();
     assert_eq!(file, format!("# Where companies go.\n{rule}\n\n[tags.other]\nany = [\"nothing\"]\n"));
-    let tagged = || daemon.json("/api/v1/items?tag=moves")["items"].as_array().map(Vec::len).filter(|items| *items == 2);
+    let tagged =
+        || daemon.json("/api/v1/items?tag=moves")["items"].as_array().map(Vec::len).filter(|items| *items == 2);
     assert!(wait_until(PATIENCE, tagged).is_some(), "the config is reloaded and the archive tagged anew");
 }

@@ -257,10 +257,11 @@ fn excerpt(text: &str, spans: &[(usize, usize)]) -> Markup {
     let Some(first) = spans.iter().map(|(start, _)| *start).min() else { return html! {} };
     let from = first.saturating_sub(EXCERPT_CHARS / 3);
     let shown: String = text.chars().skip(from).take(EXCERPT_CHARS).collect();
+    let is_cut = text.chars().nth(from + EXCERPT_CHARS).is_some();
     let spans: Vec<(usize, usize)> = spans
         .iter()
         .filter(|(_, end)| *end > from)
         .map(|(start, end)| (start.saturating_sub(from), end - from))
         .collect();
-    html! { div.excerpt { @if from > 0 { "… " } (marked_paragraphs(&shown, &spans)) } }
+    html! { div.excerpt { @if from > 0 { "… " } (marked_paragraphs(&shown, &spans)) @if is_cut { " …" } } }
 }
