@@ -14,7 +14,7 @@ const PRUNE_BATCH: u32 = 500;
 /// A retag that could not be stored is tried again after so long.
 const RETAG_RETRY: Duration = Duration::from_mins(1);
 /// The index of words gathers what came for so long: many items at once cost less.
-const INDEX_PAUSE: Duration = Duration::from_secs(5);
+const INDEX_PAUSE: Duration = Duration::from_secs(10);
 
 impl Daemon {
     /// Answers the calendar's bells, one at a time.

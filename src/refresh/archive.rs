@@ -40,7 +40,14 @@ pub struct Retagged {
 ///
 /// # Errors
 /// The store failed; the batches before that stand.
-pub async fn retag(around: &Surroundings, mut proceed: impl FnMut(Retagged) -> bool) -> Result<Retagged, StoreError> {
+pub async fn retag(around: &Surroundings, proceed: impl FnMut(Retagged) -> bool) -> Result<Retagged, StoreError> {
+    around.store.expect_many_changes(true).await?;
+    let total = run(around, proceed).await;
+    around.store.expect_many_changes(false).await?;
+    total
+}
+
+async fn run(around: &Surroundings, mut proceed: impl FnMut(Retagged) -> bool) -> Result<Retagged, StoreError> {
     let rules_hash = around.watch.hash();
     let start = rules_hash.clone();
     let after = around.store.read(move |tx| tx.retagged_until(&start)).await?;

@@ -4,7 +4,7 @@ use crate::classifier::{ItemText, index_words};
 use crate::store::{Store, StoreError};
 
 /// Items in one transaction: visits wait for it.
-const BATCH_ITEMS: usize = 500;
+const BATCH_ITEMS: usize = 1_000;
 
 /// Puts what is new and what was edited into the index of words. `proceed` is asked after each batch, with how many items
 /// are done; `false` stops. Returns how many were done.

@@ -135,6 +135,14 @@ impl Store {
         self.readers.run(move |tx| maintenance::backup(tx.connection, &target)).await
     }
 
+    /// Lets the writer keep more of the database in memory while much of it is changed, or gives that memory back.
+    ///
+    /// # Errors
+    /// The store is closed.
+    pub async fn expect_many_changes(&self, many: bool) -> Result<(), StoreError> {
+        self.writer.outside_transaction(move |connection| schema::size_writer_cache(connection, many)).await
+    }
+
     /// Writes the log back into the database file, so that the file alone is the whole store.
     ///
     /// # Errors

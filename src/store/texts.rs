@@ -66,29 +66,27 @@ impl ReadTx<'_> {
 
     /// These items in this order; those that are gone are left out.
     pub fn texts(&self, items: &[ItemId]) -> Result<Vec<StoredText>, StoreError> {
-        let (mut feeds, mut texts) = (Feeds::new(self), Vec::with_capacity(items.len()));
-        for item in items {
-            texts.extend(self.text(*item, &mut feeds)?);
-        }
-        Ok(texts)
-    }
-
-    pub(super) fn text(&self, item: ItemId, feeds: &mut Feeds<'_>) -> Result<Option<StoredText>, StoreError> {
         let sql = format!("SELECT {COLUMNS} FROM items WHERE item_id = ?1");
         let mut statement = self.connection.prepare_cached(&sql)?;
-        let mut rows = statement.query([item.0])?;
-        rows.next()?.map(|row| text(row, feeds)).transpose()
+        let (mut feeds, mut texts) = (Feeds::new(self), Vec::with_capacity(items.len()));
+        for item in items {
+            let mut rows = statement.query([item.0])?;
+            if let Some(row) = rows.next()? {
+                texts.push(text(row, &mut feeds)?);
+            }
+        }
+        Ok(texts)
     }
 }
 
 /// The feeds of the items that are read together, each read once.
-pub(super) struct Feeds<'a> {
+struct Feeds<'a> {
     tx: &'a ReadTx<'a>,
     known: HashMap<FeedId, Arc<FeedNames>>,
 }
 
 impl<'a> Feeds<'a> {
-    pub fn new(tx: &'a ReadTx<'a>) -> Self {
+    fn new(tx: &'a ReadTx<'a>) -> Self {
         Self { tx, known: HashMap::new() }
     }
 

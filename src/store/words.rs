@@ -4,7 +4,6 @@
 //! filled at leisure, and a reader is never told that something is not there because it was not looked at yet.
 
 use super::rows::collect;
-use super::texts::Feeds;
 use super::{ReadTx, StoreError, WriteTx};
 use crate::model::{ItemId, Needed, StoredText, TagName};
 use rusqlite::{OptionalExtension, params};
@@ -70,22 +69,23 @@ impl WriteTx<'_> {
     /// Puts the words of at most `limit` items that are not in the index into it; `words_of` tells them, with blanks
     /// between. Returns how many there were.
     pub fn index_items(&self, limit: usize, words_of: impl Fn(&StoredText) -> String) -> Result<usize, StoreError> {
-        let tx = self.as_read();
-        let sql = "SELECT item_id FROM unindexed_items ORDER BY item_id LIMIT ?1";
+        let sql = "SELECT item_id, was_edited FROM unindexed_items ORDER BY item_id LIMIT ?1";
         let mut statement = self.connection.prepare_cached(sql)?;
-        let due =
-            collect(statement.query_map([i64::try_from(limit).unwrap_or(i64::MAX)], |row| row.get(0).map(ItemId))?)?;
-        let mut feeds = Feeds::new(&tx);
-        let mut put =
-            self.connection.prepare_cached("INSERT OR REPLACE INTO item_words (rowid, words) VALUES (?1, ?2)")?;
-        let mut done = self.connection.prepare_cached("DELETE FROM unindexed_items WHERE item_id = ?1")?;
-        for item in &due {
-            if let Some(text) = tx.text(*item, &mut feeds)? {
-                put.execute(params![item.0, words_of(&text)])?;
-            }
-            done.execute([item.0])?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let due = collect(statement.query_map([limit], |row| Ok((ItemId(row.get(0)?), row.get::<_, bool>(1)?)))?)?;
+        // Removed first, all of them: for the next row to remove FTS5 would write out what it has gathered.
+        let mut remove = self.connection.prepare_cached("DELETE FROM item_words WHERE rowid = ?1")?;
+        for (item, _) in due.iter().filter(|(_, was_edited)| *was_edited) {
+            remove.execute([item.0])?;
         }
-        Ok(due.len())
+        let items: Vec<ItemId> = due.into_iter().map(|(item, _)| item).collect();
+        let mut put = self.connection.prepare_cached("INSERT INTO item_words (rowid, words) VALUES (?1, ?2)")?;
+        let mut done = self.connection.prepare_cached("DELETE FROM unindexed_items WHERE item_id = ?1")?;
+        for text in self.as_read().texts(&items)? {
+            put.execute(params![text.id.0, words_of(&text)])?;
+            done.execute([text.id.0])?;
+        }
+        Ok(items.len())
     }
 }
 
