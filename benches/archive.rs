@@ -36,29 +36,44 @@ async fn measure(directory: &Path, items: u64, rules: u64) {
     figure("filling", items, fill(&store, items)).await;
     let size = std::fs::metadata(store.path()).map_or(0, |file| file.len());
     println!("{:<28} {:>8} MiB", "database", size >> 20);
-    for query in ["zeppelin", "zeppelin NEAR/5 w7", "飞艇", "/zep+elin/"] {
+    figure("indexing", items, async { search::index_items(&store, |_| true).await.expect("the items are indexed") })
+        .await;
+    store.checkpoint().await.expect("the log is written back");
+    let with_index = std::fs::metadata(store.path()).map_or(0, |file| file.len());
+    println!("{:<28} {:>8} MiB", "index of words", (with_index - size) >> 20);
+    for query in ["zeppelin", "zeppelin NEAR/5 w7", "w19 AND w23 AND w19999", "zep*", "飞艇", "/zep+elin/"] {
         figure(&format!("search {query}"), items, find(&around, query)).await;
     }
     let retag = async || archive::retag(&around, |_| true).await.expect("the archive is retagged");
     figure("retag, everything new", items, retag()).await;
+    let tags = store.read(|tx| tx.tag_counts()).await.expect("the store is read");
+    println!("{:<28} {:>8}", "tags given", tags.iter().map(|(_, items, _)| items).sum::<u64>());
     figure("retag, nothing new", items, retag()).await;
 }
 
 async fn figure<T>(what: &str, items: u64, work: impl Future<Output = T>) {
-    let started = Instant::now();
+    let (started, cpu) = (Instant::now(), cpu_seconds());
     work.await;
-    let seconds = started.elapsed().as_secs_f64();
+    let (seconds, cpu) = (started.elapsed().as_secs_f64(), cpu_seconds() - cpu);
     #[expect(clippy::cast_precision_loss, reason = "no bench has 2^53 items")]
     let rate = items as f64 / seconds;
-    println!("{what:<28} {seconds:>8.2} s  {rate:>10.0} items/s");
+    println!("{what:<28} {seconds:>8.2} s  {cpu:>8.2} s of CPU  {rate:>10.0} items/s");
+}
+
+/// What this process has taken so far, where the system tells: machines that measure are shared.
+fn cpu_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let after_name = stat.rsplit(')').next().unwrap_or_default();
+    let ticks: f64 = after_name.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<f64>().ok()).sum();
+    ticks / 100.0
 }
 
 fn watch(directory: &Path, rules: u64) -> Watch {
     let mut text = format!("[[feeds]]\nurl = \"{FEED}\"\n");
     let mut random = Random(1);
     for rule in 0..rules {
-        let terms: Vec<String> = (0..5).map(|_| format!("\"{}\"", word(200 + random.below(WORDS - 200)))).collect();
-        let near = format!("{} NEAR/8 {}", word(random.below(400)), word(random.below(400)));
+        let terms: Vec<String> = (0..3).map(|_| format!("\"{}\"", word(1_000 + random.below(WORDS - 1_000)))).collect();
+        let near = format!("{} NEAR/8 {}", word(random.below(1_000)), word(random.below(1_000)));
         writeln!(text, "[tags.rule-{rule}]\nany = [{}]\nmatch = '{near}'", terms.join(", ")).expect("to a string");
     }
     let path = directory.join("veille.toml");
@@ -146,5 +161,5 @@ async fn find(around: &Surroundings, query: &str) {
     let query = search::compile(query, &around.watch.settings.rules, usize::MAX).expect("a query");
     let now = Timestamp::now();
     let found = around.store.read(move |tx| search::search(tx, &query, None, 50, now, || true)).await;
-    assert!(found.expect("the store is read").items.is_empty(), "the bench seeks what is not there");
+    found.expect("the store is read");
 }

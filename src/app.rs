@@ -101,6 +101,7 @@ impl Daemon {
         tasks.spawn(self.clone().serve(listener));
         tasks.spawn(self.clone().keep_calendar(bells));
         tasks.spawn(self.clone().keep_archive());
+        tasks.spawn(self.clone().keep_index());
         tasks.spawn(self.clone().follow_config());
         tasks.spawn(self.clone().feed_watchdog());
         tracing::info!(%address, feeds = self.current_watch().settings.feeds.len(), "veille is watching");

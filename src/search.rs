@@ -1,17 +1,20 @@
 //! Search by the query language, with the evaluator of the rules: what is found here is what a rule would tag.
 //!
-//! Walks the archive from the newest item on, so that the first page is quick however large the archive is;
-//! a walk that is stopped before it has found enough says where to go on.
+//! Walks the archive from the newest item on, so that the first page is quick however large the archive is; an index of
+//! words spares it the items that cannot hold the query. A walk that is stopped before it has found enough says where to
+//! go on.
+
+mod index;
+mod walk;
+
+pub use index::index_items;
 
 use crate::classifier::{CompileError, CompiledQuery, ItemText};
-use crate::model::{Item, ItemId, Timestamp};
+use crate::model::{Item, ItemId, StoredText, Timestamp};
 use crate::query::{self, RuleSet};
 use crate::store::{ReadTx, StoreError};
 use std::ops::Range;
-
-/// Items read at once: few at first, since what is sought is mostly new.
-const FIRST_BATCH_ITEMS: usize = 100;
-const BATCH_ITEMS: usize = 1_000;
+use walk::Walk;
 
 /// What was found, newest first.
 #[derive(Debug)]
@@ -90,27 +93,29 @@ pub fn search(
     mut proceed: impl FnMut() -> bool,
 ) -> Result<Found, StoreError> {
     let mut hits: Vec<ItemId> = Vec::new();
-    let (mut place, mut batch_items) = (before, FIRST_BATCH_ITEMS);
+    let mut walk = Walk::start(tx, query.needed(), before)?;
     let before = loop {
-        let batch = tx.newest_texts(place, batch_items)?;
-        place = batch.last().map(|item| item.id);
-        let room = limit - hits.len();
-        hits.extend(batch.iter().filter(|item| holds(query, item, now)).map(|item| item.id).take(room));
+        let batch = walk.next(tx)?;
+        for item in &batch.items {
+            if hits.len() < limit && holds(tx, query, item, now)? {
+                hits.push(item.id);
+            }
+        }
         if hits.len() == limit {
             break hits.last().copied().or(before);
         }
-        if batch.len() < batch_items {
+        if batch.is_last {
             break None;
         }
         if !proceed() {
-            break place;
+            break batch.place;
         }
-        batch_items = BATCH_ITEMS;
     };
     Ok(Found { items: tx.items_by_id(&hits)?, before })
 }
 
-fn holds(query: &CompiledQuery, item: &Item, now: Timestamp) -> bool {
-    let tags: Vec<&str> = item.tags.iter().map(|tag| tag.tag.0.as_str()).collect();
-    query.matches(&ItemText { tags: &tags, ..ItemText::from_item(item) }, now)
+fn holds(tx: &ReadTx<'_>, query: &CompiledQuery, item: &StoredText, now: Timestamp) -> Result<bool, StoreError> {
+    let tags = if query.names_tags() { tx.tag_names(item.id)? } else { Vec::new() };
+    let tags: Vec<&str> = tags.iter().map(|tag| tag.0.as_str()).collect();
+    Ok(query.matches(&ItemText { tags: &tags, ..ItemText::from_stored(item) }, now))
 }

@@ -4,6 +4,7 @@ use super::Daemon;
 use crate::model::Timestamp;
 use crate::refresh::{Surroundings, archive};
 use crate::scheduler::{Bells, cut_due_issues};
+use crate::search;
 use crate::stories;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +13,8 @@ use std::time::Duration;
 const PRUNE_BATCH: u32 = 500;
 /// A retag that could not be stored is tried again after so long.
 const RETAG_RETRY: Duration = Duration::from_mins(1);
+/// The index of words gathers what came for so long: many items at once cost less.
+const INDEX_PAUSE: Duration = Duration::from_secs(10);
 
 impl Daemon {
     /// Answers the calendar's bells, one at a time.
@@ -84,6 +87,20 @@ impl Daemon {
                     tokio::time::sleep(RETAG_RETRY).await;
                     self.retag.notify_one();
                 }
+            }
+        }
+    }
+
+    /// Puts what visits brought into the index of words, some seconds behind them.
+    pub(super) async fn keep_index(self) {
+        loop {
+            tokio::select! {
+                () = self.stop.cancelled() => return,
+                () = tokio::time::sleep(INDEX_PAUSE) => {}
+            }
+            if let Err(error) = search::index_items(&self.store, |_| !self.stop.is_cancelled()).await {
+                tracing::error!(%error, "the index of words cannot be written; searches do without until it can");
+                tokio::time::sleep(RETAG_RETRY).await;
             }
         }
     }

@@ -6,7 +6,8 @@ use super::evaluate::Scratch;
 use super::index::Index;
 use super::item::ItemText;
 use super::program::{CompileError, Compiler, Fields};
-use crate::model::{Evidence, TagName, Timestamp};
+use super::words;
+use crate::model::{Evidence, Needed, TagName, Timestamp};
 use crate::query::Query;
 use std::collections::BTreeMap;
 
@@ -17,6 +18,7 @@ pub struct CompiledQuery {
     fields: Fields,
     tag_names: Vec<String>,
     clause: Clause,
+    needed: Needed,
     scratch: ScratchPool,
 }
 
@@ -32,7 +34,20 @@ impl CompiledQuery {
         if !errors.is_empty() {
             return Err(errors);
         }
-        Ok(CompiledQuery { index: index.build(), fields, tag_names, clause, scratch: ScratchPool::default() })
+        let needed = words::needed(query, lists);
+        Ok(CompiledQuery { index: index.build(), fields, tag_names, clause, needed, scratch: ScratchPool::default() })
+    }
+
+    /// What an item must have for the query to hold, for an index to answer.
+    #[must_use]
+    pub fn needed(&self) -> &Needed {
+        &self.needed
+    }
+
+    /// Whether the tags that an item has matter.
+    #[must_use]
+    pub fn names_tags(&self) -> bool {
+        !self.tag_names.is_empty()
     }
 
     /// Tags of which an item must have one for the query to hold; `None` when it may hold without any.

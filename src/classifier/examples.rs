@@ -26,7 +26,7 @@ impl Classifier {
             for (must_match, examples) in [(true, &rule.examples_match), (false, &rule.examples_no_match)] {
                 for (index, text) in examples.iter().enumerate() {
                     let item = ItemText::from_title(text);
-                    let has_tag = self.classify(&item, now).iter().any(|given| given.tag == rule.name);
+                    let has_tag = self.tags(&item, now).contains(&&rule.name);
                     if has_tag != must_match {
                         let reasons = self.reasons(rules, &item, &rule.name, now);
                         failures.push(ExampleFailure {

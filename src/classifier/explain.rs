@@ -52,10 +52,13 @@ impl Classifier {
     #[must_use]
     pub fn explain(&self, rules: &RuleSet, item: &ItemText<'_>, tag: &str, now: Timestamp) -> Option<Explanation> {
         let source = rules.tags.iter().find(|rule| rule.name.0 == tag)?;
-        let given = self.classify(item, now);
+        let given = self.tags(item, now);
+        let decided = |name: &str| item.corrections.iter().find(|(tag, _)| tag.0 == name).map(|(_, present)| *present);
+        let given = given.iter().map(|tag| tag.0.as_str()).filter(|tag| decided(tag).is_none());
+        let by_hand = item.corrections.iter().filter(|(_, present)| *present).map(|(tag, _)| tag.0.as_str());
         let own: Vec<&str> =
             item.tags.iter().copied().filter(|tag| rules.tags.iter().all(|rule| rule.name.0 != *tag)).collect();
-        let tags: Vec<&str> = given.iter().map(|given| given.tag.0.as_str()).chain(own).collect();
+        let tags: Vec<&str> = given.chain(by_hand).chain(own).collect();
         let item = ItemText { tags: &tags, ..*item };
 
         let mut compiler = Compiler::new(&rules.lists);

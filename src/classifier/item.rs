@@ -1,7 +1,7 @@
 //! What the classifier looks at: an item's fields as published, plain text, and what is known about it.
 
 use super::language;
-use crate::model::{Field, Item, Timestamp};
+use crate::model::{Correction, Field, Item, StoredText, Timestamp};
 use std::borrow::Cow;
 
 /// An item as queries see it. All texts are plain: markup stripped, entities decoded, a line break ending a block.
@@ -23,6 +23,8 @@ pub struct ItemText<'a> {
     pub published_at: Option<Timestamp>,
     /// Tags that the item has, for `tag:` in digests and searches, and for tags that no rule gives.
     pub tags: &'a [&'a str],
+    /// What a curator decided for the item: rules that name a tag go by this, whatever its own rule says.
+    pub corrections: &'a [Correction],
 }
 
 impl<'a> ItemText<'a> {
@@ -48,6 +50,27 @@ impl<'a> ItemText<'a> {
             language: item.content.language.as_deref(),
             published_at: Some(item.ordered_at()),
             tags: &[],
+            corrections: &[],
+        }
+    }
+
+    /// As [`ItemText::from_item`].
+    #[must_use]
+    pub fn from_stored(item: &'a StoredText) -> Self {
+        ItemText {
+            title: &item.title,
+            summary: &item.summary,
+            content: &item.content_text,
+            authors: &item.authors,
+            categories: &item.categories,
+            url: item.link.as_deref().unwrap_or_default(),
+            feed_title: &item.feed.title,
+            feed_url: &item.feed.url,
+            groups: &item.feed.groups,
+            language: item.language.as_deref().or(item.feed.language.as_deref()),
+            published_at: Some(item.ordered_at),
+            tags: &[],
+            corrections: &[],
         }
     }
 

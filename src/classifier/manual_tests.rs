@@ -77,6 +77,7 @@ fn holds(query: &CompiledQuery, text: &str) -> bool {
         language: one("lang"),
         published_at: one("published").map(|instant| instant.parse().unwrap()),
         tags: &all("tag"),
+        corrections: &[],
     };
     query.matches(&item, now())
 }

@@ -23,6 +23,7 @@ mod rule;
 mod stems;
 mod suggest;
 mod tokens;
+mod words;
 
 pub use compiled_query::CompiledQuery;
 pub use examples::ExampleFailure;
@@ -30,8 +31,9 @@ pub use explain::{ClauseExplanation, Explanation, PartExplanation};
 pub use item::ItemText;
 pub use program::CompileError;
 pub use suggest::{Candidates, Suggestion};
+pub use words::index_words;
 
-use crate::model::{TagMatch, TagName, Timestamp};
+use crate::model::{Correction, TagMatch, TagName, Timestamp};
 use crate::query::RuleSet;
 use calls::{Calls, Candidate};
 use clause::Gathered;
@@ -87,7 +89,8 @@ impl Classifier {
         })
     }
 
-    /// The tags that the rules give to an item, in the order of the rules, with their evidence.
+    /// The tags that the rules give to an item, in the order of the rules, with their evidence. What a curator decided
+    /// counts for the rules that name a tag, and is otherwise for the caller to apply.
     #[must_use]
     pub fn classify(&self, item: &ItemText<'_>, now: Timestamp) -> Vec<TagMatch> {
         self.judge(item, now, |reading, held| {
@@ -114,7 +117,7 @@ impl Classifier {
             let mut candidates = std::mem::take(&mut scratch.candidates);
             let mut reading = scratch.read(&self.index, self.fields, item, now, &self.tag_names);
             self.calls.call_up(reading.hits(), &mut met, &mut candidates);
-            self.keep_what_holds(&mut reading, &mut candidates);
+            self.keep_what_holds(&mut reading, item.corrections, &mut candidates);
             let mut held = candidates.iter().map(|candidate| &self.rules[candidate.rule as usize]);
             let result = report(&reading, &mut held);
             drop(reading);
@@ -125,12 +128,15 @@ impl Classifier {
     }
 
     /// Of the rules called up, those that hold, in their order.
-    fn keep_what_holds(&self, reading: &mut Reading<'_>, candidates: &mut Vec<Candidate>) {
+    fn keep_what_holds(&self, reading: &mut Reading<'_>, corrections: &[Correction], candidates: &mut Vec<Candidate>) {
         if !self.ruled_tags.is_empty() {
             candidates.sort_unstable_by_key(|candidate| self.rank[candidate.rule as usize]);
         }
-        // What a rule decides here is decided by the rule, whatever tags the item brought.
-        self.ruled_tags.iter().for_each(|&tag| reading.tags[tag as usize] = false);
+        let decided = |name: &str| corrections.iter().find(|(tag, _)| tag.0 == name).map(|(_, present)| *present);
+        // What a rule decides here is decided by the rule, whatever tags the item brought; but a curator before all.
+        for &tag in &self.ruled_tags {
+            reading.tags[tag as usize] = decided(&self.tag_names[tag as usize]).unwrap_or(false);
+        }
         candidates.retain(|candidate| {
             if candidate.sure && self.ruled_tags.is_empty() {
                 return true;
@@ -138,11 +144,16 @@ impl Classifier {
             let rule = &self.rules[candidate.rule as usize];
             let holds = candidate.sure || rule.holds(reading);
             if let Some(tag) = rule.tag {
-                reading.tags[tag as usize] = holds;
+                reading.tags[tag as usize] = decided(&rule.name.0).unwrap_or(holds);
             }
             holds
         });
         candidates.sort_unstable();
+    }
+
+    /// The hash of each rule, in their order.
+    pub fn rule_hashes(&self) -> impl Iterator<Item = &str> {
+        self.rules.iter().map(|rule| rule.hash.as_str())
     }
 
     /// The hash of a tag's rule as compiled; `None` when there is no such tag.

@@ -2,7 +2,8 @@
 //! Latin, Han, kana and mixed scripts must get the same answer from both. `VEILLE_CASES` sets how many: a case is a set of
 //! three rules put to an item.
 
-use super::{Classifier, CompiledQuery, ItemText};
+use super::words::tests::has;
+use super::{Classifier, CompiledQuery, ItemText, index_words};
 use crate::model::{Field, TagName, Timestamp};
 use crate::query::{self, Expr, ExprKind, ProximityKind, Query, RuleSet, Scope, ScoreClause, TagRule, Term};
 use proptest::prelude::*;
@@ -330,7 +331,10 @@ proptest! {
             }
             for (query, compiled) in &asked {
                 let brought: Vec<&str> = naive.tags.iter().map(String::as_str).collect();
-                prop_assert_eq!(compiled.matches(&ItemText { tags: &brought, ..item }, now), naive.query(query), "{} on {:?} / {:?}", query, title, summary);
+                let holds = compiled.matches(&ItemText { tags: &brought, ..item }, now);
+                prop_assert_eq!(holds, naive.query(query), "{} on {:?} / {:?}", query, title, summary);
+                let words = index_words(&item);
+                prop_assert!(!holds || has(compiled.needed(), &words, &brought), "{query} on {title:?} / {summary:?} needs {:?} of {words}", compiled.needed());
             }
         }
     }

@@ -185,6 +185,7 @@ fn scopes_look_at_their_field() {
         language: Some("fr-FR"),
         published_at: Some("2026-11-20T09:00:00Z".parse().unwrap()),
         tags: &["french-ai", "funding"],
+        corrections: &[],
     };
     let yes = [
         "title:tee",

@@ -69,12 +69,13 @@ fn compiled(loaded: &Loaded) -> anyhow::Result<Classifier> {
 fn failed_examples(loaded: &Loaded, classifier: &Classifier) -> Diagnostics {
     let now = Timestamp::now();
     loaded.failed_examples(|example: &Example| {
-        let tags = classifier.classify(&ItemText::from_title(&example.text), now);
-        let given = tags.into_iter().find(|matched| matched.tag == example.tag);
-        match (given, example.must_match) {
-            (None, true) => Some("no clause of the rule holds, or `except` does".to_owned()),
-            (Some(matched), false) => Some(reason(&matched)),
-            (Some(_), true) | (None, false) => None,
+        let item = ItemText::from_title(&example.text);
+        match (classifier.tags(&item, now).contains(&&example.tag), example.must_match) {
+            (false, true) => Some("no clause of the rule holds, or `except` does".to_owned()),
+            (true, false) => {
+                classifier.classify(&item, now).iter().find(|matched| matched.tag == example.tag).map(reason)
+            }
+            (true, true) | (false, false) => None,
         }
     })
 }

@@ -78,7 +78,7 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let classifier = classifier(context)?;
     let now = Timestamp::now();
     let judge = |item: &item_lines::ItemLine| Judged {
-        given: item.tagged(&classifier, now).into_iter().map(|matched| matched.tag.0).collect(),
+        given: classifier.tags(&item.plain().text(), now).into_iter().map(|tag| tag.0.clone()).collect(),
         labels: item.labels().iter().cloned().collect(),
         by: args.by.as_deref().map(|field| item.values(field)).unwrap_or_default(),
     };

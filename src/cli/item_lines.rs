@@ -101,6 +101,7 @@ impl PlainItem<'_> {
             language: line.lang.as_deref().filter(|language| !language.is_empty()),
             published_at: line.published_at,
             tags: &[],
+            corrections: &[],
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::app;
 use crate::model::{FeedRecord, FeedState, Timestamp, WAIT_CEILING};
 use crate::refresh::{Outcome, Visit};
 use crate::scheduler::cut_due_issues;
+use crate::search;
 use anyhow::bail;
 use serde::Serialize;
 use std::process::ExitCode;
@@ -16,6 +17,9 @@ use tokio_util::sync::CancellationToken;
 
 /// A feed refreshed by hand is left alone for so long after any refresh.
 const PAUSE: jiff::SignedDuration = jiff::SignedDuration::from_mins(5);
+
+/// The index of words gets so many items at most, so that a poll ends; those that remain wait for the next one.
+const INDEXED_AT_ONCE: usize = 50_000;
 
 /// Refresh the feeds that are due, or those named, once
 #[derive(Debug, clap::Args)]
@@ -92,6 +96,7 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
             }
         }
         cut_due_issues(store, &watch, Workplace::now()).await?;
+        search::index_items(store, |done| done < INDEXED_AT_ONCE).await?;
         Ok::<_, anyhow::Error>(())
     })?;
     if context.json {

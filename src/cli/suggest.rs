@@ -5,10 +5,11 @@ use super::output::{print_json, print_lines, printable};
 use super::why::unknown_tag;
 use super::{Context, Workplace};
 use crate::classifier::{Candidates, Classifier, ItemText, Suggestion};
-use crate::model::{Item, ItemId, TagName, Timestamp};
+use crate::model::{ItemId, TagName, Timestamp};
 use crate::refresh::Watch;
 use crate::store::{ItemFilter, ReadTx, StoreError};
 use serde::Serialize;
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -75,7 +76,7 @@ fn from_labels(file: &Path, tag: &TagName, context: &Context) -> anyhow::Result<
 }
 
 fn is_given(classifier: &Classifier, item: &ItemText<'_>, tag: &TagName, now: Timestamp) -> bool {
-    classifier.classify(item, now).iter().any(|given| given.tag == *tag)
+    classifier.tags(item, now).contains(&tag)
 }
 
 /// Against the store: the tag's items are those that carry it, corrections by hand included.
@@ -91,10 +92,12 @@ fn from_store(tag: &TagName, context: &Context) -> anyhow::Result<Candidates> {
 
 fn stored(tx: &ReadTx<'_>, tag: &TagName, watch: &Watch, now: Timestamp) -> Result<Candidates, StoreError> {
     let mut candidates = Candidates::default();
+    let mut with_tag: HashSet<ItemId> = HashSet::new();
     let mut filter = ItemFilter { tag: Some(tag.clone()), limit: BATCH_ITEMS, ..ItemFilter::default() };
     loop {
         let items = tx.newest_items(&filter)?;
         items.iter().for_each(|item| candidates.gather(&ItemText::from_item(item)));
+        with_tag.extend(items.iter().map(|item| item.id));
         filter.before = items.last().map(|item| item.id);
         if items.len() < BATCH_ITEMS {
             break;
@@ -103,18 +106,14 @@ fn stored(tx: &ReadTx<'_>, tag: &TagName, watch: &Watch, now: Timestamp) -> Resu
     candidates.keep_frequent();
     let mut after = ItemId(0);
     loop {
-        let items = tx.items_after(after, BATCH_ITEMS)?;
+        let items = tx.texts_after(after, BATCH_ITEMS)?;
         let Some(last) = items.last() else { return Ok(candidates) };
         after = last.id;
         for item in &items {
-            let text = ItemText::from_item(item);
-            candidates.count(&text, has_tag(item, tag), is_given(&watch.classifier, &text, tag, now));
+            let text = ItemText::from_stored(item);
+            candidates.count(&text, with_tag.contains(&item.id), is_given(&watch.classifier, &text, tag, now));
         }
     }
-}
-
-fn has_tag(item: &Item, tag: &TagName) -> bool {
-    item.tags.iter().any(|own| own.tag == *tag)
 }
 
 fn table(terms: &[Suggestion]) -> Vec<String> {

@@ -83,24 +83,22 @@ fn answer(
     now: Timestamp,
 ) -> anyhow::Result<Answer> {
     let is_asked = |tag: &TagName| asked.is_none_or(|asked| tag.0 == asked);
-    let corrections: Vec<Correction> = corrections
-        .into_iter()
-        .filter(|(tag, _)| is_asked(tag))
-        .map(|(tag, present)| Correction { tag, present })
-        .collect();
     let tags: Vec<TagAnswer> =
         item.tags.iter().filter(|tag| is_asked(&tag.tag)).map(|tag| TagAnswer::new(tag, watch)).collect();
     let why_not = match asked {
         Some(asked) if tags.is_empty() => {
             let rules = &watch.settings.rules;
-            let explanation = watch.classifier.explain(rules, &ItemText::from_item(item), asked, now);
-            if explanation.is_none() && corrections.is_empty() {
+            let text = ItemText { corrections: &corrections, ..ItemText::from_item(item) };
+            let explanation = watch.classifier.explain(rules, &text, asked, now);
+            if explanation.is_none() && corrections.iter().all(|(tag, _)| !is_asked(tag)) {
                 return Err(unknown_tag(asked, watch));
             }
             explanation
         }
         _ => None,
     };
+    let corrections = corrections.into_iter().filter(|(tag, _)| is_asked(tag));
+    let corrections = corrections.map(|(tag, present)| Correction { tag, present }).collect();
     Ok(Answer {
         id: item.id,
         title: item.content.title.clone(),

@@ -122,8 +122,11 @@ async fn tags(State(state): State<AppState>, uri: Uri, headers: HeaderMap) -> Re
 
 async fn tag(State(state): State<AppState>, Path(name): Path<String>, uri: Uri, headers: HeaderMap) -> Response {
     answer(&state, &headers, &uri, move |tx, settings| {
-        let counts = tx.tag_counts()?;
-        Ok(every_tag(settings, &counts).into_iter().find(|tag| tag.name == name).map(|tag| to_value(&tag)))
+        let tag = TagName(name);
+        let items = tx.tag_count(&tag)?;
+        let newest_at = tx.newest_tagged_at(&tag, items)?;
+        let counts: Vec<_> = newest_at.map(|newest_at| (tag.clone(), items, newest_at)).into_iter().collect();
+        Ok(every_tag(settings, &counts).into_iter().find(|one| one.name == tag.0).map(|tag| to_value(&tag)))
     })
     .await
 }

@@ -3,7 +3,7 @@
 use super::AppState;
 use crate::classifier::{Classifier, ItemText};
 use crate::config::{self, Diagnostics, Edit, Environment, Loaded, RuleText, RuleTextError, Settings};
-use crate::model::{Item, ItemId, TagMatch, TagName, Timestamp};
+use crate::model::{Evidence, ItemId, StoredText, TagName, Timestamp};
 use crate::store::{ReadTx, StoreError};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -48,11 +48,11 @@ pub(super) struct Trial {
     after: Classifier,
 }
 
-/// An item that the rule tags, before or after.
+/// An item that the rule tags, before or after, and why.
 #[derive(Debug)]
 pub(super) struct Hit {
-    /// Its tags are this one alone.
-    pub(super) item: Item,
+    pub(super) item: StoredText,
+    pub(super) evidence: Vec<Evidence>,
 }
 
 /// What the rule would change, newest first.
@@ -74,10 +74,10 @@ pub(super) struct Hits {
 }
 
 impl Hits {
-    fn add(&mut self, item: Item, found: TagMatch) {
+    fn add(&mut self, item: StoredText, evidence: Vec<Evidence>) {
         self.count += 1;
         if self.first.len() < SHOWN {
-            self.first.push(Hit { item: Item { tags: vec![found], ..item } });
+            self.first.push(Hit { item, evidence });
         }
     }
 }
@@ -130,8 +130,8 @@ pub(super) fn preview(
         preview.looked_at += batch.len();
         preview.is_whole = batch.len() < BATCH_ITEMS;
         for item in batch {
-            let had = tag_of(before, &item, tag, now);
-            match (had, tag_of(&trial.after, &item, tag, now)) {
+            let had = evidence_for(before, &item, tag, now);
+            match (had, evidence_for(&trial.after, &item, tag, now)) {
                 (None, Some(found)) => preview.gained.add(item, found),
                 (Some(found), None) => preview.lost.add(item, found),
                 (Some(_), Some(found)) => preview.kept.add(item, found),
@@ -144,13 +144,13 @@ pub(super) fn preview(
     }
 }
 
-/// The tag as these rules give it; most items lack it, so evidence is gathered for the others alone.
-fn tag_of(rules: &Classifier, item: &Item, tag: &TagName, now: Timestamp) -> Option<TagMatch> {
-    let text = ItemText::from_item(item);
+/// Why these rules give the tag, if they do; most items lack it, so evidence is gathered for the others alone.
+fn evidence_for(rules: &Classifier, item: &StoredText, tag: &TagName, now: Timestamp) -> Option<Vec<Evidence>> {
+    let text = ItemText::from_stored(item);
     if !rules.tags(&text, now).contains(&tag) {
         return None;
     }
-    rules.classify(&text, now).into_iter().find(|found| found.tag == *tag)
+    rules.classify(&text, now).into_iter().find(|found| found.tag == *tag).map(|found| found.evidence)
 }
 
 /// The rules in force, compiled.

@@ -2,6 +2,7 @@
 
 use crate::model::{FeedId, ItemIdentity, StoryId, TagMatch, Timestamp};
 use serde::Serialize;
+use std::sync::Arc;
 
 /// Row number of an item; also the order in which items were first seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -120,6 +121,38 @@ pub struct Item {
     /// The feed's groups.
     pub groups: Vec<String>,
     pub tags: Vec<TagMatch>,
+}
+
+/// A stored item as queries look at it: its texts and where it comes from, without what only a reader needs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredText {
+    pub id: ItemId,
+    pub story_id: StoryId,
+    pub title: String,
+    pub link: Option<String>,
+    pub summary: String,
+    pub content_text: String,
+    pub authors: Vec<String>,
+    pub categories: Vec<String>,
+    /// As declared by the item itself; the feed's is in `feed`.
+    pub language: Option<String>,
+    pub first_seen_at: Timestamp,
+    pub changed_at: Timestamp,
+    /// See [`Item::ordered_at`].
+    pub ordered_at: Timestamp,
+    /// Shared by the items of a feed that are read together.
+    pub feed: Arc<FeedNames>,
+}
+
+/// What queries look at of an item's feed.
+#[derive(Debug, PartialEq)]
+pub struct FeedNames {
+    /// What we call the feed: its configured or own title, else its URL.
+    pub title: String,
+    /// The feed's identity: its URL as first configured.
+    pub url: String,
+    pub language: Option<String>,
+    pub groups: Vec<String>,
 }
 
 impl Item {

@@ -7,6 +7,7 @@
 mod digest;
 mod feed;
 mod item;
+mod needed;
 mod private_key;
 mod publication;
 mod story;
@@ -19,9 +20,13 @@ pub use feed::{
     ConfiguredFeed, FeedHealth, FeedId, FeedRecord, FeedState, ItemIdentity, RedirectMemory, Remembered, Validators,
     WAIT_CEILING,
 };
-pub use item::{ContentHash, Enclosure, Item, ItemContent, ItemId, ItemKey, ItemKeys, KnownItem, NewItem, ordered_at};
+pub use item::{
+    ContentHash, Enclosure, FeedNames, Item, ItemContent, ItemId, ItemKey, ItemKeys, KnownItem, NewItem, StoredText,
+    ordered_at,
+};
 pub use jiff::Timestamp;
+pub use needed::Needed;
 pub use private_key::PrivateKey;
 pub use publication::{EntryLink, EntrySource, FeedAddresses, PublishedCategory, PublishedEntry, PublishedFeed};
 pub use story::{EntryId, Story, StoryId};
-pub use tag::{Evidence, Field, TagMatch, TagName, TagOrigin, corrected};
+pub use tag::{Correction, Evidence, Field, TagMatch, TagName, TagOrigin, corrected};

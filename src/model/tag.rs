@@ -84,9 +84,12 @@ pub struct TagMatch {
     pub evidence: Vec<Evidence>,
 }
 
-/// What the rules found, corrected by what a curator decided (a tag, and whether the item has it): by name.
+/// What a curator decided for an item: a tag, and whether the item has it.
+pub type Correction = (TagName, bool);
+
+/// What the rules found, corrected by what a curator decided: by name.
 #[must_use]
-pub fn corrected(found: Vec<TagMatch>, corrections: &[(TagName, bool)]) -> Vec<TagMatch> {
+pub fn corrected(found: Vec<TagMatch>, corrections: &[Correction]) -> Vec<TagMatch> {
     let withheld = |tag: &TagName| corrections.iter().any(|(name, present)| name == tag && !present);
     let mut kept: Vec<TagMatch> = found.into_iter().filter(|tag| !withheld(&tag.tag)).collect();
     for (tag, _) in corrections.iter().filter(|(_, present)| *present) {

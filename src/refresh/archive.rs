@@ -4,6 +4,7 @@
 //! Old items enter a digest in their own place in time, and no issue but the one to come of the period
 //! that they were first seen in, so that no subscriber sees a burst.
 
+mod apply;
 mod difference;
 mod walk;
 
@@ -11,12 +12,12 @@ pub use difference::{Difference, Differences, Named, difference};
 
 use super::Surroundings;
 use crate::classifier::ItemText;
-use crate::model::{DigestName, Item, ItemId, Story, StoryId, TagName, Timestamp};
+use crate::model::{Item, ItemId, TagName, Timestamp, corrected};
 use crate::refresh::Watch;
 use crate::store::{StoreError, WriteTx};
-use std::collections::{BTreeMap, BTreeSet};
+use apply::{Placing, apply};
 use std::sync::Arc;
-use walk::{Batch, Judged, Walk};
+use walk::{Asked, Batch, Walk};
 
 /// Items after which the place of a run is recorded even though none of them changed.
 const ITEMS_PER_RECORD: usize = 20_000;
@@ -35,29 +36,32 @@ pub struct Retagged {
 /// done so far; `false` stops, and the next run goes on from there.
 ///
 /// Idempotent and resumable: batches in the order of first sight, each one transaction that also records how far
-/// it got. A batch in which nothing changes writes nothing.
+/// it got. A batch in which nothing changes writes nothing. While one batch is stored, the next one is judged.
 ///
 /// # Errors
 /// The store failed; the batches before that stand.
-pub async fn retag(around: &Surroundings, mut proceed: impl FnMut(Retagged) -> bool) -> Result<Retagged, StoreError> {
+pub async fn retag(around: &Surroundings, proceed: impl FnMut(Retagged) -> bool) -> Result<Retagged, StoreError> {
+    around.store.expect_many_changes(true).await?;
+    let total = run(around, proceed).await;
+    around.store.expect_many_changes(false).await?;
+    total
+}
+
+async fn run(around: &Surroundings, mut proceed: impl FnMut(Retagged) -> bool) -> Result<Retagged, StoreError> {
     let rules_hash = around.watch.hash();
     let start = rules_hash.clone();
     let after = around.store.read(move |tx| tx.retagged_until(&start)).await?;
-    let mut walk = Walk::start(around, after);
+    let mut walk = Walk::start(around, after, Asked::Evidence);
     let mut total = Retagged::default();
     let mut since_record = 0;
-    while let Some(batch) = walk.next().await? {
-        let (items, last) = (batch.items.len(), batch.last);
-        since_record += items;
-        total.items += items;
-        if batch.is_changed() || since_record >= ITEMS_PER_RECORD {
-            let (watch, hash, now) = (Arc::clone(&around.watch), rules_hash.clone(), walk.now);
-            let done = around.store.write(move |tx| {
-                let done = store(tx, &batch, &watch, now)?;
-                tx.set_retagged_until(&hash, last)?;
-                Ok(done)
-            });
-            total = total.and(done.await?);
+    let mut next = walk.next().await?;
+    while let Some(batch) = next {
+        since_record += batch.items.len();
+        let is_due = batch.is_changed() || since_record >= ITEMS_PER_RECORD;
+        let (done, judged) = tokio::join!(store(around, &rules_hash, batch, is_due), walk.next());
+        total = total.and(done?);
+        next = judged?;
+        if is_due {
             since_record = 0;
         }
         if !proceed(total) {
@@ -76,6 +80,21 @@ pub async fn retag(around: &Surroundings, mut proceed: impl FnMut(Retagged) -> b
     Ok(total)
 }
 
+/// Stores what a batch changes and how far the run has come with it, if that is due.
+async fn store(around: &Surroundings, rules_hash: &str, batch: Batch, is_due: bool) -> Result<Retagged, StoreError> {
+    let looked_at = Retagged { items: batch.items.len(), ..Retagged::default() };
+    if !is_due {
+        return Ok(looked_at);
+    }
+    let (watch, hash) = (Arc::clone(&around.watch), rules_hash.to_owned());
+    let done = around.store.write(move |tx| {
+        let done = apply(tx, &batch, &watch)?;
+        tx.set_retagged_until(&hash, batch.last)?;
+        Ok(done)
+    });
+    Ok(looked_at.and(done.await?))
+}
+
 /// Stores what a curator decided on a tag of an item (`None`: nothing any more), and what follows from it for the
 /// item's tags and its story's digests. Returns the item as it is now; `None` when there is no such item.
 ///
@@ -91,9 +110,10 @@ pub fn correct(
 ) -> Result<Option<Item>, StoreError> {
     let Some(item) = tx.as_read().item(id)? else { return Ok(None) };
     tx.correct_tag(id, tag, present, now)?;
-    let found = watch.classifier.classify(&ItemText::from_item(&item), now);
-    tx.set_tags(id, &found, now)?;
-    let (entered, left) = place(tx, item.story_id, watch, now)?;
+    let corrections = tx.as_read().corrections(id)?;
+    let found = watch.classifier.classify(&ItemText { corrections: &corrections, ..ItemText::from_item(&item) }, now);
+    tx.set_tags(id, &corrected(found, &corrections), now)?;
+    let (entered, left) = Placing::new(tx, watch, now).place(item.story_id)?;
     let corrected = tx.as_read().item(id)?;
     if entered + left == 0 && corrected.as_ref().is_some_and(|corrected| corrected.tags != item.tags) {
         tx.story_changed(item.story_id, now)?;
@@ -110,57 +130,4 @@ impl Retagged {
             left: self.left + more.left,
         }
     }
-}
-
-/// Writes what a batch changes, and nothing else.
-fn store(tx: &WriteTx<'_>, batch: &Batch, watch: &Watch, now: Timestamp) -> Result<Retagged, StoreError> {
-    let mut done = Retagged::default();
-    let mut stories: BTreeMap<StoryId, bool> = batch.misplaced_stories().map(|story| (story, false)).collect();
-    for judged in batch.items.iter().filter(|judged| judged.is_changed()) {
-        if !is_as_read(tx, judged)? {
-            continue;
-        }
-        tx.set_tags(judged.item.id, &judged.found, now)?;
-        let renamed = judged.has_other_tags();
-        done.changed += usize::from(renamed);
-        *stories.entry(judged.item.story_id).or_insert(false) |= renamed;
-    }
-    for (story, changed) in stories {
-        let (entered, left) = place(tx, story, watch, now)?;
-        if changed && entered + left == 0 {
-            tx.story_changed(story, now)?;
-        }
-        done.entered += entered;
-        done.left += left;
-    }
-    Ok(done)
-}
-
-/// Whether the item is what was judged: a visit may have edited it meanwhile, and then has tagged it as it is now;
-/// retention may have removed it.
-fn is_as_read(tx: &WriteTx<'_>, judged: &Judged) -> Result<bool, StoreError> {
-    Ok(tx.item_changed_at(judged.item.id)? == Some(judged.item.changed_at))
-}
-
-/// Puts a story into exactly the digests that one of its items fits. Returns how many it entered and left.
-fn place(tx: &WriteTx<'_>, story: StoryId, watch: &Watch, now: Timestamp) -> Result<(usize, usize), StoreError> {
-    let Some(story) = tx.as_read().story(story)? else { return Ok((0, 0)) };
-    let fits: BTreeSet<DigestName> = story.items.iter().flat_map(|item| watch.digests_of_item(item, now)).collect();
-    let present: BTreeSet<DigestName> = tx.digests_of(story.id)?.into_iter().collect();
-    let mut entered = 0;
-    for digest in fits.difference(&present) {
-        let had_its_cut = had_its_cut(tx, digest, &story)?;
-        entered += usize::from(tx.enter_digest(digest, story.id, story.first().ordered_at(), had_its_cut, now)?);
-    }
-    let mut left = 0;
-    for digest in present.difference(&fits) {
-        left += usize::from(tx.leave_digest(digest, story.id, now)?);
-    }
-    Ok((entered, left))
-}
-
-/// Whether the issue that the story would have been in is cut: then it is in the digest, but in no issue.
-fn had_its_cut(tx: &WriteTx<'_>, digest: &DigestName, story: &Story) -> Result<bool, StoreError> {
-    let cut_until_at = tx.as_read().cut_until_at(digest)?;
-    Ok(cut_until_at.is_none_or(|until| story.items.iter().all(|item| item.first_seen_at < until)))
 }

@@ -5,7 +5,7 @@ use crate::classifier::ItemText;
 use crate::digest::story_entry_id;
 use crate::model::{
     DigestName, FeedRecord, Item, ItemContent, ItemId, ItemKey, NewItem, StoryId, TagMatch, TagName, Timestamp,
-    ordered_at,
+    corrected, ordered_at,
 };
 use crate::store::{StoreError, StoryCandidate, WriteTx};
 use crate::stories::{self, Candidate, Signature};
@@ -113,16 +113,40 @@ impl Arrival {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         tx.update_item(id, &self.item, now)?;
-        let tags = tx.set_tags(id, &self.tags, now)?;
-        let corrected = tags.iter().ne(self.tags.iter().map(|tag| &tag.tag));
-        let of_all_tags = corrected.then(|| watch.digests_for(&item_text(&self.item.content, record, now), &tags, now));
-        let digests = of_all_tags.as_ref().unwrap_or(&self.digests);
         let Some(item) = tx.as_read().item(id)? else { return Ok(()) };
+        let judged_anew = self.as_kept(tx, record, &item, watch, now)?;
+        let (tags, digests) = match &judged_anew {
+            Some((tags, digests)) => (tags, digests),
+            None => (&self.tags, &self.digests),
+        };
+        tx.set_tags(id, tags, now)?;
         tx.story_changed(item.story_id, now)?;
         digests
             .iter()
             .try_for_each(|digest| tx.enter_digest(digest, item.story_id, item.ordered_at(), false, now).map(drop))?;
         Self::leave_others(tx, &item, digests, now)
+    }
+
+    /// Tags and digests of an edited item as it is kept, where they may be others than those of what arrived: a curator
+    /// has decided on it, or the first claim of when it was published stays.
+    fn as_kept(
+        &self,
+        tx: &WriteTx<'_>,
+        record: &FeedRecord,
+        item: &Item,
+        watch: &Watch,
+        now: Timestamp,
+    ) -> Result<Option<(Vec<TagMatch>, Vec<DigestName>)>, StoreError> {
+        let corrections = tx.as_read().corrections(item.id)?;
+        let arrived = item_text(&self.item.content, record, now);
+        if corrections.is_empty() && arrived.published_at == Some(item.ordered_at()) {
+            return Ok(None);
+        }
+        let kept = ItemText { published_at: Some(item.ordered_at()), corrections: &corrections, ..arrived };
+        let tags = corrected(watch.classifier.classify(&kept, now), &corrections);
+        let names: Vec<TagName> = tags.iter().map(|tag| tag.tag.clone()).collect();
+        let digests = watch.digests_for(&kept, &names, now);
+        Ok(Some((tags, digests)))
     }
 
     /// An item alone in its story takes it out of the digests that it no longer fits. Where others tell
@@ -182,6 +206,7 @@ fn item_text<'a>(content: &'a ItemContent, record: &'a FeedRecord, now: Timestam
         language: content.language.as_deref().or(record.language.as_deref()),
         published_at: Some(ordered_at(content.published_at.or(content.updated_at), now)),
         tags: &[],
+        corrections: &[],
     }
 }
 

@@ -101,25 +101,22 @@ impl Watch {
     #[must_use]
     pub fn hash(&self) -> String {
         let digests = self.digests.iter().flat_map(|digest| [digest.spec.name.0.as_str(), digest.query_text.as_str()]);
-        hash_of(self.rule_hashes().chain(digests))
+        hash_of(self.classifier.rule_hashes().chain(digests))
     }
 
     /// The digests as the store keeps them.
     #[must_use]
     pub fn configured_digests(&self) -> Vec<ConfiguredDigest> {
+        // A digest may refer to any tag, so any rule may change its members.
+        let rules_hash = hash_of(self.classifier.rule_hashes());
         let configured = |digest: &CompiledDigest| ConfiguredDigest {
             name: digest.spec.name.clone(),
             title: digest.spec.title.clone(),
             query: digest.query_text.clone(),
-            // A digest may refer to any tag, so any rule may change its members.
-            rule_hash: hash_of(self.rule_hashes().chain([digest.query_text.as_str()])),
+            rule_hash: hash_of([rules_hash.as_str(), digest.query_text.as_str()].into_iter()),
             periodic: digest.spec.kind != DigestKind::Stream,
         };
         self.digests.iter().map(configured).collect()
-    }
-
-    fn rule_hashes(&self) -> impl Iterator<Item = &str> {
-        self.settings.rules.tags.iter().filter_map(|rule| self.classifier.rule_hash(&rule.name.0))
     }
 }
 

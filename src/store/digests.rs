@@ -45,15 +45,23 @@ impl ReadTx<'_> {
         before: Option<i64>,
         limit: usize,
     ) -> Result<Vec<(Membership, Story)>, StoreError> {
+        let Some(place) = self.place_of_entry(before)? else { return Ok(Vec::new()) };
         let sql = "SELECT e.sequence, e.story_id, s.entry_id, e.entered_at, e.updated_at FROM digest_entries e \
              JOIN stories s USING (story_id) WHERE e.digest = ?1 AND e.left_at IS NULL \
-             AND (?2 IS NULL OR (e.ordered_at, e.sequence) < \
-                 (SELECT b.ordered_at, b.sequence FROM digest_entries b WHERE b.sequence = ?2)) \
-             ORDER BY e.ordered_at DESC, e.sequence DESC LIMIT ?3";
+             AND (e.ordered_at, e.sequence) < (?2, ?3) ORDER BY e.ordered_at DESC, e.sequence DESC LIMIT ?4";
         let mut statement = self.connection.prepare_cached(sql)?;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let rows = statement.query_map(params![digest.0, before, limit], membership)?;
+        let rows = statement.query_map(params![digest.0, place.0, place.1, limit], membership)?;
         self.with_stories(collect(rows)?)
+    }
+
+    /// Instant and sequence behind which a list of entries goes on; behind everything when it begins; `None` when the
+    /// entry is gone.
+    fn place_of_entry(&self, before: Option<i64>) -> Result<Option<(i64, i64)>, StoreError> {
+        let Some(before) = before else { return Ok(Some((i64::MAX, i64::MAX))) };
+        let sql = "SELECT ordered_at, sequence FROM digest_entries WHERE sequence = ?1";
+        let place = self.connection.prepare_cached(sql)?.query_row([before], |row| Ok((row.get(0)?, row.get(1)?)));
+        Ok(place.optional()?)
     }
 
     /// The digests that each of these stories is in; stories in none are left out.
@@ -83,12 +91,12 @@ impl ReadTx<'_> {
     /// Issues of a periodic digest, newest first, from those before the issue `before`.
     pub fn issues(&self, digest: &DigestName, before: Option<IssueId>, limit: usize) -> Result<Vec<Issue>, StoreError> {
         let sql = format!(
-            "SELECT {ISSUE_COLUMNS} FROM issues WHERE digest = ?1 AND (?2 IS NULL OR issue_id < ?2) \
+            "SELECT {ISSUE_COLUMNS} FROM issues WHERE digest = ?1 AND issue_id < ?2 \
              ORDER BY issue_id DESC LIMIT ?3"
         );
         let mut statement = self.connection.prepare_cached(&sql)?;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        collect(statement.query_map(params![digest.0, before.map(|issue| issue.0), limit], issue)?)
+        collect(statement.query_map(params![digest.0, before.map_or(i64::MAX, |issue| issue.0), limit], issue)?)
     }
 
     pub fn issue(&self, digest: &DigestName, period: &str) -> Result<Option<Issue>, StoreError> {
@@ -160,7 +168,7 @@ impl WriteTx<'_> {
             upsert.execute(params![digest.name.0, kind, digest.title, digest.query, millis(now)])?;
             match same {
                 Some((true, true)) => {}
-                Some((true, false)) => self.raise_version(&digest.name, now)?,
+                Some((true, false)) => self.digest_changed(&digest.name, now),
                 _ => stale.push(digest.name.clone()),
             }
         }
@@ -194,7 +202,7 @@ impl WriteTx<'_> {
             )?
             .execute(params![digest.0, story.0, millis(now), millis(ordered_at), backfilled])?;
         if changed > 0 {
-            self.raise_version(digest, now)?;
+            self.digest_changed(digest, now);
         }
         Ok(changed > 0)
     }
@@ -204,7 +212,7 @@ impl WriteTx<'_> {
         let sql = "UPDATE digest_entries SET left_at = ?3 WHERE digest = ?1 AND story_id = ?2 AND left_at IS NULL";
         let changed = self.connection.prepare_cached(sql)?.execute(params![digest.0, story.0, millis(now)])?;
         if changed > 0 {
-            self.raise_version(digest, now)?;
+            self.digest_changed(digest, now);
         }
         Ok(changed > 0)
     }
@@ -228,7 +236,8 @@ impl WriteTx<'_> {
                  (SELECT issue_id FROM digest_entries WHERE story_id = ?1 AND left_at IS NULL)",
             )?
             .execute(params![story.0, at])?;
-        self.digests_of(story)?.iter().try_for_each(|digest| self.raise_version(digest, now))
+        self.digests_of(story)?.iter().for_each(|digest| self.digest_changed(digest, now));
+        Ok(())
     }
 
     /// Cuts issues: from now on their entries are in them and in no other, and all that entered before
@@ -264,12 +273,25 @@ impl WriteTx<'_> {
         let sql = "UPDATE digest_entries SET issue_id = ?2 WHERE digest = ?1 AND issue_id IS NULL \
                    AND sequence IN (SELECT value FROM json_each(?3))";
         self.connection.prepare_cached(sql)?.execute(params![digest.0, id, to_json(&issue.sequences)])?;
-        self.raise_version(digest, now)
+        self.digest_changed(digest, now);
+        Ok(())
     }
 
-    pub(super) fn raise_version(&self, digest: &DigestName, now: Timestamp) -> Result<(), StoreError> {
+    /// Notes that what a digest shows has changed: it gets a new version once the job is done.
+    pub(super) fn digest_changed(&self, digest: &DigestName, now: Timestamp) {
+        let mut changed = self.changed_digests.borrow_mut();
+        match changed.get_mut(digest) {
+            Some(at) => *at = now.max(*at),
+            None => drop(changed.insert(digest.clone(), now)),
+        }
+    }
+
+    /// Gives each digest that the job has changed its new version.
+    pub(super) fn raise_versions(&self) -> Result<(), StoreError> {
         let sql = "UPDATE digests SET version = version + 1, changed_at = max(changed_at, ?2) WHERE digest = ?1";
-        self.connection.prepare_cached(sql)?.execute(params![digest.0, millis(now)])?;
+        for (digest, at) in self.changed_digests.take() {
+            self.connection.prepare_cached(sql)?.execute(params![digest.0, millis(at)])?;
+        }
         Ok(())
     }
 }

@@ -33,13 +33,8 @@ const COLUMNS: &str = "i.item_id, i.feed_id, i.story_id, i.item_key, i.guid, i.l
     coalesce(i.language, f.language) AS language, i.first_seen_at, i.changed_at, \
     coalesce(f.configured_title, f.title, f.url) AS feed_title, f.url AS feed_url, f.site_url, f.groups";
 
-const TEXT_COLUMNS: &str = "i.item_id, i.feed_id, i.story_id, i.item_key, i.guid, i.link, i.title, i.authors, \
-    i.published_at, i.updated_at, i.categories, i.summary, '' AS content_html, i.content_text, '[]' AS enclosures, \
-    coalesce(i.language, f.language) AS language, i.first_seen_at, i.changed_at, \
-    coalesce(f.configured_title, f.title, f.url) AS feed_title, f.url AS feed_url, f.site_url, f.groups";
-
 /// From a place in the order of lists. No `OR` for a list that begins: with one SQLite walks to the place each time.
-const NEWEST_FIRST: &str = "(i.ordered_at, i.item_id) < (:ordered_at, :before) \
+pub(super) const NEWEST_FIRST: &str = "(i.ordered_at, i.item_id) < (:ordered_at, :before) \
     ORDER BY i.ordered_at DESC, i.item_id DESC LIMIT :limit";
 
 impl ReadTx<'_> {
@@ -110,42 +105,12 @@ impl ReadTx<'_> {
         self.items_by_id(&collect(rows)?)
     }
 
-    /// The same list over all items with only what a query looks at: no HTML, no enclosures, tags by name alone. For
-    /// searching far back; what is to be shown is read by its id.
-    pub fn newest_texts(&self, before: Option<ItemId>, limit: usize) -> Result<Vec<Item>, StoreError> {
-        let Some(place) = self.place_of(before)? else { return Ok(Vec::new()) };
-        // CROSS: the items are walked by their index, whatever SQLite thinks of the few feeds.
-        let sql = format!(
-            "SELECT {TEXT_COLUMNS} FROM items i CROSS JOIN feeds f ON f.feed_id = i.feed_id WHERE {NEWEST_FIRST}"
-        );
-        let mut statement = self.connection.prepare_cached(&sql)?;
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let mut rows =
-            statement.query(named_params! { ":ordered_at": place.0, ":before": place.1, ":limit": limit })?;
-        let mut items = Vec::new();
-        while let Some(row) = rows.next()? {
-            items.push(item(row)?);
-        }
-        let mut names = self.tag_names_of(&to_json(&items.iter().map(|item| item.id.0).collect::<Vec<_>>()))?;
-        items.iter_mut().for_each(|item| item.tags = names.remove(&item.id).unwrap_or_default());
-        Ok(items)
-    }
-
     /// Instant and number behind which a list goes on; behind everything when it begins; `None` when the item is gone.
-    fn place_of(&self, before: Option<ItemId>) -> Result<Option<(i64, i64)>, StoreError> {
+    pub(super) fn place_of(&self, before: Option<ItemId>) -> Result<Option<(i64, i64)>, StoreError> {
         let Some(before) = before else { return Ok(Some((i64::MAX, i64::MAX))) };
         let sql = "SELECT ordered_at, item_id FROM items WHERE item_id = ?1";
         let place = self.connection.prepare_cached(sql)?.query_row([before.0], |row| Ok((row.get(0)?, row.get(1)?)));
         Ok(place.optional()?)
-    }
-
-    /// Items in the order of first sight, from the one after `after`: for walking the whole archive.
-    pub fn items_after(&self, after: ItemId, limit: usize) -> Result<Vec<Item>, StoreError> {
-        let sql = "SELECT item_id FROM items WHERE item_id > ?1 ORDER BY item_id LIMIT ?2";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let rows = statement
-            .query_map(params![after.0, i64::try_from(limit).unwrap_or(i64::MAX)], |row| Ok(ItemId(row.get(0)?)))?;
-        self.items_by_id(&collect(rows)?)
     }
 
     /// These items with their tags, in this order; those that are gone are left out.
@@ -257,13 +222,6 @@ impl WriteTx<'_> {
                 ":now": millis(now),
             })?;
         Ok(())
-    }
-
-    /// When the item's content last changed; `None` when it is gone.
-    pub fn item_changed_at(&self, id: ItemId) -> Result<Option<Timestamp>, StoreError> {
-        let sql = "SELECT changed_at FROM items WHERE item_id = ?1";
-        let changed_at = self.connection.prepare_cached(sql)?.query_row([id.0], |row| instant_at(row, "changed_at"));
-        Ok(changed_at.optional()?)
     }
 
     /// The id of the item that has this key, should another refresh have stored it meanwhile.

@@ -16,6 +16,8 @@ mod rows;
 mod schema;
 mod stories;
 mod tags;
+mod texts;
+mod words;
 mod writer;
 
 pub use digests::{DigestVersion, NewIssue};
@@ -24,9 +26,13 @@ pub use items::{ItemFilter, KnownItems};
 pub use lock::DirectoryLock;
 pub use maintenance::{Counts, Pruned};
 pub use stories::StoryCandidate;
+pub use tags::StoredTag;
 
+use crate::model::{DigestName, Timestamp};
 use readers::Readers;
 use rusqlite::Connection;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use writer::Writer;
 
@@ -54,6 +60,9 @@ pub struct ReadTx<'a> {
 #[derive(Debug)]
 pub struct WriteTx<'a> {
     connection: &'a Connection,
+    /// The digests that the job has changed, and when. Each gets one new version when the job is done, however many
+    /// stories entered it.
+    changed_digests: RefCell<BTreeMap<DigestName, Timestamp>>,
 }
 
 impl Store {
@@ -126,6 +135,14 @@ impl Store {
         self.readers.run(move |tx| maintenance::backup(tx.connection, &target)).await
     }
 
+    /// Lets the writer keep more of the database in memory while much of it is changed, or gives that memory back.
+    ///
+    /// # Errors
+    /// The store is closed.
+    pub async fn expect_many_changes(&self, many: bool) -> Result<(), StoreError> {
+        self.writer.outside_transaction(move |connection| schema::size_writer_cache(connection, many)).await
+    }
+
     /// Writes the log back into the database file, so that the file alone is the whole store.
     ///
     /// # Errors
@@ -136,6 +153,10 @@ impl Store {
 }
 
 impl<'a> WriteTx<'a> {
+    fn new(connection: &'a Connection) -> Self {
+        Self { connection, changed_digests: RefCell::default() }
+    }
+
     /// The same transaction, for looking.
     #[must_use]
     pub fn as_read(&self) -> ReadTx<'a> {

@@ -36,7 +36,8 @@ impl WriteTx<'_> {
         let sql = "INSERT INTO facts (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2";
         self.connection.prepare_cached(sql)?.execute(params![fact_name(digest), random_key()?.reveal()])?;
         // Its documents hold their own addresses, so what was rendered before is no longer right.
-        self.raise_version(digest, now)
+        self.digest_changed(digest, now);
+        Ok(())
     }
 }
 

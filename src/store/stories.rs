@@ -35,6 +35,13 @@ impl ReadTx<'_> {
         Ok(rows.into_iter().filter_map(story).collect())
     }
 
+    /// The items of a story, oldest first, and when each last changed.
+    pub fn story_members(&self, story: StoryId) -> Result<Vec<(ItemId, Timestamp)>, StoreError> {
+        let sql = "SELECT item_id, changed_at FROM items WHERE story_id = ?1 ORDER BY item_id";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        collect(statement.query_map([story.0], |row| Ok((ItemId(row.get(0)?), instant_at(row, "changed_at")?)))?)
+    }
+
     /// Items first seen after `since` that share a signature band or the canonical link.
     pub fn story_candidates(
         &self,

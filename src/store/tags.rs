@@ -1,20 +1,70 @@
 //! Tags on items: what the rules gave, and what a curator gave or took away.
 
-use super::rows::{collect, from_json, instant_at, millis, to_json};
+use super::rows::{collect, from_json, instant_at, millis, optional_instant_at, to_json};
 use super::{ReadTx, StoreError, WriteTx};
-use crate::model::{Evidence, ItemId, TagMatch, TagName, TagOrigin, Timestamp, corrected};
+use crate::model::{Correction, Evidence, ItemId, TagMatch, TagName, TagOrigin, Timestamp};
 use rusqlite::{OptionalExtension, Row, params};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+
+/// Up to so many items of a tag are looked at, each, for the newest of them.
+const LOOKED_AT_EACH: u64 = 500;
+
+/// A tag as the store keeps it, its evidence as written: enough to tell whether the rules would change anything.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredTag {
+    pub tag: TagName,
+    score: f64,
+    rule_hash: String,
+    origin: TagOrigin,
+    /// JSON.
+    evidence: String,
+}
+
+impl From<&TagMatch> for StoredTag {
+    fn from(found: &TagMatch) -> Self {
+        Self {
+            tag: found.tag.clone(),
+            score: found.score,
+            rule_hash: found.rule_hash.clone(),
+            origin: found.origin,
+            evidence: to_json(&found.evidence),
+        }
+    }
+}
 
 impl ReadTx<'_> {
-    /// Every tag in the store with its number of items and the instant of its newest one.
+    /// Every tag in the store with its number of items and the instant of its newest one; the most frequent first.
     pub fn tag_counts(&self) -> Result<Vec<(TagName, u64, Timestamp)>, StoreError> {
-        let sql = "SELECT t.tag, count(*) AS items, max(i.ordered_at) AS newest_at FROM item_tags t \
-                   JOIN items i USING (item_id) GROUP BY t.tag ORDER BY items DESC, t.tag";
+        let sql = "SELECT tag, count(*) AS items FROM item_tags GROUP BY tag ORDER BY items DESC, tag";
         let mut statement = self.connection.prepare_cached(sql)?;
-        collect(statement.query_map([], |row| {
-            Ok((TagName(row.get("tag")?), super::rows::count(row.get("items")?), instant_at(row, "newest_at")?))
-        })?)
+        let rows = statement.query_map([], |row| Ok((TagName(row.get("tag")?), row.get::<_, i64>("items")?)))?;
+        let mut counts = Vec::new();
+        for (tag, items) in collect(rows)? {
+            let items = super::rows::count(items);
+            if let Some(newest_at) = self.newest_tagged_at(&tag, items)? {
+                counts.push((tag, items, newest_at));
+            }
+        }
+        Ok(counts)
+    }
+
+    /// The instant of the newest of a tag's `items` items.
+    pub fn newest_tagged_at(&self, tag: &TagName, items: u64) -> Result<Option<Timestamp>, StoreError> {
+        if items > LOOKED_AT_EACH {
+            // One of the newest items is likely to have a tag that many have.
+            let sql = "SELECT n.ordered_at FROM \
+                 (SELECT item_id, ordered_at FROM items ORDER BY ordered_at DESC, item_id DESC LIMIT 10000) n \
+                 WHERE EXISTS (SELECT 1 FROM item_tags t WHERE t.item_id = n.item_id AND t.tag = ?1) LIMIT 1";
+            let mut statement = self.connection.prepare_cached(sql)?;
+            let newest_at = statement.query_row([&tag.0], |row| instant_at(row, "ordered_at")).optional()?;
+            if newest_at.is_some() {
+                return Ok(newest_at);
+            }
+        }
+        let sql = "SELECT max(i.ordered_at) AS newest_at FROM item_tags t CROSS JOIN items i USING (item_id) \
+                   WHERE t.tag = ?1";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        Ok(statement.query_row([&tag.0], |row| optional_instant_at(row, "newest_at"))?)
     }
 
     /// How many items have this tag. Counted in the index, without looking at an item.
@@ -60,20 +110,38 @@ impl ReadTx<'_> {
         Ok(by_item)
     }
 
-    /// Tags without their evidence.
-    pub(super) fn tag_names_of(&self, ids_json: &str) -> Result<HashMap<ItemId, Vec<TagMatch>>, StoreError> {
-        let sql = "SELECT item_id, tag, score, rule_hash, origin FROM item_tags \
-                   WHERE item_id IN (SELECT value FROM json_each(?1)) ORDER BY item_id, tag";
+    /// The tags of an item, by name.
+    pub fn tag_names(&self, item: ItemId) -> Result<Vec<TagName>, StoreError> {
+        let sql = "SELECT tag FROM item_tags WHERE item_id = ?1 ORDER BY tag";
         let mut statement = self.connection.prepare_cached(sql)?;
-        let mut by_item: HashMap<ItemId, Vec<TagMatch>> = HashMap::new();
-        for (item, tag) in collect(statement.query_map([ids_json], tag_match)?)? {
-            by_item.entry(item).or_default().push(tag);
+        collect(statement.query_map([item.0], |row| Ok(TagName(row.get(0)?)))?)
+    }
+
+    /// The tags of the items from `first` to `last`, by name.
+    pub fn stored_tags_between(
+        &self,
+        first: ItemId,
+        last: ItemId,
+    ) -> Result<HashMap<ItemId, Vec<StoredTag>>, StoreError> {
+        let sql = "SELECT item_id, tag, score, rule_hash, origin, evidence FROM item_tags \
+                   WHERE item_id BETWEEN ?1 AND ?2 ORDER BY item_id, tag";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut rows = statement.query([first.0, last.0])?;
+        let mut by_item: HashMap<ItemId, Vec<StoredTag>> = HashMap::new();
+        while let Some(row) = rows.next()? {
+            by_item.entry(ItemId(row.get(0)?)).or_default().push(StoredTag {
+                tag: TagName(row.get(1)?),
+                score: row.get(2)?,
+                rule_hash: row.get(3)?,
+                origin: origin_named(row.get_ref(4)?.as_str().map_err(rusqlite::Error::from)?),
+                evidence: row.get(5)?,
+            });
         }
         Ok(by_item)
     }
 
-    /// What a curator decided for this item: tag and whether it has it.
-    pub fn corrections(&self, item: ItemId) -> Result<Vec<(TagName, bool)>, StoreError> {
+    /// What a curator decided for this item, by the tag's name.
+    pub fn corrections(&self, item: ItemId) -> Result<Vec<Correction>, StoreError> {
         let sql = "SELECT tag, present FROM corrections WHERE item_id = ?1 ORDER BY tag";
         let mut statement = self.connection.prepare_cached(sql)?;
         collect(statement.query_map([item.0], |row| Ok((TagName(row.get(0)?), row.get(1)?)))?)
@@ -84,13 +152,13 @@ impl ReadTx<'_> {
         &self,
         first: ItemId,
         last: ItemId,
-    ) -> Result<HashMap<ItemId, Vec<(TagName, bool)>>, StoreError> {
+    ) -> Result<BTreeMap<ItemId, Vec<Correction>>, StoreError> {
         let sql = "SELECT item_id, tag, present FROM corrections WHERE item_id BETWEEN ?1 AND ?2 ORDER BY item_id, tag";
         let mut statement = self.connection.prepare_cached(sql)?;
         let rows = statement.query_map([first.0, last.0], |row| {
             Ok((ItemId(row.get("item_id")?), (TagName(row.get("tag")?), row.get("present")?)))
         })?;
-        let mut by_item: HashMap<ItemId, Vec<(TagName, bool)>> = HashMap::new();
+        let mut by_item: BTreeMap<ItemId, Vec<Correction>> = BTreeMap::new();
         for (item, correction) in collect(rows)? {
             by_item.entry(item).or_default().push(correction);
         }
@@ -99,27 +167,34 @@ impl ReadTx<'_> {
 }
 
 impl WriteTx<'_> {
-    /// Gives an item the tags that the rules found, corrected by what a curator decided, and returns
-    /// the tags that it has now, by name. A tag whose rule and evidence are the same is left untouched.
-    pub fn set_tags(&self, item: ItemId, found: &[TagMatch], now: Timestamp) -> Result<Vec<TagName>, StoreError> {
-        let kept = corrected(found.to_vec(), &self.as_read().corrections(item)?);
-        let names = to_json(&kept.iter().map(|tag| tag.tag.0.as_str()).collect::<Vec<_>>());
-        self.connection
-            .prepare_cached(
-                "DELETE FROM item_tags WHERE item_id = ?1 AND tag NOT IN (SELECT value FROM json_each(?2))",
-            )?
-            .execute(params![item.0, names])?;
+    /// Gives an item exactly these tags.
+    pub fn set_tags(&self, item: ItemId, tags: &[TagMatch], now: Timestamp) -> Result<(), StoreError> {
+        let stored = self.as_read().stored_tags_between(item, item)?.remove(&item).unwrap_or_default();
+        self.change_tags(item, &stored, &tags.iter().map(StoredTag::from).collect::<Vec<_>>(), now)
+    }
+
+    /// Gives an item, which has the tags `stored`, the tags `wanted` in their place; writes what differs.
+    pub fn change_tags(
+        &self,
+        item: ItemId,
+        stored: &[StoredTag],
+        wanted: &[StoredTag],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut delete = self.connection.prepare_cached("DELETE FROM item_tags WHERE item_id = ?1 AND tag = ?2")?;
+        for lost in stored.iter().filter(|stored| wanted.iter().all(|wanted| wanted.tag != stored.tag)) {
+            delete.execute(params![item.0, lost.tag.0])?;
+        }
         let mut upsert = self.connection.prepare_cached(
             "INSERT INTO item_tags (item_id, tag, score, rule_hash, origin, evidence, tagged_at) \
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (item_id, tag) DO UPDATE SET \
-             score = ?3, rule_hash = ?4, origin = ?5, evidence = ?6, tagged_at = ?7 \
-             WHERE rule_hash <> ?4 OR origin <> ?5 OR evidence <> ?6",
+             score = ?3, rule_hash = ?4, origin = ?5, evidence = ?6, tagged_at = ?7",
         )?;
-        for tag in &kept {
-            let (origin, evidence) = (origin_name(tag.origin), to_json(&tag.evidence));
-            upsert.execute(params![item.0, tag.tag.0, tag.score, tag.rule_hash, origin, evidence, millis(now)])?;
+        for tag in wanted.iter().filter(|wanted| !stored.contains(wanted)) {
+            let origin = origin_name(tag.origin);
+            upsert.execute(params![item.0, tag.tag.0, tag.score, tag.rule_hash, origin, tag.evidence, millis(now)])?;
         }
-        Ok(kept.into_iter().map(|tag| tag.tag).collect())
+        Ok(())
     }
 
     /// Records how far a run over the archive with these rules has come.
@@ -161,7 +236,7 @@ fn tag_match(row: &Row<'_>) -> rusqlite::Result<(ItemId, TagMatch)> {
         tag: TagName(row.get("tag")?),
         score: row.get("score")?,
         rule_hash: row.get("rule_hash")?,
-        origin: if origin == "hand" { TagOrigin::Hand } else { TagOrigin::Rule },
+        origin: origin_named(&origin),
         evidence: Vec::new(),
     };
     Ok((ItemId(row.get("item_id")?), tag))
@@ -172,4 +247,8 @@ fn origin_name(origin: TagOrigin) -> &'static str {
         TagOrigin::Rule => "rule",
         TagOrigin::Hand => "hand",
     }
+}
+
+fn origin_named(name: &str) -> TagOrigin {
+    if name == "hand" { TagOrigin::Hand } else { TagOrigin::Rule }
 }

@@ -149,7 +149,8 @@ fn in_savepoint<T>(
         return Err(StoreError::NotWritable("no transaction is open".into()));
     }
     connection.prepare_cached("SAVEPOINT job")?.execute([])?;
-    let result = job(&WriteTx { connection });
+    let tx = WriteTx::new(connection);
+    let result = job(&tx).and_then(|value| tx.raise_versions().map(|()| value));
     if !connection.is_autocommit() {
         if result.is_err() {
             connection.prepare_cached("ROLLBACK TO job")?.execute([])?;

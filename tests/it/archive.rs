@@ -345,7 +345,7 @@ fn ingest_search_and_retag_give_identical_tags() {
 
 #[test]
 fn a_retag_that_is_killed_goes_on_where_it_was() {
-    let entries = many_entries(1_900);
+    let entries = many_entries(2_600);
     let watched = Watched::over(&entries);
     let rules = RULES.replace("France NEAR/6 =AI", "storm OR south");
     let expected = {
@@ -439,4 +439,48 @@ fn suggest_ranks_what_the_rule_misses_first() {
     assert!((first["f1_added"].as_f64().unwrap() - 0.5).abs() < 1e-9, "{first}");
     // Stored items of the tag are too few to tell anything.
     watched.exits(&["suggest", "french-ai"], 1);
+}
+
+#[test]
+fn what_a_curator_decides_counts_for_rules_that_name_the_tag() {
+    let rules = format!("{RULES}[tags.moving-ai]\nmatch = 'tag:french-ai AND tag:relocation'\n");
+    let watched = Watched { directory: tempfile::tempdir().unwrap(), origin: Origin::start() };
+    watched.write_rules(&rules);
+    watched.publish(&three_entries());
+    watched.done(&["poll"]);
+    let moving = || watched.tagged().remove("moving-ai").unwrap_or_default();
+    assert_eq!(moving(), set(&["a"]));
+    watched.done(&["correct", "https://wire.example/a", "-french-ai"]);
+    watched.done(&["correct", "https://wire.example/b", "+french-ai"]);
+    assert_eq!(moving(), set(&["b"]));
+    assert_eq!(watched.json(&["retag"])["changed"], 0, "a later run agrees");
+    watched.done(&["diff", "--exit-code"]);
+    let why_not = watched.done(&["why", "https://wire.example/a", "moving-ai"]);
+    assert!(why_not.contains("french-ai"), "{why_not}");
+
+    let mut edited = three_entries();
+    edited[1].summary.push_str(" 新的。");
+    watched.publish(&edited);
+    watched.done(&["poll", "--force"]);
+    assert_eq!(moving(), set(&["b"]), "an edit does not undo it");
+    watched.done(&["correct", "https://wire.example/a", "=french-ai"]);
+    assert_eq!(moving(), set(&["a", "b"]));
+}
+
+#[test]
+fn an_edited_item_is_found_by_its_new_words_and_a_removed_one_by_none() {
+    let watched = Watched::over(&three_entries());
+    assert_eq!(watched.titles("storm"), ["A storm over the south"]);
+    let mut edited = three_entries();
+    edited[2].title = "A calm over the south".to_owned();
+    watched.publish(&edited);
+    watched.done(&["poll", "--force"]);
+    watched.exits(&["search", "storm"], 1);
+    assert_eq!(watched.titles("calm"), ["A calm over the south"]);
+    let indexed = "SELECT count(*) FROM item_words WHERE item_words MATCH '\"calm\"'";
+    let count = || watched.database().query_row(indexed, [], |row| row.get::<_, i64>(0)).unwrap();
+    assert_eq!(count(), 1);
+    watched.database().execute_batch("DELETE FROM items WHERE title LIKE 'A calm%'").unwrap();
+    assert_eq!(count(), 0, "the index keeps no words of what is gone");
+    watched.exits(&["search", "calm"], 1);
 }

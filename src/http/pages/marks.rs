@@ -56,8 +56,13 @@ fn joined(mut spans: Vec<(usize, usize)>) -> Vec<(usize, usize)> {
 
 /// Where the evidence of an item's tags lies in one of its fields.
 pub(super) fn spans_in(item: &Item, field: Field) -> Vec<(usize, usize)> {
-    let evidence = item.tags.iter().flat_map(|tag| &tag.evidence);
-    evidence.filter(|evidence| evidence.field == field).map(|Evidence { start, end, .. }| (*start, *end)).collect()
+    spans(item.tags.iter().flat_map(|tag| &tag.evidence), field)
+}
+
+/// Where this evidence lies in one field.
+pub(super) fn spans<'a>(evidence: impl IntoIterator<Item = &'a Evidence>, field: Field) -> Vec<(usize, usize)> {
+    let own = evidence.into_iter().filter(|evidence| evidence.field == field);
+    own.map(|Evidence { start, end, .. }| (*start, *end)).collect()
 }
 
 #[cfg(test)]

@@ -2,13 +2,12 @@
 //! the login.
 
 use super::layout::{Section, Site, page as whole_page};
-use super::marks::{marked, marked_paragraphs, spans_in};
-use super::{parts, style};
+use super::{marks, parts, style};
 use crate::http::login;
 use crate::http::operations::unavailable;
-use crate::http::workbench::{self, Fault, Hits, Preview, Trial};
+use crate::http::workbench::{self, Fault, Hit, Hits, Preview, Trial};
 use crate::http::{AppState, PAGE_POLICY, refuse, until_search_deadline};
-use crate::model::{Field, Item, TagName};
+use crate::model::{Field, TagName};
 use axum::Form;
 use axum::extract::rejection::FormRejection;
 use axum::extract::{ConnectInfo, Query, State};
@@ -228,26 +227,25 @@ fn hits(site: &Site, title: &str, hits: &Hits) -> Markup {
         @if hits.count > 0 {
             section aria-label=(title) {
                 h2 { (title) " " span.quiet { (hits.count) } }
-                ol.stories { @for hit in &hits.first { li { (hit_in_list(site, &hit.item)) } } }
+                ol.stories { @for hit in &hits.first { li { (hit_in_list(site, hit)) } } }
                 @if hits.count > hits.first.len() { p.quiet { "and " (hits.count - hits.first.len()) " more" } }
             }
         }
     }
 }
 
-fn hit_in_list(site: &Site, item: &Item) -> Markup {
-    let in_title = !item.content.title.trim().is_empty();
+fn hit_in_list(site: &Site, hit: &Hit) -> Markup {
+    let item = &hit.item;
+    let spans = |field| marks::spans(&hit.evidence, field);
+    let title = if item.title.trim().is_empty() { "(no title)" } else { &item.title };
     html! {
         article {
-            h3 lang=[item.content.language.as_deref()] dir="auto" {
-                a href={ "/items/" (item.id.0) } {
-                    @if in_title { (marked(&item.content.title, &spans_in(item, Field::Title))) } @else { (parts::title(item)) }
-                }
+            h3 lang=[item.language.as_deref()] dir="auto" {
+                a href={ "/items/" (item.id.0) } { (marks::marked(title, &spans(Field::Title))) }
             }
-            @for (field, text) in [(Field::Summary, &item.content.summary), (Field::Content, &item.content.content_text)] {
-                (excerpt(text, &spans_in(item, field)))
-            }
-            p.meta { bdi { (item.feed_title) } " · " (parts::time(site, item.ordered_at())) }
+            (excerpt(&item.summary, &spans(Field::Summary)))
+            (excerpt(&item.content_text, &spans(Field::Content)))
+            p.meta { bdi { (item.feed.title) } " · " (parts::time(site, item.ordered_at)) }
         }
     }
 }
@@ -263,5 +261,5 @@ fn excerpt(text: &str, spans: &[(usize, usize)]) -> Markup {
         .filter(|(_, end)| *end > from)
         .map(|(start, end)| (start.saturating_sub(from), end - from))
         .collect();
-    html! { div.excerpt { @if from > 0 { "… " } (marked_paragraphs(&shown, &spans)) @if is_cut { " …" } } }
+    html! { div.excerpt { @if from > 0 { "… " } (marks::marked_paragraphs(&shown, &spans)) @if is_cut { " …" } } }
 }

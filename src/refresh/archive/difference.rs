@@ -1,7 +1,7 @@
 //! What a config would change in the archive: told, not done.
 
-use super::walk::Walk;
-use crate::model::{DigestName, Item, ItemId, StoryId, TagName};
+use super::walk::{Asked, Walk};
+use crate::model::{DigestName, ItemId, StoredText, StoryId, TagName};
 use crate::refresh::Surroundings;
 use crate::store::StoreError;
 use serde::Serialize;
@@ -36,13 +36,13 @@ pub struct Named {
 /// # Errors
 /// The store failed.
 pub async fn difference(around: &Surroundings, mut proceed: impl FnMut(usize)) -> Result<Differences, StoreError> {
-    let mut walk = Walk::start(around, ItemId(0));
+    let mut walk = Walk::start(around, ItemId(0), Asked::Names);
     let mut differences = Differences::default();
     let mut stories: HashMap<StoryId, Placed> = HashMap::new();
     let mut items = 0;
     while let Some(batch) = walk.next().await? {
         for judged in &batch.items {
-            let stored: BTreeSet<&TagName> = judged.item.tags.iter().map(|tag| &tag.tag).collect();
+            let stored: BTreeSet<&TagName> = judged.stored.iter().map(|tag| &tag.tag).collect();
             let given: BTreeSet<&TagName> = judged.tags.iter().map(|tag| &tag.tag).collect();
             for tag in given.difference(&stored) {
                 differences.tags.entry((*tag).clone()).or_default().gained.push(Named::from(&judged.item));
@@ -50,15 +50,14 @@ pub async fn difference(around: &Surroundings, mut proceed: impl FnMut(usize)) -
             for tag in stored.difference(&given) {
                 differences.tags.entry((*tag).clone()).or_default().lost.push(Named::from(&judged.item));
             }
-            let story = judged.item.story_id;
-            if !judged.digests.is_empty() || batch.digests.contains_key(&story) {
-                let placed = stories.entry(story).or_insert_with(|| Placed {
-                    first: Named::from(&judged.item),
-                    stored: batch.digests_of(story).cloned().collect(),
-                    fits: BTreeSet::new(),
-                });
-                placed.fits.extend(judged.digests.iter().cloned());
-            }
+        }
+        for story in batch.stories().filter(|story| !story.fits.is_empty() || !story.present.is_empty()) {
+            let placed = stories.entry(story.id).or_insert_with(|| Placed {
+                first: Named::from(&story.items[0].item),
+                stored: story.present.iter().copied().cloned().collect(),
+                fits: BTreeSet::new(),
+            });
+            placed.fits.extend(story.fits.into_iter().cloned());
         }
         items += batch.items.len();
         proceed(items);
@@ -94,8 +93,8 @@ impl Differences {
     }
 }
 
-impl From<&Item> for Named {
-    fn from(item: &Item) -> Self {
-        Self { id: item.id, story_id: item.story_id, title: item.content.title.clone(), url: item.content.link.clone() }
+impl From<&StoredText> for Named {
+    fn from(item: &StoredText) -> Self {
+        Self { id: item.id, story_id: item.story_id, title: item.title.clone(), url: item.link.clone() }
     }
 }

@@ -1,71 +1,88 @@
 //! A walk over the archive in the order of first sight: each item with the tags and digests that a config gives it,
 //! beside those that it has.
 //!
-//! While one batch is judged on all cores, the next one is read.
+//! While one batch is judged on all cores, the next one is read, and the caller may store the one before.
 
-use crate::classifier::ItemText;
-use crate::model::{DigestName, Item, ItemId, StoryId, TagMatch, TagName, Timestamp, corrected};
+use crate::classifier::{Classifier, ItemText};
+use crate::model::{
+    Correction, DigestName, ItemId, StoredText, StoryId, TagMatch, TagName, TagOrigin, Timestamp, corrected,
+};
 use crate::refresh::{Surroundings, Watch};
-use crate::store::{ReadTx, Store, StoreError};
+use crate::store::{ReadTx, Store, StoreError, StoredTag};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use tokio::task::JoinHandle;
 
 /// Items in one transaction: long enough to be fast, short enough that a visit does not wait for it.
-const BATCH_ITEMS: usize = 500;
+const BATCH_ITEMS: usize = 2_000;
+
+/// What the caller wants to know of the tags: evidence takes time to gather and to write down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asked {
+    Names,
+    Evidence,
+}
 
 /// The walk, at its place.
 pub(super) struct Walk {
     store: Arc<Store>,
     watch: Arc<Watch>,
     clock: fn() -> Timestamp,
-    /// What the batch that was given last was judged by.
-    pub now: Timestamp,
+    asked: Asked,
     next: JoinHandle<Result<ReadBatch, StoreError>>,
 }
 
 /// Items as stored.
 struct ReadBatch {
-    items: Vec<Item>,
-    corrections: HashMap<ItemId, Vec<(TagName, bool)>>,
+    items: Vec<StoredText>,
+    tags: HashMap<ItemId, Vec<StoredTag>>,
+    corrections: BTreeMap<ItemId, Vec<Correction>>,
     digests: HashMap<StoryId, BTreeSet<DigestName>>,
 }
 
 /// Items of one batch as judged.
 pub(super) struct Batch {
     pub items: Vec<Judged>,
+    pub first: ItemId,
     pub last: ItemId,
+    /// What they were judged by.
+    pub now: Timestamp,
+    pub corrections: BTreeMap<ItemId, Vec<Correction>>,
     /// The digests that the stories of the items are in; stories in none are left out.
-    pub digests: HashMap<StoryId, BTreeSet<DigestName>>,
+    digests: HashMap<StoryId, BTreeSet<DigestName>>,
 }
 
 /// An item with what the config makes of it.
 pub(super) struct Judged {
-    pub item: Item,
-    /// What the rules found.
-    pub found: Vec<TagMatch>,
-    /// What the item should have: what was found, corrected by hand. By name.
-    pub tags: Vec<TagMatch>,
+    pub item: StoredText,
+    /// The tags that it has, by name.
+    pub stored: Vec<StoredTag>,
+    /// The tags that it should have, by name: what the rules found, corrected by hand. Without their evidence where
+    /// only names were asked for.
+    pub tags: Vec<StoredTag>,
     pub digests: Vec<DigestName>,
 }
 
 impl Walk {
     /// Starts with the item after `after`.
-    pub fn start(around: &Surroundings, after: ItemId) -> Self {
+    pub fn start(around: &Surroundings, after: ItemId, asked: Asked) -> Self {
         let (store, watch) = (Arc::clone(&around.store), Arc::clone(&around.watch));
         let next = read_ahead(&store, after);
-        Self { store, watch, clock: around.clock, now: (around.clock)(), next }
+        Self { store, watch, clock: around.clock, asked, next }
     }
 
     /// The next batch; `None` at the end of the archive.
     pub async fn next(&mut self) -> Result<Option<Batch>, StoreError> {
         let ended = |error| StoreError::Other(format!("the walk over the archive ended by a panic: {error}"));
         let read = (&mut self.next).await.map_err(ended)??;
-        let Some(last) = read.items.last().map(|item| item.id) else { return Ok(None) };
+        let Some(last) = read.items.last().map(|item| item.id) else {
+            // Asked again, it is still at the end.
+            self.next = read_ahead(&self.store, ItemId(i64::MAX));
+            return Ok(None);
+        };
         self.next = read_ahead(&self.store, last);
-        self.now = (self.clock)();
-        let (watch, now) = (Arc::clone(&self.watch), self.now);
-        let judged = tokio::task::spawn_blocking(move || judge(read, last, &watch, now));
+        let (watch, asked, now) = (Arc::clone(&self.watch), self.asked, (self.clock)());
+        let judged = tokio::task::spawn_blocking(move || judge(read, &watch, asked, now));
         judged.await.map(Some).map_err(ended)
     }
 }
@@ -83,27 +100,36 @@ fn read_ahead(store: &Arc<Store>, after: ItemId) -> JoinHandle<Result<ReadBatch,
 }
 
 fn read(tx: &ReadTx<'_>, after: ItemId) -> Result<ReadBatch, StoreError> {
-    let items = tx.items_after(after, BATCH_ITEMS)?;
-    let corrections = match (items.first(), items.last()) {
-        (Some(first), Some(last)) => tx.corrections_between(first.id, last.id)?,
-        _ => HashMap::new(),
-    };
+    let items = tx.texts_after(after, BATCH_ITEMS)?;
+    let first = items.first().map_or(after, |item| item.id);
+    let last = items.last().map_or(after, |item| item.id);
     let stories: Vec<StoryId> = items.iter().map(|item| item.story_id).collect();
-    Ok(ReadBatch { items, corrections, digests: tx.digests_of_stories(&stories)? })
+    Ok(ReadBatch {
+        tags: tx.stored_tags_between(first, last)?,
+        corrections: tx.corrections_between(first, last)?,
+        digests: tx.digests_of_stories(&stories)?,
+        items,
+    })
 }
 
-fn judge(read: ReadBatch, last: ItemId, watch: &Watch, now: Timestamp) -> Batch {
-    let ReadBatch { mut items, corrections, digests } = read;
+fn judge(read: ReadBatch, watch: &Watch, asked: Asked, now: Timestamp) -> Batch {
+    let ReadBatch { items, mut tags, corrections, digests } = read;
+    let ends = |item: Option<&StoredText>| item.map_or(ItemId(0), |item| item.id);
+    let (first, last) = (ends(items.first()), ends(items.last()));
+    let with_tags = |item: StoredText| {
+        let stored = tags.remove(&item.id).unwrap_or_default();
+        (item, stored)
+    };
+    let mut items: Vec<(StoredText, Vec<StoredTag>)> = items.into_iter().map(with_tags).collect();
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let share = items.len().div_ceil(cores).max(1);
     let mut shares = Vec::new();
     while !items.is_empty() {
         shares.push(items.drain(..share.min(items.len())).collect::<Vec<_>>());
     }
-    let corrections = &corrections;
-    let one = |item: Item| {
+    let one = |(item, stored): (StoredText, Vec<StoredTag>)| {
         let decided = corrections.get(&item.id).map(Vec::as_slice).unwrap_or_default();
-        Judged::new(item, decided, watch, now)
+        Judged::new(item, stored, decided, watch, asked, now)
     };
     let items = std::thread::scope(|scope| {
         let workers: Vec<_> =
@@ -113,50 +139,92 @@ fn judge(read: ReadBatch, last: ItemId, watch: &Watch, now: Timestamp) -> Batch 
             .flat_map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
             .collect()
     });
-    Batch { items, last, digests }
+    Batch { items, first, last, now, corrections, digests }
 }
 
 impl Judged {
-    fn new(item: Item, corrections: &[(TagName, bool)], watch: &Watch, now: Timestamp) -> Self {
-        let text = ItemText::from_item(&item);
-        let found = watch.classifier.classify(&text, now);
-        let tags = corrected(found.clone(), corrections);
+    fn new(
+        item: StoredText,
+        stored: Vec<StoredTag>,
+        corrections: &[Correction],
+        watch: &Watch,
+        asked: Asked,
+        now: Timestamp,
+    ) -> Self {
+        let text = ItemText { corrections, ..ItemText::from_stored(&item) };
+        let found = match asked {
+            Asked::Evidence => watch.classifier.classify(&text, now),
+            Asked::Names => by_name(&watch.classifier, &text, now),
+        };
+        let tags = corrected(found, corrections);
         let names: Vec<TagName> = tags.iter().map(|tag| tag.tag.clone()).collect();
         let digests = watch.digests_for(&text, &names, now);
-        Self { item, found, tags, digests }
+        Self { stored, tags: tags.iter().map(StoredTag::from).collect(), digests, item }
     }
 
     /// Whether tags or their evidence are not what is stored.
     pub fn is_changed(&self) -> bool {
-        self.tags != self.item.tags
+        self.tags != self.stored
     }
 
     /// Whether the item gains or loses a tag.
     pub fn has_other_tags(&self) -> bool {
-        self.tags.iter().map(|tag| &tag.tag).ne(self.item.tags.iter().map(|tag| &tag.tag))
+        self.tags.iter().map(|tag| &tag.tag).ne(self.stored.iter().map(|tag| &tag.tag))
     }
+}
+
+/// What the rules find, for those who look at the names alone.
+fn by_name(classifier: &Classifier, text: &ItemText<'_>, now: Timestamp) -> Vec<TagMatch> {
+    let bare = |tag: &TagName| TagMatch {
+        tag: tag.clone(),
+        score: 1.0,
+        rule_hash: String::new(),
+        origin: TagOrigin::Rule,
+        evidence: Vec::new(),
+    };
+    classifier.tags(text, now).into_iter().map(bare).collect()
+}
+
+/// The items of a batch that tell one story.
+pub(super) struct JudgedStory<'a> {
+    pub id: StoryId,
+    /// Oldest first.
+    pub items: Vec<&'a Judged>,
+    /// The digests that the items fit.
+    pub fits: BTreeSet<&'a DigestName>,
+    /// The digests that the story is in.
+    pub present: BTreeSet<&'a DigestName>,
 }
 
 impl Batch {
     /// Whether anything is to be written.
     pub fn is_changed(&self) -> bool {
-        self.items.iter().any(Judged::is_changed) || self.misplaced_stories().next().is_some()
+        self.items.iter().any(Judged::is_changed) || self.stories().any(|story| story.is_misplaced())
     }
 
-    /// Stories that are not in exactly the digests that their items of this batch fit. One that has items elsewhere
-    /// may be right as it is; whoever places it looks at all of them.
-    pub fn misplaced_stories(&self) -> impl Iterator<Item = StoryId> {
-        let mut fits: BTreeMap<StoryId, BTreeSet<&DigestName>> = BTreeMap::new();
+    pub fn stories(&self) -> impl Iterator<Item = JudgedStory<'_>> {
+        let mut by_story: BTreeMap<StoryId, Vec<&Judged>> = BTreeMap::new();
         for judged in &self.items {
-            fits.entry(judged.item.story_id).or_default().extend(&judged.digests);
+            by_story.entry(judged.item.story_id).or_default().push(judged);
         }
-        fits.into_iter()
-            .filter(|(story, fits)| !self.digests_of(*story).eq(fits.iter().copied()))
-            .map(|(story, _)| story)
+        by_story.into_iter().map(|(id, items)| JudgedStory {
+            id,
+            fits: items.iter().flat_map(|judged| &judged.digests).collect(),
+            present: self.digests.get(&id).into_iter().flatten().collect(),
+            items,
+        })
+    }
+}
+
+impl JudgedStory<'_> {
+    /// Whether anything is to be written.
+    pub fn is_changed(&self) -> bool {
+        self.is_misplaced() || self.items.iter().any(|judged| judged.is_changed())
     }
 
-    /// The digests that a story is in, by name.
-    pub fn digests_of(&self, story: StoryId) -> impl Iterator<Item = &DigestName> {
-        self.digests.get(&story).into_iter().flatten()
+    /// Whether the story is not in exactly the digests that its items of this batch fit. One that has items elsewhere
+    /// may be right as it is; whoever places it looks at all of them.
+    pub fn is_misplaced(&self) -> bool {
+        self.fits != self.present
     }
 }

@@ -1,0 +1,140 @@
+//! The index of words: which items may hold what a query needs.
+//!
+//! It trails the items by seconds: triggers note what is not in it, and whoever searches counts that in. So it may be
+//! filled at leisure, and a reader is never told that something is not there because it was not looked at yet.
+
+use super::rows::collect;
+use super::{ReadTx, StoreError, WriteTx};
+use crate::model::{ItemId, Needed, StoredText, TagName};
+use rusqlite::{OptionalExtension, params};
+
+impl ReadTx<'_> {
+    /// The items that may have what is needed, by number; `None` when any may.
+    pub fn candidates(&self, needed: &Needed) -> Result<Option<Vec<ItemId>>, StoreError> {
+        let Some(found) = self.with(needed)? else { return Ok(None) };
+        let sql = "SELECT item_id FROM unindexed_items ORDER BY item_id";
+        let unindexed = self.ids(sql, [])?;
+        Ok(Some(either(found, &unindexed)))
+    }
+
+    /// Whether the index lacks items.
+    pub fn has_unindexed_items(&self) -> Result<bool, StoreError> {
+        let sql = "SELECT 1 FROM unindexed_items LIMIT 1";
+        Ok(self.connection.prepare_cached(sql)?.query_row([], |_| Ok(())).optional()?.is_some())
+    }
+
+    /// What the index and the tags say, in the order of numbers.
+    fn with(&self, needed: &Needed) -> Result<Option<Vec<ItemId>>, StoreError> {
+        match needed {
+            Needed::Anything => Ok(None),
+            Needed::Tag(tag) => self.tagged(tag).map(Some),
+            words if words.is_of_words() => {
+                let sql = "SELECT rowid FROM item_words WHERE item_words MATCH ?1 ORDER BY rowid";
+                self.ids(sql, [expression(words)]).map(Some)
+            }
+            Needed::All(parts) => {
+                let mut common: Option<Vec<ItemId>> = None;
+                for part in parts {
+                    let Some(found) = self.with(part)? else { continue };
+                    common = Some(match common {
+                        Some(common) => both(common, &found),
+                        None => found,
+                    });
+                }
+                Ok(common)
+            }
+            Needed::Any(parts) => {
+                let mut all = Vec::new();
+                for part in parts {
+                    let Some(found) = self.with(part)? else { return Ok(None) };
+                    all = either(all, &found);
+                }
+                Ok(Some(all))
+            }
+            Needed::Word(_) | Needed::WordStart(_) => unreachable!("these are of words alone"),
+        }
+    }
+
+    fn tagged(&self, tag: &TagName) -> Result<Vec<ItemId>, StoreError> {
+        self.ids("SELECT item_id FROM item_tags WHERE tag = ?1 ORDER BY item_id", [tag.0.clone()])
+    }
+
+    fn ids<const N: usize>(&self, sql: &str, parameters: [String; N]) -> Result<Vec<ItemId>, StoreError> {
+        let mut statement = self.connection.prepare_cached(sql)?;
+        collect(statement.query_map(rusqlite::params_from_iter(parameters), |row| Ok(ItemId(row.get(0)?)))?)
+    }
+}
+
+impl WriteTx<'_> {
+    /// Puts the words of at most `limit` items that are not in the index into it; `words_of` tells them, with blanks
+    /// between. Returns how many there were.
+    pub fn index_items(&self, limit: usize, words_of: impl Fn(&StoredText) -> String) -> Result<usize, StoreError> {
+        let sql = "SELECT item_id, was_edited FROM unindexed_items ORDER BY item_id LIMIT ?1";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let due = collect(statement.query_map([limit], |row| Ok((ItemId(row.get(0)?), row.get::<_, bool>(1)?)))?)?;
+        // Removed first, all of them: for the next row to remove FTS5 would write out what it has gathered.
+        let mut remove = self.connection.prepare_cached("DELETE FROM item_words WHERE rowid = ?1")?;
+        for (item, _) in due.iter().filter(|(_, was_edited)| *was_edited) {
+            remove.execute([item.0])?;
+        }
+        let items: Vec<ItemId> = due.into_iter().map(|(item, _)| item).collect();
+        let mut put = self.connection.prepare_cached("INSERT INTO item_words (rowid, words) VALUES (?1, ?2)")?;
+        let mut done = self.connection.prepare_cached("DELETE FROM unindexed_items WHERE item_id = ?1")?;
+        for text in self.as_read().texts(&items)? {
+            put.execute(params![text.id.0, words_of(&text)])?;
+            done.execute([text.id.0])?;
+        }
+        Ok(items.len())
+    }
+}
+
+/// A condition of words in the syntax of FTS5. Its words hold neither quotes nor anything that the tokenizer splits at.
+fn expression(needed: &Needed) -> String {
+    let joined = |parts: &[Needed], operator: &str| {
+        let parts: Vec<String> = parts.iter().map(expression).collect();
+        format!("({})", parts.join(operator))
+    };
+    match needed {
+        Needed::Word(word) => format!("\"{word}\""),
+        Needed::WordStart(start) => format!("\"{start}\"*"),
+        Needed::All(parts) => joined(parts, " AND "),
+        Needed::Any(parts) => joined(parts, " OR "),
+        Needed::Anything | Needed::Tag(_) => unreachable!("asked of conditions of words alone"),
+    }
+}
+
+/// Numbers that are in both of two sorted lists.
+fn both(mut one: Vec<ItemId>, other: &[ItemId]) -> Vec<ItemId> {
+    one.retain(|id| other.binary_search(id).is_ok());
+    one
+}
+
+/// Numbers that are in one of two sorted lists.
+fn either(mut one: Vec<ItemId>, other: &[ItemId]) -> Vec<ItemId> {
+    if !other.is_empty() {
+        one.extend(other);
+        one.sort_unstable();
+        one.dedup();
+    }
+    one
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn conditions_are_written_with_every_word_in_quotes() {
+        let word = |text: &str| Needed::Word(text.to_owned());
+        let needed = Needed::all([word("c++"), Needed::any([word("and"), Needed::WordStart("reloc".to_owned())])]);
+        assert_eq!(expression(&needed), r#"("c++" AND ("and" OR "reloc"*))"#);
+    }
+
+    #[test]
+    fn sorted_lists_are_joined_and_cut() {
+        let ids = |numbers: &[i64]| numbers.iter().map(|number| ItemId(*number)).collect::<Vec<_>>();
+        assert_eq!(both(ids(&[1, 2, 5, 9]), &ids(&[2, 3, 9])), ids(&[2, 9]));
+        assert_eq!(either(ids(&[1, 5]), &ids(&[2, 5, 9])), ids(&[1, 2, 5, 9]));
+    }
+}
