@@ -6,6 +6,7 @@
 
 mod digest;
 mod feed;
+mod host;
 mod item;
 mod private_key;
 mod publication;
@@ -19,6 +20,7 @@ pub use feed::{
     ConfiguredFeed, FeedHealth, FeedId, FeedRecord, FeedState, ItemIdentity, RedirectMemory, Remembered, Validators,
     WAIT_CEILING,
 };
+pub use host::host_of;
 pub use item::{ContentHash, Enclosure, Item, ItemContent, ItemId, ItemKey, ItemKeys, KnownItem, NewItem, ordered_at};
 pub use jiff::Timestamp;
 pub use private_key::PrivateKey;

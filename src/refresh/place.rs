@@ -8,7 +8,7 @@ use crate::model::{
     ordered_at,
 };
 use crate::store::{StoreError, StoryCandidate, WriteTx};
-use crate::stories::{self, Candidate, Signature};
+use crate::stories::{self, Candidate, RecentItems, Signature};
 use jiff::SignedDuration;
 
 /// How old an item of a feed's first document may be and still be news.
@@ -22,6 +22,13 @@ pub(super) struct Arrivals {
     pub pruned: Vec<ItemKey>,
     /// The feed's first document: what is old in it is archive, not news.
     pub is_first: bool,
+}
+
+impl Arrivals {
+    /// Whether there is nothing to write.
+    pub(super) fn is_empty(&self) -> bool {
+        self.added.is_empty() && self.changed.is_empty() && self.pruned.is_empty()
+    }
 }
 
 /// An item with its tags by the rules, the digests that follow from them, and its signature.
@@ -56,11 +63,12 @@ impl Arrivals {
         tx: &WriteTx<'_>,
         record: &FeedRecord,
         watch: &Watch,
+        recent: &mut RecentItems,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         // A document lists its newest item first; ids grow in the order of first sight, so the oldest goes in first.
         for (key, arrival) in self.added.iter().rev() {
-            arrival.add(tx, record, key, self.is_first, now)?;
+            arrival.add(tx, record, key, self.is_first, recent, now)?;
         }
         for (id, arrival) in &self.changed {
             arrival.change(tx, record, *id, watch, now)?;
@@ -85,20 +93,24 @@ impl Arrival {
         record: &FeedRecord,
         key: &ItemKey,
         is_first: bool,
+        recent: &mut RecentItems,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let joined = self.story_to_join(tx, record, now)?;
+        let (bands, ordered_at) = (self.signature.bands(), self.ordered_at(now));
+        let joined = self.story_to_join(tx, record, &recent.alike(ordered_at, &bands), now)?;
         let story = match joined {
             Some(story) => story,
             None => tx.story_with_entry_id(&story_entry_id(&record.url, key), now)?,
         };
         let id = tx.insert_item(record.id, key, &self.item, story, now)?;
-        tx.save_signature(id, &self.signature.to_bytes(), &self.signature.bands())?;
+        let signature = Some(self.signature.to_bytes());
+        let teller = StoryCandidate { story_id: story, feed_id: record.id, ordered_at, signature, same_link: false };
+        tx.save_signature(id, &teller, now)?;
+        recent.add(id, ordered_at, now, &bands);
         tx.set_tags(id, &self.tags, now)?;
         if joined.is_some() {
             tx.story_changed(story, now)?;
         }
-        let ordered_at = self.ordered_at(now);
         // What a new feed brings from its past takes its own place in time and waits for no issue.
         let is_archive = is_first && now.duration_since(ordered_at) > NEWS;
         self.digests.iter().try_for_each(|digest| tx.enter_digest(digest, story, ordered_at, is_archive, now).map(drop))
@@ -142,10 +154,11 @@ impl Arrival {
         &self,
         tx: &WriteTx<'_>,
         record: &FeedRecord,
+        alike: &[ItemId],
         now: Timestamp,
     ) -> Result<Option<StoryId>, StoreError> {
         let since = now.checked_sub(stories::WINDOW).unwrap_or(Timestamp::MIN);
-        let found = tx.as_read().story_candidates(&self.signature.bands(), self.item.keys.link.as_ref(), since)?;
+        let found = tx.as_read().story_candidates(alike, self.item.keys.link.as_ref(), since)?;
         let candidates: Vec<Candidate> = found.iter().map(candidate).collect();
         let arrival =
             stories::Arrival { feed_id: record.id, ordered_at: self.ordered_at(now), signature: &self.signature };

@@ -3,18 +3,27 @@
 use super::rows::{collect, instant_at, millis, to_json};
 use super::{ReadTx, StoreError, WriteTx};
 use crate::model::{EntryId, FeedId, ItemId, ItemKey, Story, StoryId, Timestamp};
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{OptionalExtension, Row, params};
 
 /// An item that may tell the same news as a new one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoryCandidate {
-    pub item_id: ItemId,
     pub story_id: StoryId,
     pub feed_id: FeedId,
     pub ordered_at: Timestamp,
     /// Serialised by the stories module; absent for a candidate found by its link alone.
     pub signature: Option<Vec<u8>>,
     pub same_link: bool,
+}
+
+/// An item's signature as it was kept.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredSignature {
+    pub item_id: ItemId,
+    pub ordered_at: Timestamp,
+    pub first_seen_at: Timestamp,
+    /// Serialised by the stories module.
+    pub signature: Vec<u8>,
 }
 
 impl ReadTx<'_> {
@@ -35,35 +44,45 @@ impl ReadTx<'_> {
         Ok(rows.into_iter().filter_map(story).collect())
     }
 
-    /// Items first seen after `since` that share a signature band or the canonical link.
+    /// Of these items and those with this canonical link, the ones first seen after `since`.
     pub fn story_candidates(
         &self,
-        bands: &[u64],
+        alike: &[ItemId],
         link_key: Option<&ItemKey>,
         since: Timestamp,
     ) -> Result<Vec<StoryCandidate>, StoreError> {
-        let bands: Vec<(usize, i64)> =
-            bands.iter().enumerate().map(|(band, hash)| (band, hash.cast_signed())).collect();
-        let sql = "WITH found (item_id) AS ( \
-                 SELECT b.item_id FROM json_each(?1) w JOIN signature_bands b \
-                     ON b.band = w.value ->> 0 AND b.hash = w.value ->> 1 \
-                 UNION SELECT item_id FROM items WHERE link_key = ?2) \
-             SELECT i.item_id, i.story_id, i.feed_id, i.ordered_at, s.signature, \
-                 coalesce(i.link_key = ?2, 0) AS same_link \
-             FROM found JOIN items i USING (item_id) LEFT JOIN signatures s USING (item_id) \
-             WHERE i.first_seen_at >= ?3 ORDER BY i.item_id";
+        let mut candidates = Vec::new();
+        let sql = "SELECT story_id, feed_id, ordered_at, signature FROM recent_signatures \
+                   WHERE item_id = ?1 AND first_seen_at >= ?2";
         let mut statement = self.connection.prepare_cached(sql)?;
-        let rows = statement.query_map(params![to_json(&bands), link_key.map(|key| &key.0), millis(since)], |row| {
-            Ok(StoryCandidate {
+        for item in alike {
+            let row = statement.query_row([item.0, millis(since)], |row| candidate(row, Some(row.get("signature")?)));
+            candidates.extend(row.optional()?);
+        }
+        let Some(link_key) = link_key else { return Ok(candidates) };
+        let sql = "SELECT story_id, feed_id, ordered_at FROM items WHERE link_key = ?1 AND first_seen_at >= ?2";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let rows = statement.query_map(params![link_key.0, millis(since)], |row| candidate(row, None))?;
+        candidates.extend(collect(rows)?);
+        Ok(candidates)
+    }
+
+    /// Signatures of the newest items first seen after `since`, at most `limit`, oldest first.
+    pub fn recent_signatures(&self, since: Timestamp, limit: u32) -> Result<Vec<StoredSignature>, StoreError> {
+        let sql = "SELECT item_id, ordered_at, first_seen_at, signature FROM recent_signatures \
+                   WHERE first_seen_at >= ?1 ORDER BY item_id DESC LIMIT ?2";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let rows = statement.query_map(params![millis(since), limit], |row| {
+            Ok(StoredSignature {
                 item_id: ItemId(row.get("item_id")?),
-                story_id: StoryId(row.get("story_id")?),
-                feed_id: FeedId(row.get("feed_id")?),
                 ordered_at: instant_at(row, "ordered_at")?,
+                first_seen_at: instant_at(row, "first_seen_at")?,
                 signature: row.get("signature")?,
-                same_link: row.get("same_link")?,
             })
         })?;
-        collect(rows)
+        let mut signatures = collect(rows)?;
+        signatures.reverse();
+        Ok(signatures)
     }
 }
 
@@ -81,15 +100,35 @@ impl WriteTx<'_> {
     }
 
     /// Keeps an item's signature for those that come after it.
-    pub fn save_signature(&self, item: ItemId, signature: &[u8], bands: &[u64]) -> Result<(), StoreError> {
-        let sql = "INSERT OR REPLACE INTO signatures (item_id, signature) VALUES (?1, ?2)";
-        self.connection.prepare_cached(sql)?.execute(params![item.0, signature])?;
-        let sql = "INSERT OR IGNORE INTO signature_bands (band, hash, item_id) VALUES (?1, ?2, ?3)";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        for (band, hash) in bands.iter().enumerate() {
-            let band = i64::try_from(band).expect("a signature has sixteen bands");
-            statement.execute(params![band, hash.cast_signed(), item.0])?;
-        }
+    pub fn save_signature(
+        &self,
+        item: ItemId,
+        candidate: &StoryCandidate,
+        first_seen_at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let sql = "INSERT OR REPLACE INTO recent_signatures \
+                   (item_id, story_id, feed_id, ordered_at, first_seen_at, signature) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        let StoryCandidate { story_id, feed_id, ordered_at, signature, .. } = candidate;
+        let (ordered_at, first_seen_at) = (millis(*ordered_at), millis(first_seen_at));
+        self.connection.prepare_cached(sql)?.execute(params![
+            item.0,
+            story_id.0,
+            feed_id.0,
+            ordered_at,
+            first_seen_at,
+            signature
+        ])?;
         Ok(())
     }
+}
+
+/// With a signature it was found by that, without one by its link.
+fn candidate(row: &Row<'_>, signature: Option<Vec<u8>>) -> rusqlite::Result<StoryCandidate> {
+    Ok(StoryCandidate {
+        story_id: StoryId(row.get("story_id")?),
+        feed_id: FeedId(row.get("feed_id")?),
+        ordered_at: instant_at(row, "ordered_at")?,
+        same_link: signature.is_none(),
+        signature,
+    })
 }

@@ -1,0 +1,75 @@
+//! What visits share beside the store: a few places where documents are worked on, and the memory of recent items.
+
+use crate::model::Timestamp;
+use crate::store::{StoreError, WriteTx};
+use crate::stories::{self, RecentItems, Signature};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+/// Documents held in memory as items at once, from reading to stored: what bounds memory when thousands arrive together.
+const DOCUMENTS_MAX: usize = 24;
+
+/// One for the process; clones share it.
+#[derive(Debug, Clone)]
+pub struct Desk {
+    documents: Arc<Semaphore>,
+    /// Documents that are being read or classified: as many as there are processors.
+    readers: Arc<Semaphore>,
+    /// `None` until an item arrives.
+    recent: Arc<Mutex<Option<RecentItems>>>,
+}
+
+impl Default for Desk {
+    fn default() -> Self {
+        let processors = std::thread::available_parallelism().map_or(2, usize::from);
+        Self {
+            documents: Arc::new(Semaphore::new(DOCUMENTS_MAX)),
+            readers: Arc::new(Semaphore::new(processors)),
+            recent: Arc::default(),
+        }
+    }
+}
+
+impl Desk {
+    /// A place for one document; held until it is stored.
+    pub(super) async fn document(&self) -> SemaphorePermit<'_> {
+        self.documents.acquire().await.expect("the desk is never closed")
+    }
+
+    /// Does work that takes processor time on a thread for it.
+    pub(super) async fn work<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let _reader = self.readers.acquire().await.expect("the desk is never closed");
+        let task = tokio::task::spawn_blocking(work);
+        task.await.map_err(|error| StoreError::Other(format!("reading a document ended by a panic: {error}")))
+    }
+
+    /// Lends the memory of recent items, read from the store when first needed.
+    ///
+    /// A transaction that is rolled back leaves hints to items that are not there, which the store then does not find.
+    pub(super) fn with_recent<T>(
+        &self,
+        tx: &WriteTx<'_>,
+        now: Timestamp,
+        work: impl FnOnce(&mut RecentItems) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(recent) = recent.as_mut() {
+            return work(recent);
+        }
+        work(recent.insert(remembered(tx, now)?))
+    }
+}
+
+fn remembered(tx: &WriteTx<'_>, now: Timestamp) -> Result<RecentItems, StoreError> {
+    let since = now.checked_sub(stories::WINDOW).unwrap_or(Timestamp::MIN);
+    let mut recent = RecentItems::default();
+    for stored in tx.as_read().recent_signatures(since, RecentItems::ITEMS_MAX)? {
+        if let Some(signature) = Signature::from_bytes(&stored.signature) {
+            recent.add(stored.item_id, stored.ordered_at, stored.first_seen_at, &signature.bands());
+        }
+    }
+    Ok(recent)
+}
