@@ -1,7 +1,7 @@
 -- Near-duplicate signatures of recent items with all that deciding on a story needs: the items' own rows are wide.
 -- Their bands are indexed in memory: two dozen rows an item, in random order, were most of what writing an item cost.
 CREATE TABLE recent_signatures (
-    item_id        INTEGER PRIMARY KEY REFERENCES items ON DELETE CASCADE,
+    item_id        INTEGER PRIMARY KEY,
     story_id       INTEGER NOT NULL,
     feed_id        INTEGER NOT NULL,
     ordered_at     INTEGER NOT NULL,

@@ -1,8 +1,8 @@
 //! What visits share beside the store: a few places where documents are worked on, and the memory of recent items.
 
 use crate::model::Timestamp;
-use crate::store::{StoreError, WriteTx};
-use crate::stories::{self, RecentItems, Signature};
+use crate::store::{StoreError, StoredSignature, WriteTx};
+use crate::stories::{self, RecentItems, Signature, Teller};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
@@ -48,7 +48,7 @@ impl Desk {
 
     /// Lends the memory of recent items, read from the store when first needed.
     ///
-    /// A transaction that is rolled back leaves hints to items that are not there, which the store then does not find.
+    /// It may then hold what the transaction does not keep: see [`Desk::forget_recent`].
     pub(super) fn with_recent<T>(
         &self,
         tx: &WriteTx<'_>,
@@ -61,6 +61,11 @@ impl Desk {
         }
         work(recent.insert(remembered(tx, now)?))
     }
+
+    /// After a transaction that was rolled back: what is remembered is read from the store again.
+    pub(super) fn forget_recent(&self) {
+        *self.recent.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
 }
 
 fn remembered(tx: &WriteTx<'_>, now: Timestamp) -> Result<RecentItems, StoreError> {
@@ -68,7 +73,8 @@ fn remembered(tx: &WriteTx<'_>, now: Timestamp) -> Result<RecentItems, StoreErro
     let mut recent = RecentItems::default();
     for stored in tx.as_read().recent_signatures(since, RecentItems::ITEMS_MAX)? {
         if let Some(signature) = Signature::from_bytes(&stored.signature) {
-            recent.add(stored.item_id, stored.ordered_at, stored.first_seen_at, &signature.bands());
+            let StoredSignature { story_id, feed_id, ordered_at, first_seen_at, .. } = stored;
+            recent.add(Teller { story_id, feed_id, ordered_at, signature }, first_seen_at);
         }
     }
     Ok(recent)

@@ -7,8 +7,8 @@ use crate::model::{
     DigestName, FeedRecord, Item, ItemContent, ItemId, ItemKey, NewItem, StoryId, TagMatch, TagName, Timestamp,
     ordered_at,
 };
-use crate::store::{StoreError, StoryCandidate, WriteTx};
-use crate::stories::{self, Candidate, RecentItems, Signature};
+use crate::store::{StoreError, StoredSignature, WriteTx};
+use crate::stories::{self, Candidate, RecentItems, Signature, Teller};
 use jiff::SignedDuration;
 
 /// How old an item of a feed's first document may be and still be news.
@@ -96,18 +96,25 @@ impl Arrival {
         recent: &mut RecentItems,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let (bands, ordered_at) = (self.signature.bands(), self.ordered_at(now));
-        let joined = self.story_to_join(tx, record, &recent.alike(ordered_at, &bands), now)?;
+        let ordered_at = self.ordered_at(now);
+        let joined = self.story_to_join(tx, record, recent, now)?;
         let story = match joined {
             Some(story) => story,
             None => tx.story_with_entry_id(&story_entry_id(&record.url, key), now)?,
         };
         let id = tx.insert_item(record.id, key, &self.item, story, now)?;
-        let signature = Some(self.signature.to_bytes());
-        let teller = StoryCandidate { story_id: story, feed_id: record.id, ordered_at, signature, same_link: false };
-        tx.save_signature(id, &teller, now)?;
-        recent.add(id, ordered_at, now, &bands);
-        tx.set_tags(id, &self.tags, now)?;
+        let kept = StoredSignature {
+            story_id: story,
+            feed_id: record.id,
+            ordered_at,
+            first_seen_at: now,
+            signature: self.signature.to_bytes(),
+        };
+        tx.save_signature(id, &kept)?;
+        recent.add(Teller { story_id: story, feed_id: record.id, ordered_at, signature: self.signature.clone() }, now);
+        if !self.tags.is_empty() {
+            tx.set_tags(id, &self.tags, now)?;
+        }
         if joined.is_some() {
             tx.story_changed(story, now)?;
         }
@@ -154,29 +161,28 @@ impl Arrival {
         &self,
         tx: &WriteTx<'_>,
         record: &FeedRecord,
-        alike: &[ItemId],
+        recent: &RecentItems,
         now: Timestamp,
     ) -> Result<Option<StoryId>, StoreError> {
-        let since = now.checked_sub(stories::WINDOW).unwrap_or(Timestamp::MIN);
-        let found = tx.as_read().story_candidates(alike, self.item.keys.link.as_ref(), since)?;
-        let candidates: Vec<Candidate> = found.iter().map(candidate).collect();
-        let arrival =
-            stories::Arrival { feed_id: record.id, ordered_at: self.ordered_at(now), signature: &self.signature };
+        let ordered_at = self.ordered_at(now);
+        let mut candidates = recent.alike(ordered_at, &self.signature.bands());
+        if let Some(link_key) = &self.item.keys.link {
+            let since = now.checked_sub(stories::WINDOW).unwrap_or(Timestamp::MIN);
+            let same_link = tx.as_read().items_with_link(link_key, since)?;
+            candidates.extend(same_link.into_iter().map(|(story_id, feed_id, ordered_at)| Candidate {
+                story_id,
+                feed_id,
+                ordered_at,
+                signature: None,
+                same_link: true,
+            }));
+        }
+        let arrival = stories::Arrival { feed_id: record.id, ordered_at, signature: &self.signature };
         Ok(stories::join(&arrival, &candidates))
     }
 
     pub(super) fn ordered_at(&self, now: Timestamp) -> Timestamp {
         ordered_at(self.item.content.published_at.or(self.item.content.updated_at), now)
-    }
-}
-
-fn candidate(found: &StoryCandidate) -> Candidate {
-    Candidate {
-        story_id: found.story_id,
-        feed_id: found.feed_id,
-        ordered_at: found.ordered_at,
-        signature: found.signature.as_deref().and_then(Signature::from_bytes),
-        same_link: found.same_link,
     }
 }
 

@@ -233,7 +233,7 @@ async fn store(
         host_held,
     };
     let (watch, desk, held) = (Arc::clone(&around.watch), around.desk.clone(), visit.host_held.clone());
-    around
+    let stored = around
         .store
         .write(move |tx| {
             if !brought.arrivals.is_empty() {
@@ -245,8 +245,11 @@ async fn store(
             give_way(tx, &mut record)?;
             tx.save_feed(&record)
         })
-        .await?;
-    Ok(visit)
+        .await;
+    if stored.is_err() {
+        around.desk.forget_recent();
+    }
+    stored.map(|()| visit)
 }
 
 /// Of two feeds that have moved to one address, one is polled.

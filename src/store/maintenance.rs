@@ -124,6 +124,9 @@ impl WriteTx<'_> {
                  SELECT feed_id, item_key, ?2 FROM items WHERE item_id IN (SELECT value FROM json_each(?1))",
             )?
             .execute(params![ids, millis(now)])?;
+        self.connection
+            .prepare_cached("DELETE FROM recent_signatures WHERE item_id IN (SELECT value FROM json_each(?1))")?
+            .execute([&ids])?;
         let items = self
             .connection
             .prepare_cached("DELETE FROM items WHERE item_id IN (SELECT value FROM json_each(?1))")?

@@ -23,7 +23,7 @@ pub use error::StoreError;
 pub use items::{ItemFilter, KnownItems};
 pub use lock::DirectoryLock;
 pub use maintenance::{Counts, Pruned};
-pub use stories::{StoredSignature, StoryCandidate};
+pub use stories::StoredSignature;
 
 use readers::Readers;
 use rusqlite::Connection;

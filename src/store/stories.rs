@@ -3,23 +3,13 @@
 use super::rows::{collect, instant_at, millis, to_json};
 use super::{ReadTx, StoreError, WriteTx};
 use crate::model::{EntryId, FeedId, ItemId, ItemKey, Story, StoryId, Timestamp};
-use rusqlite::{OptionalExtension, Row, params};
-
-/// An item that may tell the same news as a new one.
-#[derive(Debug, Clone, PartialEq)]
-pub struct StoryCandidate {
-    pub story_id: StoryId,
-    pub feed_id: FeedId,
-    pub ordered_at: Timestamp,
-    /// Serialised by the stories module; absent for a candidate found by its link alone.
-    pub signature: Option<Vec<u8>>,
-    pub same_link: bool,
-}
+use rusqlite::params;
 
 /// An item's signature as it was kept.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredSignature {
-    pub item_id: ItemId,
+    pub story_id: StoryId,
+    pub feed_id: FeedId,
     pub ordered_at: Timestamp,
     pub first_seen_at: Timestamp,
     /// Serialised by the stories module.
@@ -44,37 +34,29 @@ impl ReadTx<'_> {
         Ok(rows.into_iter().filter_map(story).collect())
     }
 
-    /// Of these items and those with this canonical link, the ones first seen after `since`.
-    pub fn story_candidates(
+    /// Story, feed and place in time of the items with this canonical link that were first seen after `since`.
+    pub fn items_with_link(
         &self,
-        alike: &[ItemId],
-        link_key: Option<&ItemKey>,
+        link_key: &ItemKey,
         since: Timestamp,
-    ) -> Result<Vec<StoryCandidate>, StoreError> {
-        let mut candidates = Vec::new();
-        let sql = "SELECT story_id, feed_id, ordered_at, signature FROM recent_signatures \
-                   WHERE item_id = ?1 AND first_seen_at >= ?2";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        for item in alike {
-            let row = statement.query_row([item.0, millis(since)], |row| candidate(row, Some(row.get("signature")?)));
-            candidates.extend(row.optional()?);
-        }
-        let Some(link_key) = link_key else { return Ok(candidates) };
+    ) -> Result<Vec<(StoryId, FeedId, Timestamp)>, StoreError> {
         let sql = "SELECT story_id, feed_id, ordered_at FROM items WHERE link_key = ?1 AND first_seen_at >= ?2";
         let mut statement = self.connection.prepare_cached(sql)?;
-        let rows = statement.query_map(params![link_key.0, millis(since)], |row| candidate(row, None))?;
-        candidates.extend(collect(rows)?);
-        Ok(candidates)
+        let rows = statement.query_map(params![link_key.0, millis(since)], |row| {
+            Ok((StoryId(row.get(0)?), FeedId(row.get(1)?), instant_at(row, "ordered_at")?))
+        })?;
+        collect(rows)
     }
 
     /// Signatures of the newest items first seen after `since`, at most `limit`, oldest first.
     pub fn recent_signatures(&self, since: Timestamp, limit: u32) -> Result<Vec<StoredSignature>, StoreError> {
-        let sql = "SELECT item_id, ordered_at, first_seen_at, signature FROM recent_signatures \
+        let sql = "SELECT story_id, feed_id, ordered_at, first_seen_at, signature FROM recent_signatures \
                    WHERE first_seen_at >= ?1 ORDER BY item_id DESC LIMIT ?2";
         let mut statement = self.connection.prepare_cached(sql)?;
         let rows = statement.query_map(params![millis(since), limit], |row| {
             Ok(StoredSignature {
-                item_id: ItemId(row.get("item_id")?),
+                story_id: StoryId(row.get("story_id")?),
+                feed_id: FeedId(row.get("feed_id")?),
                 ordered_at: instant_at(row, "ordered_at")?,
                 first_seen_at: instant_at(row, "first_seen_at")?,
                 signature: row.get("signature")?,
@@ -89,27 +71,20 @@ impl ReadTx<'_> {
 impl WriteTx<'_> {
     /// The story with this entry id, made if it is new.
     pub fn story_with_entry_id(&self, entry_id: &EntryId, now: Timestamp) -> Result<StoryId, StoreError> {
-        let sql = "SELECT story_id FROM stories WHERE entry_id = ?1";
-        let known = self.connection.prepare_cached(sql)?.query_row([&entry_id.0], |row| row.get(0)).optional()?;
-        if let Some(id) = known {
-            return Ok(StoryId(id));
+        let sql = "INSERT INTO stories (entry_id, created_at) VALUES (?1, ?2) ON CONFLICT (entry_id) DO NOTHING";
+        if self.connection.prepare_cached(sql)?.execute(params![entry_id.0, millis(now)])? > 0 {
+            return Ok(StoryId(self.connection.last_insert_rowid()));
         }
-        let sql = "INSERT INTO stories (entry_id, created_at) VALUES (?1, ?2)";
-        self.connection.prepare_cached(sql)?.execute(params![entry_id.0, millis(now)])?;
-        Ok(StoryId(self.connection.last_insert_rowid()))
+        let sql = "SELECT story_id FROM stories WHERE entry_id = ?1";
+        Ok(self.connection.prepare_cached(sql)?.query_row([&entry_id.0], |row| row.get(0).map(StoryId))?)
     }
 
-    /// Keeps an item's signature for those that come after it.
-    pub fn save_signature(
-        &self,
-        item: ItemId,
-        candidate: &StoryCandidate,
-        first_seen_at: Timestamp,
-    ) -> Result<(), StoreError> {
-        let sql = "INSERT OR REPLACE INTO recent_signatures \
-                   (item_id, story_id, feed_id, ordered_at, first_seen_at, signature) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-        let StoryCandidate { story_id, feed_id, ordered_at, signature, .. } = candidate;
-        let (ordered_at, first_seen_at) = (millis(*ordered_at), millis(first_seen_at));
+    /// Keeps a new item's signature for those that come after it.
+    pub fn save_signature(&self, item: ItemId, kept: &StoredSignature) -> Result<(), StoreError> {
+        let sql = "INSERT INTO recent_signatures (item_id, story_id, feed_id, ordered_at, first_seen_at, signature) \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        let StoredSignature { story_id, feed_id, ordered_at, first_seen_at, signature } = kept;
+        let (ordered_at, first_seen_at) = (millis(*ordered_at), millis(*first_seen_at));
         self.connection.prepare_cached(sql)?.execute(params![
             item.0,
             story_id.0,
@@ -120,15 +95,4 @@ impl WriteTx<'_> {
         ])?;
         Ok(())
     }
-}
-
-/// With a signature it was found by that, without one by its link.
-fn candidate(row: &Row<'_>, signature: Option<Vec<u8>>) -> rusqlite::Result<StoryCandidate> {
-    Ok(StoryCandidate {
-        story_id: StoryId(row.get("story_id")?),
-        feed_id: FeedId(row.get("feed_id")?),
-        ordered_at: instant_at(row, "ordered_at")?,
-        same_link: signature.is_none(),
-        signature,
-    })
 }

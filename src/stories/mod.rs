@@ -12,5 +12,5 @@ mod signature;
 mod title;
 
 pub use join::{Arrival, Candidate, WINDOW, join};
-pub use recent::RecentItems;
+pub use recent::{RecentItems, Teller};
 pub use signature::Signature;

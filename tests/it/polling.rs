@@ -145,6 +145,30 @@ fn p17_a_monstrous_wait_is_cut_and_the_operator_is_told() {
 }
 
 #[test]
+fn p18_p20_a_document_may_ask_for_a_slower_pace() {
+    let check = |channel: &str, expected_s: std::ops::RangeInclusive<i64>| {
+        let feed = rss(2).replacen("<channel>", &format!("<channel>{channel}"), 1).replacen(
+            "<rss ",
+            "<rss xmlns:sy=\"http://purl.org/rss/1.0/modules/syndication/\" ",
+            1,
+        );
+        let (_origin, app) = one_feed(FAST, [ok(feed).etag("\"a\"").conditional()]);
+        let waits = [wait_s(&app.poll(&[])), wait_s(&app.poll(&["--force"]))];
+        assert!(waits.iter().all(|wait| expected_s.contains(wait)), "{channel}: {waits:?} s");
+    };
+    let three_hours = 3 * HOUR - 60..=3 * HOUR;
+    check("<ttl>180</ttl>", three_hours.clone());
+    check("<ttl>10</ttl><ttl>180</ttl>", 10 * 60 - 60..=3 * HOUR);
+    for junk in ["0", "-5", "soon", ""] {
+        check(&format!("<ttl>{junk}</ttl>"), 0..=2);
+    }
+    check("<ttl>1000000000</ttl>", 7 * DAY - 60..=7 * DAY);
+    let twice_a_day = "<sy:updatePeriod>daily</sy:updatePeriod><sy:updateFrequency>2</sy:updateFrequency>";
+    check(twice_a_day, 12 * HOUR - 60..=12 * HOUR);
+    check(&format!("<ttl>180</ttl>{twice_a_day}"), 12 * HOUR - 60..=12 * HOUR);
+}
+
+#[test]
 fn p21_p22_a_429_is_obeyed_in_either_form_and_without_one_the_pause_doubles() {
     let in_two_hours =
         (Timestamp::now() + SignedDuration::from_hours(2)).strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
@@ -372,6 +396,24 @@ fn p27_of_two_feeds_that_moved_to_one_address_one_is_polled_until_the_other_leav
 }
 
 #[test]
+fn p35_after_three_days_off_what_is_overdue_comes_over_ten_minutes() {
+    let origin = Origin::start();
+    origin.script("/feed", [ok(rss(2)).etag("\"a\"").conditional()]);
+    let urls: Vec<String> = (0..60).map(|n| origin.url(&format!("/feed?n={n}"))).collect();
+    let urls: Vec<&str> = urls.iter().map(String::as_str).collect();
+    let app = App::new(USUAL, &(feed_tables(&urls) + ALL));
+    app.poll(&[]);
+    app.let_pass(3 * DAY);
+    let daemon = app.start();
+    let first = origin.wait_until(PATIENCE, |log| log.len() > 60).len();
+    drop(daemon.kill());
+    assert!(first < 70, "{first} requests: no storm");
+    let spread =
+        "SELECT (max(next_check_at) - min(next_check_at)) / 1000 FROM feeds WHERE next_check_reason LIKE 'overdue%'";
+    assert!((500..=600).contains(&app.ask::<i64>(spread)), "{} s", app.ask::<i64>(spread));
+}
+
+#[test]
 fn p33_feeds_of_one_host_added_at_once_come_two_at_a_time_and_apart() {
     let origin = Origin::start();
     origin.script("/etag", [ok(rss(1)).etag("\"a\"").conditional().delay(Duration::from_millis(150))]);
@@ -449,6 +491,24 @@ fn p38_one_address_is_one_request_however_often_and_however_it_is_written() {
     let polled = app.poll(&[]);
     assert_eq!((origin.log().len(), polled["feeds"].as_array().map(Vec::len)), (1, Some(1)), "{polled}");
     assert_eq!(app.ask::<i64>("SELECT count(*) FROM feeds"), 1);
+}
+
+#[test]
+fn p46_the_user_agent_has_a_contact_and_check_says_when_it_has_none() {
+    let (origin, app) = one_feed(USUAL, [ok(rss(1))]);
+    app.poll(&[]);
+    let sent = origin.log()[0].header("user-agent").expect("one is sent").to_owned();
+    assert!(sent.starts_with("veille/") && sent.contains("(+http"), "{sent}");
+    let check = |agent: &str, code: i32, says: &str| {
+        let (_origin, app) = one_feed(&format!("{USUAL}user_agent = \"{agent}\"\n"), [ok(rss(1))]);
+        let checked = app.run(&["check"]);
+        let said = format!("{}{}", checked.stdout, checked.stderr);
+        assert_eq!(checked.code(), code, "{agent}: {said}");
+        assert!(said.contains(says), "{agent}: {said}");
+    };
+    check("watch/1 (+https://example.org/contact)", 2, "placeholder");
+    check("Mozilla/5.0", 0, "no contact");
+    check("watch/1 (ops@watch.test)", 0, "");
 }
 
 #[test]

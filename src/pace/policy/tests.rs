@@ -73,8 +73,10 @@ fn adaptive_follows_the_feeds_rhythm_within_bounds() {
     check(&every(20), 20 * MINUTE);
     check(&every(59), 59 * MINUTE);
     check(&every(90), HOUR_S);
-    check(&every(8 * 60), 4 * HOUR_S);
-    check(&every(7 * 24 * 60), DAY_S);
+    check(&every(4 * 60), HOUR_S);
+    check(&every(16 * 60), 2 * HOUR_S);
+    check(&every(64 * 60), 4 * HOUR_S);
+    check(&every(365 * 24 * 60), DAY_S);
 }
 
 #[test]
@@ -83,8 +85,8 @@ fn a_silent_feed_slows_down_and_a_burst_is_one_event() {
         let rhythm = rhythm(minutes);
         assert_eq!(wait(&PolicyInput { rhythm: &rhythm, ..input(&Interval::Adaptive) }), expected_s, "{minutes:?}");
     };
-    check(&[60 * 24 * 30, 60 * 24 * 30 + 10], DAY_S);
-    check(&[60 * 48, 60 * 48 + 10], 6 * HOUR_S);
+    check(&[60 * 24 * 365 * 2, 60 * 24 * 365 * 2 + 10], DAY_S);
+    check(&[60 * 64, 60 * 64 + 10], 2 * HOUR_S);
     check(&[10; 30], HOUR_S);
     check(&[0; 30], HOUR_S);
     let tomorrow = [now() + SignedDuration::from_hours(24)];
@@ -93,7 +95,7 @@ fn a_silent_feed_slows_down_and_a_burst_is_one_event() {
 
 #[test]
 fn adaptive_intervals_drift_apart_by_a_tenth_and_never_below_the_minimum() {
-    let rhythm = every(8 * 60);
+    let rhythm = every(64 * 60);
     let mut input = PolicyInput { rhythm: &rhythm, ..input(&Interval::Adaptive) };
     input.chance = 0.0;
     assert_eq!(wait(&input), 4 * HOUR_S * 9 / 10);
