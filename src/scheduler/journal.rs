@@ -9,9 +9,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::field::display;
 
-/// A line a second on average, and no more: then the rest of the page is summed up.
+/// Well under a line a second, however much happens: what a page has no room for is summed up at its end.
 const PAGE: Duration = Duration::from_secs(10);
-const LINES_A_PAGE: usize = 9;
+const LINES_A_PAGE: usize = 5;
 /// Reasons told apart on a page; a mass of failures has few.
 const REASONS_MAX: usize = 32;
 
