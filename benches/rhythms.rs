@@ -33,7 +33,7 @@ fn main() {
     {
         let class: Vec<&Rhythm> = feeds.iter().filter(|feed| (least..most).contains(&feed.items_a_day())).collect();
         for (pace, interval) in &policies {
-            let seen: Vec<Seen> = class.iter().map(|feed| feed.watched(interval, SignedDuration::ZERO)).collect();
+            let seen: Vec<Seen> = class.iter().map(|feed| feed.watched(interval)).collect();
             row(name, pace, &seen);
         }
     }
@@ -92,15 +92,16 @@ impl Rhythm {
         turns as usize * self.items.len() + self.items.partition_point(|item| *item <= at_s - turns * self.period_s)
     }
 
-    fn watched(&self, interval: &Interval, asleep_first: SignedDuration) -> Seen {
+    fn watched(&self, interval: &Interval) -> Seen {
         let window = self.items.len();
         let start_s = self.period_s;
         let end_s = start_s + (28 * DAY_S).max(self.period_s * 20 / window as i64).min(730 * DAY_S);
-        let mut poller = Poller::new(interval);
+        let mut poller = Poller::new(self, interval);
         let mut seen =
             Seen { delays_s: Vec::new(), missed: 0, visits: 0, days: (end_s - start_s) as f64 / DAY_S as f64 };
         let mut known = self.published(start_s);
-        let mut at_s = start_s + poller.wait_s(self, start_s, None).max(asleep_first.as_secs());
+        // At any time of the hour: publishers like the full one.
+        let mut at_s = start_s + (poller.wait_s(self, start_s, None) as f64 * poller.chance.f64()) as i64;
         let mut last_s = start_s;
         while at_s < end_s {
             let published = self.published(at_s);
@@ -127,7 +128,7 @@ impl Rhythm {
         if window_s >= DAY_S || window_s / 2 < 15 * 60 {
             return None;
         }
-        let mut poller = Poller::new(&Interval::Adaptive);
+        let mut poller = Poller::new(self, &Interval::Adaptive);
         let (mut at_s, mut wait_s) = (3 * window_s, DAY_S);
         for visits in 1..20 {
             at_s += wait_s;
@@ -150,8 +151,8 @@ struct Poller<'p> {
 }
 
 impl<'p> Poller<'p> {
-    fn new(interval: &'p Interval) -> Self {
-        Self { interval, last_overflow_at: None, chance: fastrand::Rng::with_seed(43) }
+    fn new(feed: &Rhythm, interval: &'p Interval) -> Self {
+        Self { interval, last_overflow_at: None, chance: fastrand::Rng::with_seed(feed.period_s.unsigned_abs()) }
     }
 
     fn wait_s(&mut self, feed: &Rhythm, now_s: i64, harvest: Option<Harvest>) -> i64 {

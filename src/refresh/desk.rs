@@ -1,5 +1,6 @@
 //! What visits share beside the store: a few places where documents are worked on, and the memory of recent items.
 
+use super::hands::Hands;
 use crate::model::Timestamp;
 use crate::store::{StoreError, StoredSignature, WriteTx};
 use crate::stories::{self, RecentItems, Signature, Teller};
@@ -7,26 +8,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Documents held in memory as items at once, from reading to stored: what bounds memory when thousands arrive together.
-const DOCUMENTS_MAX: usize = 24;
+const DOCUMENTS_MAX: usize = 16;
 
 /// One for the process; clones share it.
 #[derive(Debug, Clone)]
 pub struct Desk {
     documents: Arc<Semaphore>,
-    /// Documents that are being read or classified: as many as there are processors.
-    readers: Arc<Semaphore>,
+    /// Read and classify documents.
+    hands: Arc<Hands>,
     /// `None` until an item arrives.
     recent: Arc<Mutex<Option<RecentItems>>>,
 }
 
 impl Default for Desk {
     fn default() -> Self {
-        let processors = std::thread::available_parallelism().map_or(2, usize::from);
-        Self {
-            documents: Arc::new(Semaphore::new(DOCUMENTS_MAX)),
-            readers: Arc::new(Semaphore::new(processors)),
-            recent: Arc::default(),
-        }
+        Self { documents: Arc::new(Semaphore::new(DOCUMENTS_MAX)), hands: Arc::default(), recent: Arc::default() }
     }
 }
 
@@ -41,9 +37,8 @@ impl Desk {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, StoreError> {
-        let _reader = self.readers.acquire().await.expect("the desk is never closed");
-        let task = tokio::task::spawn_blocking(work);
-        task.await.map_err(|error| StoreError::Other(format!("reading a document ended by a panic: {error}")))
+        let done = self.hands.work(work).await;
+        done.ok_or_else(|| StoreError::Other("reading a document ended by a panic".to_owned()))
     }
 
     /// Lends the memory of recent items, read from the store when first needed.

@@ -5,6 +5,7 @@
 
 pub mod archive;
 mod desk;
+mod hands;
 mod outcome;
 mod place;
 mod plan;

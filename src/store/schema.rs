@@ -23,10 +23,10 @@ const WAL_LIMIT_BYTES: i64 = 64 << 20;
 
 /// Pages of the log after which they are written into the database. When many feeds bring items at once, the same pages
 /// of the indexes change in commit after commit: the longer the log, the fewer of them are written twice.
-const WAL_PAGES: i64 = 4096;
+const WAL_PAGES: i64 = 8192;
 
 /// Pages of the indexes that the writer keeps at hand.
-const WRITER_CACHE_KIB: i64 = 8 << 10;
+const WRITER_CACHE_KIB: i64 = 4 << 10;
 
 pub(super) fn open_for_writing(path: &Path) -> Result<Connection, StoreError> {
     create_private(path)?;
