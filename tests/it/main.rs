@@ -22,3 +22,4 @@ mod stories;
 mod support;
 mod upstream;
 mod validity;
+mod workbench;
