@@ -11,7 +11,7 @@ use std::time::Instant;
 use veille::config::{self, Environment};
 use veille::digest::story_entry_id;
 use veille::model::{ConfiguredFeed, ContentHash, FeedId, ItemContent, ItemKey, ItemKeys, NewItem, Timestamp};
-use veille::refresh::{Surroundings, Watch, archive};
+use veille::refresh::{Desk, Surroundings, Watch, archive};
 use veille::search;
 use veille::store::Store;
 
@@ -31,7 +31,7 @@ fn main() {
 async fn measure(directory: &Path, items: u64, rules: u64) {
     let watch = Arc::new(watch(directory, rules));
     let store = Arc::new(Store::open(directory).expect("the store opens"));
-    let around = Surroundings { store: Arc::clone(&store), watch, clock: Timestamp::now };
+    let around = Surroundings { store: Arc::clone(&store), watch, desk: Desk::default(), clock: Timestamp::now };
     veille::app::sync_store(&store, &around.watch, Timestamp::now()).await.expect("feeds and digests are stored");
     figure("filling", items, fill(&store, items)).await;
     let size = std::fs::metadata(store.path()).map_or(0, |file| file.len());

@@ -44,14 +44,16 @@ fn bytes_there_and_back(bencher: Bencher<'_, '_>) {
 
 #[divan::bench(args = [10, 100, 1_000])]
 fn join_among_candidates(bencher: Bencher<'_, '_>, count: u32) {
-    let candidate = |n: u32| Candidate {
-        story_id: StoryId(n.into()),
+    let signatures: Vec<Signature> =
+        (0..count).map(|n| Signature::of(&format!("Mistral AI story number {n} of the day"), "")).collect();
+    let candidate = |(n, signature)| Candidate {
+        story_id: StoryId(n),
         feed_id: FeedId(2),
         ordered_at: Timestamp::UNIX_EPOCH,
-        signature: Some(Signature::of(&format!("Mistral AI story number {n} of the day"), "")),
+        signature: Some(signature),
         same_link: false,
     };
-    let candidates: Vec<Candidate> = (0..count).map(candidate).collect();
+    let candidates: Vec<Candidate<'_>> = (0..).zip(&signatures).map(candidate).collect();
     let signature = Signature::of(ENGLISH, "");
     let arrival = Arrival { feed_id: FeedId(1), ordered_at: Timestamp::UNIX_EPOCH, signature: &signature };
     bencher.bench(|| join(black_box(&arrival), black_box(&candidates)));

@@ -10,7 +10,7 @@ pub use source::ConfigSource;
 
 use crate::http::{self, AppState, DocumentCache, Health, HttpMetrics, Limits};
 use crate::model::Timestamp;
-use crate::refresh::{Surroundings, Watch};
+use crate::refresh::{Desk, Surroundings, Watch};
 use crate::scheduler::{Bells, Calendar, TakeSurroundings, cut_due_issues, due};
 use crate::service::Notifier;
 use crate::store::{DirectoryLock, Store};
@@ -39,6 +39,7 @@ struct Daemon {
     /// Rung when the archive may not be in line with the rules.
     retag: Arc<Notify>,
     stop: CancellationToken,
+    desk: Desk,
     clock: fn() -> Timestamp,
 }
 
@@ -64,6 +65,7 @@ pub async fn run(source: ConfigSource, ready: impl FnOnce(SocketAddr)) -> anyhow
         wake: Arc::default(),
         retag: Arc::default(),
         stop: CancellationToken::new(),
+        desk: Desk::default(),
         clock,
     };
     daemon.sync_with_config().await?;
@@ -82,6 +84,7 @@ impl Daemon {
         Arc::new(move || Surroundings {
             store: Arc::clone(&daemon.store),
             watch: daemon.current_watch(),
+            desk: daemon.desk.clone(),
             clock: daemon.clock,
         })
     }

@@ -5,7 +5,7 @@
 
 use super::Daemon;
 use crate::config::FeedSettings;
-use crate::model::{ConfiguredFeed, DigestName, FeedId, Timestamp};
+use crate::model::{ConfiguredFeed, DigestName, FeedId, Timestamp, host_of};
 use crate::pace::{self, Due};
 use crate::refresh::Watch;
 use crate::store::{Store, StoreError};
@@ -92,9 +92,11 @@ impl Daemon {
     async fn spread_overdue(&self, now: Timestamp) -> anyhow::Result<()> {
         let next_checks = self.store.read(|tx| tx.next_checks()).await?;
         let overdue: Vec<_> = next_checks.into_iter().filter(|(_, _, at, _)| at.is_none_or(|at| at <= now)).collect();
-        let due: Vec<Due<'_>> = overdue
+        let hosts: Vec<String> = overdue.iter().map(|(_, address, ..)| host_of(address)).collect();
+        let due: Vec<Due<'_>> = hosts
             .iter()
-            .map(|(_, address, at, is_new)| Due { host: host(address), due_at: at.filter(|_| !is_new) })
+            .zip(&overdue)
+            .map(|(host, (.., at, is_new))| Due { host, due_at: at.filter(|_| !is_new) })
             .collect();
         let times = pace::spread(&due, now);
         let checks: Vec<(FeedId, Timestamp)> = overdue.iter().map(|(feed, ..)| *feed).zip(times).collect();
@@ -103,11 +105,6 @@ impl Daemon {
         }
         Ok(())
     }
-}
-
-/// The part of an address that feeds are spread by.
-fn host(address: &str) -> &str {
-    address.split('/').nth(2).unwrap_or(address)
 }
 
 /// Brings the store's feeds and digests in line with a config. Returns the digests whose members must

@@ -71,7 +71,7 @@ impl Daemon {
                 () = self.retag.notified() => {}
             }
             let watch = self.current_watch();
-            let around = Surroundings { store: Arc::clone(&self.store), watch: Arc::clone(&watch), clock: self.clock };
+            let around = Surroundings { watch: Arc::clone(&watch), ..self.surroundings()() };
             let in_force = || !self.stop.is_cancelled() && Arc::ptr_eq(&watch, &self.current_watch());
             match archive::retag(&around, |_| in_force()).await {
                 Ok(done) if done.items > 0 => tracing::info!(

@@ -4,7 +4,7 @@ use super::Context;
 use crate::app::ConfigSource;
 use crate::config::Settings;
 use crate::model::Timestamp;
-use crate::refresh::{Surroundings, Watch};
+use crate::refresh::{Desk, Surroundings, Watch};
 use crate::scheduler::TakeSurroundings;
 use crate::store::{DirectoryLock, Store, StoreError};
 use anyhow::Context as _;
@@ -49,10 +49,13 @@ impl Workplace {
     /// What a visit or a retag works with, and the watch in it.
     pub(super) fn surroundings(&self) -> anyhow::Result<(TakeSurroundings, Arc<Watch>)> {
         let watch = Arc::new(Watch::compile(self.settings.clone())?);
-        let (store, in_force) = (Arc::clone(&self.store), Arc::clone(&watch));
-        let take =
-            move || Surroundings { store: Arc::clone(&store), watch: Arc::clone(&in_force), clock: Timestamp::now };
-        Ok((Arc::new(take), watch))
+        let around = Surroundings {
+            store: Arc::clone(&self.store),
+            watch: Arc::clone(&watch),
+            desk: Desk::default(),
+            clock: Timestamp::now,
+        };
+        Ok((Arc::new(move || around.clone()), watch))
     }
 
     pub(super) fn block_on<T, E>(&self, work: impl AsyncFnOnce(&Arc<Store>) -> Result<T, E>) -> Result<T, E> {

@@ -6,6 +6,7 @@
 
 mod digest;
 mod feed;
+mod host;
 mod item;
 mod needed;
 mod private_key;
@@ -20,6 +21,7 @@ pub use feed::{
     ConfiguredFeed, FeedHealth, FeedId, FeedRecord, FeedState, ItemIdentity, RedirectMemory, Remembered, Validators,
     WAIT_CEILING,
 };
+pub use host::host_of;
 pub use item::{
     ContentHash, Enclosure, FeedNames, Item, ItemContent, ItemId, ItemKey, ItemKeys, KnownItem, NewItem, StoredText,
     ordered_at,

@@ -3,8 +3,11 @@
 //! Pure: the answer of the visit, what server and document ask for, `now` and chance come in as values.
 //! It knows no store and no network.
 
+mod adaptive;
+mod back_off;
 mod cron;
 mod policy;
+mod skipped;
 mod spread;
 
 pub use policy::{Asked, Ended, Harvest, NextCheck, PolicyInput, next_check};

@@ -4,6 +4,8 @@
 //! value in and a value out; all that a visit changes is written in one transaction.
 
 pub mod archive;
+mod desk;
+mod hands;
 mod outcome;
 mod place;
 mod plan;
@@ -11,6 +13,7 @@ mod timing;
 mod visit;
 mod watch;
 
+pub use desk::Desk;
 pub use plan::{UpdatePlan, plan};
-pub use visit::{Outcome, Surroundings, Visit, refresh};
+pub use visit::{News, Outcome, Surroundings, Visit, refresh};
 pub use watch::{CompiledDigest, Watch, WatchError};

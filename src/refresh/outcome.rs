@@ -116,7 +116,6 @@ fn follow(record: &mut FeedRecord, permanent_target: Option<&Url>, now: Timestam
     match adoption(&asked, record.redirect.as_ref(), permanent_target, now) {
         Adoption::Remember(memory) => record.redirect = memory,
         Adoption::Adopt(target) => {
-            tracing::info!(feed.url = %record.url, to = %target, "the feed has moved for good; asked there from now on");
             record.fetch_url = Some(target.into());
             record.redirect = None;
         }

@@ -7,8 +7,8 @@ use crate::model::{
     DigestName, FeedRecord, Item, ItemContent, ItemId, ItemKey, NewItem, StoryId, TagMatch, TagName, Timestamp,
     corrected, ordered_at,
 };
-use crate::store::{StoreError, StoryCandidate, WriteTx};
-use crate::stories::{self, Candidate, Signature};
+use crate::store::{StoreError, StoredSignature, WriteTx};
+use crate::stories::{self, Candidate, RecentItems, Signature, Teller};
 use jiff::SignedDuration;
 
 /// How old an item of a feed's first document may be and still be news.
@@ -22,6 +22,13 @@ pub(super) struct Arrivals {
     pub pruned: Vec<ItemKey>,
     /// The feed's first document: what is old in it is archive, not news.
     pub is_first: bool,
+}
+
+impl Arrivals {
+    /// Whether there is nothing to write.
+    pub(super) fn is_empty(&self) -> bool {
+        self.added.is_empty() && self.changed.is_empty() && self.pruned.is_empty()
+    }
 }
 
 /// An item with its tags by the rules, the digests that follow from them, and its signature.
@@ -56,11 +63,12 @@ impl Arrivals {
         tx: &WriteTx<'_>,
         record: &FeedRecord,
         watch: &Watch,
+        recent: &mut RecentItems,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         // A document lists its newest item first; ids grow in the order of first sight, so the oldest goes in first.
         for (key, arrival) in self.added.iter().rev() {
-            arrival.add(tx, record, key, self.is_first, now)?;
+            arrival.add(tx, record, key, self.is_first, recent, now)?;
         }
         for (id, arrival) in &self.changed {
             arrival.change(tx, record, *id, watch, now)?;
@@ -85,20 +93,31 @@ impl Arrival {
         record: &FeedRecord,
         key: &ItemKey,
         is_first: bool,
+        recent: &mut RecentItems,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let joined = self.story_to_join(tx, record, now)?;
+        let ordered_at = self.ordered_at(now);
+        let joined = self.story_to_join(tx, record, recent, now)?;
         let story = match joined {
             Some(story) => story,
             None => tx.story_with_entry_id(&story_entry_id(&record.url, key), now)?,
         };
         let id = tx.insert_item(record.id, key, &self.item, story, now)?;
-        tx.save_signature(id, &self.signature.to_bytes(), &self.signature.bands())?;
-        tx.set_tags(id, &self.tags, now)?;
+        let kept = StoredSignature {
+            story_id: story,
+            feed_id: record.id,
+            ordered_at,
+            first_seen_at: now,
+            signature: self.signature.to_bytes(),
+        };
+        tx.save_signature(id, &kept)?;
+        recent.add(Teller { story_id: story, feed_id: record.id, ordered_at, signature: self.signature.clone() }, now);
+        if !self.tags.is_empty() {
+            tx.set_tags(id, &self.tags, now)?;
+        }
         if joined.is_some() {
             tx.story_changed(story, now)?;
         }
-        let ordered_at = self.ordered_at(now);
         // What a new feed brings from its past takes its own place in time and waits for no issue.
         let is_archive = is_first && now.duration_since(ordered_at) > NEWS;
         self.digests.iter().try_for_each(|digest| tx.enter_digest(digest, story, ordered_at, is_archive, now).map(drop))
@@ -166,28 +185,28 @@ impl Arrival {
         &self,
         tx: &WriteTx<'_>,
         record: &FeedRecord,
+        recent: &RecentItems,
         now: Timestamp,
     ) -> Result<Option<StoryId>, StoreError> {
-        let since = now.checked_sub(stories::WINDOW).unwrap_or(Timestamp::MIN);
-        let found = tx.as_read().story_candidates(&self.signature.bands(), self.item.keys.link.as_ref(), since)?;
-        let candidates: Vec<Candidate> = found.iter().map(candidate).collect();
-        let arrival =
-            stories::Arrival { feed_id: record.id, ordered_at: self.ordered_at(now), signature: &self.signature };
+        let ordered_at = self.ordered_at(now);
+        let mut candidates = recent.alike(ordered_at, &self.signature.bands());
+        if let Some(link_key) = &self.item.keys.link {
+            let since = now.checked_sub(stories::WINDOW).unwrap_or(Timestamp::MIN);
+            let same_link = tx.as_read().items_with_link(link_key, since)?;
+            candidates.extend(same_link.into_iter().map(|(story_id, feed_id, ordered_at)| Candidate {
+                story_id,
+                feed_id,
+                ordered_at,
+                signature: None,
+                same_link: true,
+            }));
+        }
+        let arrival = stories::Arrival { feed_id: record.id, ordered_at, signature: &self.signature };
         Ok(stories::join(&arrival, &candidates))
     }
 
     pub(super) fn ordered_at(&self, now: Timestamp) -> Timestamp {
         ordered_at(self.item.content.published_at.or(self.item.content.updated_at), now)
-    }
-}
-
-fn candidate(found: &StoryCandidate) -> Candidate {
-    Candidate {
-        story_id: found.story_id,
-        feed_id: found.feed_id,
-        ordered_at: found.ordered_at,
-        signature: found.signature.as_deref().and_then(Signature::from_bytes),
-        same_link: found.same_link,
     }
 }
 

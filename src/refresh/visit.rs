@@ -2,12 +2,12 @@
 
 use super::place::Arrivals;
 use super::timing::{VisitEnd, schedule};
-use super::{Watch, outcome, plan};
+use super::{Desk, Watch, outcome, plan};
 use crate::config::FeedSettings;
 use crate::feed::{self, FeedError, ParsedFeed, ReadContext};
 use crate::fetch::{FetchOutcome, FetchRequest, Modified};
-use crate::model::{FeedId, FeedRecord, FeedState, Timestamp};
-use crate::store::{Store, StoreError, WriteTx};
+use crate::model::{FeedId, FeedRecord, FeedState, Timestamp, host_of};
+use crate::store::{KnownItems, Store, StoreError, WriteTx};
 use jiff::SignedDuration;
 use std::sync::Arc;
 use url::Url;
@@ -23,6 +23,7 @@ const HOLD_UNASKED: SignedDuration = SignedDuration::from_hours(1);
 pub struct Surroundings {
     pub store: Arc<Store>,
     pub watch: Arc<Watch>,
+    pub desk: Desk,
     /// The wall clock.
     pub clock: fn() -> Timestamp,
 }
@@ -37,6 +38,25 @@ pub struct Visit {
     pub next_check_reason: String,
     /// Host and port of who asked to be left alone, and until when.
     pub host_held: Option<(String, Timestamp)>,
+    /// In a row, this visit included.
+    pub failures: u32,
+    /// What is worth a line in the log.
+    pub news: Option<News>,
+}
+
+/// What an operator should hear of a visit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum News {
+    /// It fails, and did not before, or not for this reason.
+    Failing,
+    /// The publisher says that it is gone for good.
+    Gone,
+    /// It is asked at another address from now on.
+    Moved { to: String },
+    /// Every item was new: some may have come and gone unseen.
+    Overflowed,
+    /// It had failed so many times in a row.
+    Recovered { failures: u32 },
 }
 
 /// How a visit ended.
@@ -96,6 +116,10 @@ pub async fn refresh(around: &Surroundings, feed: FeedId) -> Result<Option<Visit
     let Some((before, mut rhythm)) = known else { return Ok(None) };
     let Some(settings) = around.watch.feed(&before.url) else { return Ok(None) };
     let answer = around.watch.client.fetch(&request(settings, &before), (around.clock)()).await;
+    let _place = match &answer {
+        Ok(FetchOutcome::Modified(_)) => Some(around.desk.document().await),
+        _ => None,
+    };
     let now = (around.clock)();
     let mut record = before.clone();
     let mut brought = Brought::default();
@@ -111,7 +135,7 @@ pub async fn refresh(around: &Surroundings, feed: FeedId) -> Result<Option<Visit
         }
         Ok(FetchOutcome::RetryLater(answer)) => {
             outcome::with_retry_later(&mut record, &answer, now);
-            brought.asked_for_peace = Some(host_of(&answer.url));
+            brought.asked_for_peace = Some(host_of(answer.url.as_str()));
             VisitEnd::RetryLater
         }
         Ok(FetchOutcome::Gone(_)) => {
@@ -136,11 +160,6 @@ fn request(settings: &FeedSettings, record: &FeedRecord) -> FetchRequest {
     request
 }
 
-/// Host and port: whom a 429 or 503 speaks for.
-fn host_of(url: &Url) -> String {
-    format!("{}:{}", url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or_default())
-}
-
 /// Reads the document, compares it with what is known and classifies what is new, on a blocking thread.
 async fn read_document(
     around: &Surroundings,
@@ -149,11 +168,14 @@ async fn read_document(
     now: Timestamp,
 ) -> Result<Brought, StoreError> {
     let language = record.language.clone();
-    let (answer, parsed) = on_blocking_thread(move || {
-        let parsed = parse(&answer, language.as_deref());
-        (answer, parsed)
-    })
-    .await?;
+    let (answer, parsed) = around
+        .desk
+        .work(move || {
+            let parsed = parse(&answer, language.as_deref());
+            // What is stored of the answer is its head; the body was read.
+            (Modified { body: bytes::Bytes::new(), ..answer }, parsed)
+        })
+        .await?;
     let mut parsed = match parsed {
         Ok(parsed) => parsed,
         Err(error) => {
@@ -166,14 +188,18 @@ async fn read_document(
     }
     let feed = record.id;
     let arrived = std::mem::take(&mut parsed.items);
-    let (arrived, known) =
-        around.store.read(move |tx| tx.known_items(feed, &arrived).map(|known| (arrived, known))).await?;
+    let is_first = record.last_success_at.is_none();
+    // A feed that was never read has no items.
+    let (arrived, known) = if is_first {
+        (arrived, KnownItems::default())
+    } else {
+        around.store.read(move |tx| tx.known_items(feed, &arrived).map(|known| (arrived, known))).await?
+    };
     let plan = plan(&known.items, &known.pruned, arrived, record.item_identity);
     let outcome = Outcome::Stored { added: plan.added.len(), changed: plan.changed.len(), unchanged: plan.unchanged };
-    let is_first = record.last_success_at.is_none();
     outcome::with_document(record, &answer, &parsed, &plan, now);
     let (watch, for_text) = (Arc::clone(&around.watch), record.clone());
-    let arrivals = on_blocking_thread(move || Arrivals::classify(plan, is_first, &for_text, &watch, now)).await?;
+    let arrivals = around.desk.work(move || Arrivals::classify(plan, is_first, &for_text, &watch, now)).await?;
     Ok(Brought { arrivals, outcome: Some(outcome), asked_for_peace: None })
 }
 
@@ -199,25 +225,31 @@ async fn store(
     });
     let visit = Visit {
         feed_url: record.url.clone(),
+        news: news(&record, before, &outcome),
+        failures: record.failure_count,
         outcome,
         next_check_at: record.next_check_at,
         next_check_reason: record.next_check_reason.clone(),
         host_held,
     };
-    report(&visit, &record, before);
-    let (watch, held) = (Arc::clone(&around.watch), visit.host_held.clone());
-    around
+    let (watch, desk, held) = (Arc::clone(&around.watch), around.desk.clone(), visit.host_held.clone());
+    let stored = around
         .store
         .write(move |tx| {
-            brought.arrivals.store(tx, &record, &watch, now)?;
+            if !brought.arrivals.is_empty() {
+                desk.with_recent(tx, now, |recent| brought.arrivals.store(tx, &record, &watch, recent, now))?;
+            }
             if let Some((host, until)) = &held {
                 tx.hold_host(host, *until)?;
             }
             give_way(tx, &mut record)?;
             tx.save_feed(&record)
         })
-        .await?;
-    Ok(visit)
+        .await;
+    if stored.is_err() {
+        around.desk.forget_recent();
+    }
+    stored.map(|()| visit)
 }
 
 /// Of two feeds that have moved to one address, one is polled.
@@ -233,36 +265,15 @@ fn give_way(tx: &WriteTx<'_>, record: &mut FeedRecord) -> Result<(), StoreError>
     Ok(())
 }
 
-/// One line a visit: a failure when it begins or its reason changes, an end of failing, the rest at debug.
-fn report(visit: &Visit, record: &FeedRecord, before: &FeedRecord) {
-    let (url, next) = (&visit.feed_url, visit.next_check_at);
-    match &visit.outcome {
-        Outcome::Failed { .. } if record.state == FeedState::Gone => {
-            tracing::warn!(feed.url = %url, "the feed is gone for good (410) and no longer polled; remove it from the config");
-        }
-        Outcome::Failed { reason } if before.last_error.as_ref() != Some(reason) => {
-            tracing::warn!(feed.url = %url, reason, failures = record.failure_count, next_check_at = next.map(tracing::field::display), "refresh failed");
-        }
-        Outcome::Failed { reason } => {
-            tracing::debug!(feed.url = %url, reason, failures = record.failure_count, next_check_at = next.map(tracing::field::display), "refresh failed again");
-        }
-        Outcome::Stored { added, changed, unchanged } if record.last_overflow_at == record.last_refresh_at => {
-            tracing::warn!(feed.url = %url, added, changed, unchanged, next_check_at = next.map(tracing::field::display),
-                "every item was new: some may have come and gone since the last visit; the interval is shortened");
-        }
-        _ if before.failure_count > 0 => {
-            tracing::info!(feed.url = %url, failures = before.failure_count, next_check_at = next.map(tracing::field::display), "the feed is well again");
-        }
-        Outcome::Stored { added, changed, unchanged } => {
-            tracing::debug!(feed.url = %url, added, changed, unchanged, next_check_at = next.map(tracing::field::display), "refreshed");
-        }
-        Outcome::NotModified => {
-            tracing::debug!(feed.url = %url, next_check_at = next.map(tracing::field::display), "not modified");
-        }
+/// What an operator should hear of a visit, against how the feed was before.
+fn news(record: &FeedRecord, before: &FeedRecord, outcome: &Outcome) -> Option<News> {
+    match outcome {
+        Outcome::Failed { .. } if record.state == FeedState::Gone => Some(News::Gone),
+        Outcome::Failed { reason } if before.last_error.as_ref() != Some(reason) => Some(News::Failing),
+        Outcome::Failed { .. } => None,
+        _ if record.fetch_url != before.fetch_url => record.fetch_url.clone().map(|to| News::Moved { to }),
+        Outcome::Stored { .. } if record.last_overflow_at == record.last_refresh_at => Some(News::Overflowed),
+        _ if before.failure_count > 0 => Some(News::Recovered { failures: before.failure_count }),
+        _ => None,
     }
-}
-
-async fn on_blocking_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, StoreError> {
-    let task = tokio::task::spawn_blocking(work);
-    task.await.map_err(|error| StoreError::Other(format!("reading a document ended by a panic: {error}")))
 }

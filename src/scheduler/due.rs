@@ -1,8 +1,9 @@
 //! The due loop: takes what is due from the store, starts visits within the limits, and never loses one.
 
+use super::journal::Journal;
 use super::queue::{DueQueue, Limits, Turn};
 use crate::config::FetchSettings;
-use crate::model::{FeedId, FeedRecord, Timestamp, WAIT_CEILING};
+use crate::model::{FeedId, FeedRecord, Timestamp, WAIT_CEILING, host_of};
 use crate::pace;
 use crate::refresh::{self, Surroundings, Visit};
 use crate::store::StoreError;
@@ -14,7 +15,6 @@ use tokio::sync::Notify;
 use tokio::task::{Id, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
-use url::Url;
 
 /// The longest sleep: a wall clock that jumps, or another process's write, is noticed within it.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
@@ -41,6 +41,7 @@ struct Visits {
     holds: HashMap<String, Instant>,
     /// Nothing can be stored: no visit is started before then.
     paused_until: Option<Instant>,
+    journal: Journal,
 }
 
 /// A feed that is not asked before then, since its host asked to be left alone.
@@ -55,6 +56,7 @@ pub async fn run(around: TakeSurroundings, wake: &Notify, stop: &CancellationTok
     let mut look_at = Instant::now();
     while !stop.is_cancelled() {
         tick(((visits.around)().clock)());
+        visits.journal.turn_page(Instant::now());
         if look_at <= Instant::now() {
             look_at = visits.offer_due().await;
         }
@@ -124,6 +126,7 @@ impl Visits {
             postponed: HashMap::new(),
             holds: HashMap::new(),
             paused_until: None,
+            journal: Journal::default(),
         }
     }
 
@@ -225,7 +228,10 @@ impl Visits {
         let feed = self.feeds.remove(&id).expect("every task was entered when it was started");
         self.queue.finished(feed, now);
         match ended {
-            Ok((_, Ok(visit))) => visit.map(Ok),
+            Ok((_, Ok(visit))) => {
+                visit.iter().for_each(|visit| self.journal.write(visit, now));
+                visit.map(Ok)
+            }
             Ok((_, Err(error))) if error.is_passing() => {
                 if self.paused_until.is_none() {
                     tracing::error!(%error, "no visit can be stored; no feed is asked for a minute");
@@ -255,6 +261,7 @@ impl Visits {
             );
         }
         self.running.shutdown().await;
+        self.journal.close();
     }
 }
 
@@ -273,10 +280,4 @@ fn until(at: Timestamp, now: Timestamp) -> Duration {
 /// The same, within what a server may impose on us, should the clock have been set back.
 fn wait_until(at: Timestamp, now: Timestamp) -> Duration {
     until(at, now).min(WAIT_CEILING.unsigned_abs())
-}
-
-/// Host and port, in one spelling: what limits are counted by.
-fn host_of(address: &str) -> String {
-    let Ok(url) = Url::parse(address) else { return address.to_owned() };
-    format!("{}:{}", url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or_default())
 }

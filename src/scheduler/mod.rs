@@ -6,6 +6,7 @@
 mod calendar;
 mod cutter;
 pub mod due;
+mod journal;
 pub mod queue;
 
 pub use calendar::{Bells, Calendar};

@@ -161,32 +161,31 @@ impl WriteTx<'_> {
             .prepare_cached(
                 "INSERT INTO items (feed_id, story_id, item_key, link_key, content_key, content_hash, guid, link, title, \
                  authors, published_at, updated_at, categories, summary, content_html, content_text, enclosures, language, \
-                 first_seen_at, changed_at, ordered_at) VALUES (:feed, :story, :key, :link_key, :content_key, \
-                 :content_hash, :guid, :link, :title, :authors, :published_at, :updated_at, :categories, :summary, \
-                 :content_html, :content_text, :enclosures, :language, :now, :now, :ordered_at)",
+                 first_seen_at, changed_at, ordered_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, \
+                 ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?19, ?20)",
             )?
-            .execute(named_params! {
-                ":feed": feed.0,
-                ":story": story.0,
-                ":key": key.0,
-                ":link_key": item.keys.link.as_ref().map(|key| &key.0),
-                ":content_key": item.keys.content.0,
-                ":content_hash": item.content_hash.0,
-                ":guid": content.guid,
-                ":link": content.link,
-                ":title": content.title,
-                ":authors": to_json(&content.authors),
-                ":published_at": optional_millis(content.published_at),
-                ":updated_at": optional_millis(content.updated_at),
-                ":categories": to_json(&content.categories),
-                ":summary": content.summary,
-                ":content_html": content.content_html,
-                ":content_text": content.content_text,
-                ":enclosures": to_json(&content.enclosures),
-                ":language": content.language,
-                ":now": millis(now),
-                ":ordered_at": millis(ordered_at(content.published_at.or(content.updated_at), now)),
-            })?;
+            .execute(params![
+                feed.0,
+                story.0,
+                key.0,
+                item.keys.link.as_ref().map(|key| &key.0),
+                item.keys.content.0,
+                item.content_hash.0,
+                content.guid,
+                content.link,
+                content.title,
+                to_json(&content.authors),
+                optional_millis(content.published_at),
+                optional_millis(content.updated_at),
+                to_json(&content.categories),
+                content.summary,
+                content.content_html,
+                content.content_text,
+                to_json(&content.enclosures),
+                content.language,
+                millis(now),
+                millis(ordered_at(content.published_at.or(content.updated_at), now)),
+            ])?;
         Ok(ItemId(self.connection.last_insert_rowid()))
     }
 

@@ -124,6 +124,9 @@ impl WriteTx<'_> {
                  SELECT feed_id, item_key, ?2 FROM items WHERE item_id IN (SELECT value FROM json_each(?1))",
             )?
             .execute(params![ids, millis(now)])?;
+        self.connection
+            .prepare_cached("DELETE FROM recent_signatures WHERE item_id IN (SELECT value FROM json_each(?1))")?
+            .execute([&ids])?;
         let items = self
             .connection
             .prepare_cached("DELETE FROM items WHERE item_id IN (SELECT value FROM json_each(?1))")?
@@ -143,12 +146,8 @@ impl WriteTx<'_> {
 
     /// Forgets near-duplicate signatures of items first seen before `before`: news that old is not told again.
     pub fn forget_signatures(&self, before: Timestamp) -> Result<usize, StoreError> {
-        let old = "SELECT item_id FROM items WHERE first_seen_at < ?1";
-        self.connection
-            .prepare_cached(&format!("DELETE FROM signature_bands WHERE item_id IN ({old})"))?
-            .execute([millis(before)])?;
-        let sql = format!("DELETE FROM signatures WHERE item_id IN ({old})");
-        Ok(self.connection.prepare_cached(&sql)?.execute([millis(before)])?)
+        let sql = "DELETE FROM recent_signatures WHERE first_seen_at < ?1";
+        Ok(self.connection.prepare_cached(sql)?.execute([millis(before)])?)
     }
 }
 

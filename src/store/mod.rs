@@ -25,7 +25,7 @@ pub use error::StoreError;
 pub use items::{ItemFilter, KnownItems};
 pub use lock::DirectoryLock;
 pub use maintenance::{Counts, Pruned};
-pub use stories::StoryCandidate;
+pub use stories::StoredSignature;
 pub use tags::StoredTag;
 
 use crate::model::{DigestName, Timestamp};

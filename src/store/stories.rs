@@ -3,18 +3,17 @@
 use super::rows::{collect, instant_at, millis, to_json};
 use super::{ReadTx, StoreError, WriteTx};
 use crate::model::{EntryId, FeedId, ItemId, ItemKey, Story, StoryId, Timestamp};
-use rusqlite::{OptionalExtension, params};
+use rusqlite::params;
 
-/// An item that may tell the same news as a new one.
+/// An item's signature as it was kept.
 #[derive(Debug, Clone, PartialEq)]
-pub struct StoryCandidate {
-    pub item_id: ItemId,
+pub struct StoredSignature {
     pub story_id: StoryId,
     pub feed_id: FeedId,
     pub ordered_at: Timestamp,
-    /// Serialised by the stories module; absent for a candidate found by its link alone.
-    pub signature: Option<Vec<u8>>,
-    pub same_link: bool,
+    pub first_seen_at: Timestamp,
+    /// Serialised by the stories module.
+    pub signature: Vec<u8>,
 }
 
 impl ReadTx<'_> {
@@ -42,61 +41,65 @@ impl ReadTx<'_> {
         collect(statement.query_map([story.0], |row| Ok((ItemId(row.get(0)?), instant_at(row, "changed_at")?)))?)
     }
 
-    /// Items first seen after `since` that share a signature band or the canonical link.
-    pub fn story_candidates(
+    /// Story, feed and place in time of the items with this canonical link that were first seen after `since`.
+    pub fn items_with_link(
         &self,
-        bands: &[u64],
-        link_key: Option<&ItemKey>,
+        link_key: &ItemKey,
         since: Timestamp,
-    ) -> Result<Vec<StoryCandidate>, StoreError> {
-        let bands: Vec<(usize, i64)> =
-            bands.iter().enumerate().map(|(band, hash)| (band, hash.cast_signed())).collect();
-        let sql = "WITH found (item_id) AS ( \
-                 SELECT b.item_id FROM json_each(?1) w JOIN signature_bands b \
-                     ON b.band = w.value ->> 0 AND b.hash = w.value ->> 1 \
-                 UNION SELECT item_id FROM items WHERE link_key = ?2) \
-             SELECT i.item_id, i.story_id, i.feed_id, i.ordered_at, s.signature, \
-                 coalesce(i.link_key = ?2, 0) AS same_link \
-             FROM found JOIN items i USING (item_id) LEFT JOIN signatures s USING (item_id) \
-             WHERE i.first_seen_at >= ?3 ORDER BY i.item_id";
+    ) -> Result<Vec<(StoryId, FeedId, Timestamp)>, StoreError> {
+        let sql = "SELECT story_id, feed_id, ordered_at FROM items WHERE link_key = ?1 AND first_seen_at >= ?2";
         let mut statement = self.connection.prepare_cached(sql)?;
-        let rows = statement.query_map(params![to_json(&bands), link_key.map(|key| &key.0), millis(since)], |row| {
-            Ok(StoryCandidate {
-                item_id: ItemId(row.get("item_id")?),
+        let rows = statement.query_map(params![link_key.0, millis(since)], |row| {
+            Ok((StoryId(row.get(0)?), FeedId(row.get(1)?), instant_at(row, "ordered_at")?))
+        })?;
+        collect(rows)
+    }
+
+    /// Signatures of the newest items first seen after `since`, at most `limit`, oldest first.
+    pub fn recent_signatures(&self, since: Timestamp, limit: u32) -> Result<Vec<StoredSignature>, StoreError> {
+        let sql = "SELECT story_id, feed_id, ordered_at, first_seen_at, signature FROM recent_signatures \
+                   WHERE first_seen_at >= ?1 ORDER BY item_id DESC LIMIT ?2";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let rows = statement.query_map(params![millis(since), limit], |row| {
+            Ok(StoredSignature {
                 story_id: StoryId(row.get("story_id")?),
                 feed_id: FeedId(row.get("feed_id")?),
                 ordered_at: instant_at(row, "ordered_at")?,
+                first_seen_at: instant_at(row, "first_seen_at")?,
                 signature: row.get("signature")?,
-                same_link: row.get("same_link")?,
             })
         })?;
-        collect(rows)
+        let mut signatures = collect(rows)?;
+        signatures.reverse();
+        Ok(signatures)
     }
 }
 
 impl WriteTx<'_> {
     /// The story with this entry id, made if it is new.
     pub fn story_with_entry_id(&self, entry_id: &EntryId, now: Timestamp) -> Result<StoryId, StoreError> {
-        let sql = "SELECT story_id FROM stories WHERE entry_id = ?1";
-        let known = self.connection.prepare_cached(sql)?.query_row([&entry_id.0], |row| row.get(0)).optional()?;
-        if let Some(id) = known {
-            return Ok(StoryId(id));
+        let sql = "INSERT INTO stories (entry_id, created_at) VALUES (?1, ?2) ON CONFLICT (entry_id) DO NOTHING";
+        if self.connection.prepare_cached(sql)?.execute(params![entry_id.0, millis(now)])? > 0 {
+            return Ok(StoryId(self.connection.last_insert_rowid()));
         }
-        let sql = "INSERT INTO stories (entry_id, created_at) VALUES (?1, ?2)";
-        self.connection.prepare_cached(sql)?.execute(params![entry_id.0, millis(now)])?;
-        Ok(StoryId(self.connection.last_insert_rowid()))
+        let sql = "SELECT story_id FROM stories WHERE entry_id = ?1";
+        Ok(self.connection.prepare_cached(sql)?.query_row([&entry_id.0], |row| row.get(0).map(StoryId))?)
     }
 
-    /// Keeps an item's signature for those that come after it.
-    pub fn save_signature(&self, item: ItemId, signature: &[u8], bands: &[u64]) -> Result<(), StoreError> {
-        let sql = "INSERT OR REPLACE INTO signatures (item_id, signature) VALUES (?1, ?2)";
-        self.connection.prepare_cached(sql)?.execute(params![item.0, signature])?;
-        let sql = "INSERT OR IGNORE INTO signature_bands (band, hash, item_id) VALUES (?1, ?2, ?3)";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        for (band, hash) in bands.iter().enumerate() {
-            let band = i64::try_from(band).expect("a signature has sixteen bands");
-            statement.execute(params![band, hash.cast_signed(), item.0])?;
-        }
+    /// Keeps a new item's signature for those that come after it.
+    pub fn save_signature(&self, item: ItemId, kept: &StoredSignature) -> Result<(), StoreError> {
+        let sql = "INSERT INTO recent_signatures (item_id, story_id, feed_id, ordered_at, first_seen_at, signature) \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        let StoredSignature { story_id, feed_id, ordered_at, first_seen_at, signature } = kept;
+        let (ordered_at, first_seen_at) = (millis(*ordered_at), millis(*first_seen_at));
+        self.connection.prepare_cached(sql)?.execute(params![
+            item.0,
+            story_id.0,
+            feed_id.0,
+            ordered_at,
+            first_seen_at,
+            signature
+        ])?;
         Ok(())
     }
 }

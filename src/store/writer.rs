@@ -7,8 +7,8 @@
 use super::{StoreError, WriteTx};
 use rusqlite::Connection;
 use std::sync::Mutex;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
+use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::sync::oneshot;
 
 /// Most jobs in one commit: bounds how long the first of them waits for the last.
@@ -26,16 +26,16 @@ type Answer = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 
 #[derive(Debug)]
 pub(super) struct Writer {
-    jobs: Option<SyncSender<Job>>,
+    jobs: Option<Sender<Job>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Writer {
     pub(super) fn start(connection: Connection) -> Self {
-        let (jobs, queue) = sync_channel(JOBS_PER_COMMIT);
+        let (jobs, mut queue) = channel(JOBS_PER_COMMIT);
         let thread = std::thread::Builder::new()
             .name("store-writer".into())
-            .spawn(move || write_until_closed(&connection, &queue))
+            .spawn(move || write_until_closed(&connection, &mut queue))
             .expect("a thread can be started at start-up");
         Self { jobs: Some(jobs), thread: Mutex::new(Some(thread)) }
     }
@@ -72,12 +72,8 @@ impl Writer {
     }
 
     async fn send(&self, job: Job) -> Result<(), StoreError> {
-        let jobs = self.jobs.clone().ok_or(StoreError::Closed)?;
-        if let Err(std::sync::mpsc::TrySendError::Full(job)) = jobs.try_send(job) {
-            let sent = tokio::task::spawn_blocking(move || jobs.send(job)).await;
-            return sent.map_err(|_| StoreError::Closed)?.map_err(|_| StoreError::Closed);
-        }
-        Ok(())
+        let jobs = self.jobs.as_ref().ok_or(StoreError::Closed)?;
+        jobs.send(job).await.map_err(|_| StoreError::Closed)
     }
 }
 
@@ -94,8 +90,8 @@ impl Drop for Writer {
     }
 }
 
-fn write_until_closed(connection: &Connection, queue: &Receiver<Job>) {
-    let mut next = queue.recv().ok();
+fn write_until_closed(connection: &Connection, queue: &mut Receiver<Job>) {
+    let mut next = queue.blocking_recv();
     while let Some(job) = next {
         next = match job {
             Job::InTransaction(job) => write_batch(connection, job, queue),
@@ -104,12 +100,12 @@ fn write_until_closed(connection: &Connection, queue: &Receiver<Job>) {
                 None
             }
         }
-        .or_else(|| queue.recv().ok());
+        .or_else(|| queue.blocking_recv());
     }
 }
 
 /// Commits this job and those that wait behind it. Returns the one that cannot share their transaction.
-fn write_batch(connection: &Connection, first: TransactionJob, queue: &Receiver<Job>) -> Option<Job> {
+fn write_batch(connection: &Connection, first: TransactionJob, queue: &mut Receiver<Job>) -> Option<Job> {
     let begun = connection.execute_batch("BEGIN IMMEDIATE").map_err(StoreError::from);
     let mut answers = vec![first(connection)];
     let mut alone = None;

@@ -28,14 +28,14 @@ pub struct Arrival<'a> {
     pub signature: &'a Signature,
 }
 
-/// An item that the store found by link or by band.
+/// An item that was found by link or by band.
 #[derive(Debug, Clone)]
-pub struct Candidate {
+pub struct Candidate<'a> {
     pub story_id: StoryId,
     pub feed_id: FeedId,
     pub ordered_at: Timestamp,
-    /// Absent when none was kept.
-    pub signature: Option<Signature>,
+    /// Absent for one that was found by its link.
+    pub signature: Option<&'a Signature>,
     /// Whether it has the arrival's canonical link.
     pub same_link: bool,
 }
@@ -45,7 +45,7 @@ pub struct Candidate {
 /// The same link is the same story, in one feed too: an item that a publisher lists in two sections. Else
 /// two items of one feed never are, and a story that the arrival's feed already tells is not told by it again.
 #[must_use]
-pub fn join(arrival: &Arrival<'_>, candidates: &[Candidate]) -> Option<StoryId> {
+pub fn join(arrival: &Arrival<'_>, candidates: &[Candidate<'_>]) -> Option<StoryId> {
     let recent = || candidates.iter().filter(|candidate| is_in_window(arrival.ordered_at, candidate.ordered_at));
     if let Some(same) = recent().filter(|candidate| candidate.same_link).min_by_key(|candidate| candidate.story_id) {
         return Some(same.story_id);
@@ -57,7 +57,7 @@ pub fn join(arrival: &Arrival<'_>, candidates: &[Candidate]) -> Option<StoryId> 
         .collect();
     recent()
         .filter(|candidate| !told_by_feed.contains(&candidate.story_id))
-        .filter_map(|candidate| Some((likeness(arrival.signature, candidate.signature.as_ref()?)?, candidate.story_id)))
+        .filter_map(|candidate| Some((likeness(arrival.signature, candidate.signature?)?, candidate.story_id)))
         // The most alike, and of equals the oldest story, whatever the order of candidates.
         .max_by(|a, b| a.0.total_cmp(&b.0).then_with(|| b.1.cmp(&a.1)))
         .map(|(_, story_id)| story_id)

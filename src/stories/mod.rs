@@ -2,13 +2,15 @@
 //!
 //! Pure. An item's [`Signature`] says what its title and text are about in a few hundred bytes; [`join`]
 //! decides which story, if any, an arriving item joins, among candidates that the store finds by link and
-//! by the signature's bands. It would rather leave two tellings apart than put two stories together: a
+//! [`RecentItems`] by the signature's bands. It would rather leave two tellings apart than put two stories together: a
 //! wrong join hides news, a missed one only shows it twice.
 
 mod common_words;
 mod join;
+mod recent;
 mod signature;
 mod title;
 
 pub use join::{Arrival, Candidate, WINDOW, join};
+pub use recent::{RecentItems, Teller};
 pub use signature::Signature;

@@ -2,7 +2,6 @@
 
 use crate::stories::common_words::{is_common, is_common_han};
 use std::collections::BTreeMap;
-use unicode_normalization::UnicodeNormalization as _;
 use unicode_script::{Script, UnicodeScript as _};
 
 /// Letters of a word that count: inflected forms share their beginning (`relocate`, `relocation`).
@@ -75,9 +74,25 @@ fn undecorated(title: &str) -> &str {
 
 /// Width, ligatures, accents and the Chinese script made equal; case is kept, for it tells names.
 pub(super) fn fold(text: &str) -> String {
-    let simplified =
-        if text.chars().any(|c| c.script() == Script::Han) { fast2s::convert(text) } else { text.to_owned() };
-    simplified.nfkd().filter(|c| !unicode_normalization::char::is_combining_mark(*c)).collect()
+    if text.is_ascii() {
+        return text.to_owned();
+    }
+    let has_han = text.chars().any(|c| !c.is_ascii() && c.script() == Script::Han);
+    let simplified = if has_han { fast2s::convert(text) } else { text.to_owned() };
+    let mut folded = String::with_capacity(simplified.len());
+    for character in simplified.chars() {
+        if character.is_ascii() {
+            folded.push(character);
+            continue;
+        }
+        // Character by character: marks, whose order alone a whole text could change, are left out.
+        unicode_normalization::char::decompose_compatible(character, |part| {
+            if !unicode_normalization::char::is_combining_mark(part) {
+                folded.push(part);
+            }
+        });
+    }
+    folded
 }
 
 /// A stretch of one kind of writing.

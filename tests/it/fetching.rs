@@ -452,6 +452,121 @@ async fn p40_feeds_of_one_host_share_two_connections() {
     assert!(origin.connections() <= 2, "{} connections", origin.connections());
 }
 
+/// HTTP/2 by nginx, where there is one: its log says which connection carried what.
+#[tokio::test]
+async fn p40_over_http2_feeds_of_one_host_share_two_connections() {
+    let authority = Authority::new();
+    let (folder, port) = (tempfile::tempdir().expect("a folder"), free_port());
+    let Some(_nginx) = Nginx::start(folder.path(), port, &authority.pem("127.0.0.1")) else {
+        return eprintln!("SKIPPED: this machine has no nginx with HTTP/2");
+    };
+    let client = Client::with_tls(&settings(), authority.trusting_client()).expect("a client");
+    for pair in 0..25 {
+        let visit = |n: usize| {
+            let address = format!("https://127.0.0.1:{port}/feed.xml?n={n}");
+            let (client, request) = (client.clone(), FetchRequest::new(address.parse().expect("an address")));
+            async move { client.fetch(&request, Timestamp::now()).await }
+        };
+        let (one, other) = tokio::join!(visit(2 * pair), visit(2 * pair + 1));
+        assert!(matches!((&one, &other), (Ok(FetchOutcome::Modified(_)), Ok(FetchOutcome::Modified(_)))), "{one:?}");
+    }
+    let log = std::fs::read_to_string(folder.path().join("access.log")).expect("a log");
+    let lines: Vec<&str> = log.lines().collect();
+    let connections: std::collections::HashSet<&str> =
+        lines.iter().filter_map(|line| line.split_whitespace().next()).collect();
+    assert_eq!(lines.len(), 50, "{log}");
+    assert!(lines.iter().all(|line| line.ends_with("HTTP/2.0")), "{log}");
+    assert!(connections.len() <= 2, "{} connections", connections.len());
+}
+
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+    listener.local_addr().expect("a bound socket has an address").port()
+}
+
+/// A web server that ends with the test.
+struct Nginx(std::process::Child);
+
+impl Nginx {
+    fn start(folder: &std::path::Path, port: u16, (certificate, key): &(String, String)) -> Option<Self> {
+        let write = |name: &str, text: &str| std::fs::write(folder.join(name), text).expect("a file");
+        write("certificate.pem", certificate);
+        write("key.pem", key);
+        write("feed.xml", &rss(3));
+        let at = folder.display();
+        write(
+            "nginx.conf",
+            &format!(
+                "daemon off; master_process off; pid {at}/pid; error_log {at}/error.log;
+                 events {{ }}
+                 http {{
+                     client_body_temp_path {at}/t1; proxy_temp_path {at}/t2; fastcgi_temp_path {at}/t3;
+                     uwsgi_temp_path {at}/t4; scgi_temp_path {at}/t5;
+                     log_format c '$connection $server_protocol';
+                     access_log {at}/access.log c;
+                     server {{
+                         listen 127.0.0.1:{port} ssl http2;
+                         ssl_certificate {at}/certificate.pem; ssl_certificate_key {at}/key.pem;
+                         root {at};
+                     }}
+                 }}"
+            ),
+        );
+        let program = ["nginx", "/usr/sbin/nginx"].into_iter().find_map(|program| {
+            let mut command = std::process::Command::new(program);
+            command.arg("-c").arg(folder.join("nginx.conf")).stderr(std::process::Stdio::null());
+            command.spawn().ok()
+        });
+        let nginx = Self(program?);
+        let answers = || std::net::TcpStream::connect(("127.0.0.1", port)).ok();
+        crate::support::app::wait_until(Duration::from_secs(10), answers).map(|_| nginx)
+    }
+}
+
+impl Drop for Nginx {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[tokio::test]
+async fn p39_instance_manipulation_is_not_asked_for_and_an_unasked_226_is_a_failure() {
+    let origin = Origin::start();
+    let part = || status(226).body(rss(1)).header("IM", "feed").etag("\"v2\"");
+    origin.script("/feed", [ok(rss(3)).etag(ETAG), part(), ok(rss(3)).etag(ETAG).conditional()]);
+    let mut reader = Reader::of(&origin.url("/feed"));
+    reader.document().await;
+    assert_eq!(reader.cause().await, Cause::Status(226));
+    assert!(matches!(reader.visit().await, Ok(FetchOutcome::NotModified(_))), "the part changed no validator");
+    assert_eq!(said(&origin, "/feed", "a-im"), ["-", "-", "-"]);
+}
+
+#[tokio::test]
+async fn p41_every_coding_that_is_offered_is_capped() {
+    let origin = Origin::start();
+    origin.script("/feed", [ok(rss(1))]);
+    Reader::of(&origin.url("/feed")).document().await;
+    let offered = said(&origin, "/feed", "accept-encoding").remove(0);
+    let bomb = vec![b' '; 8 << 20];
+    let limit_bytes = settings().max_body_bytes;
+    for coding in offered.split(", ") {
+        let packed = match coding {
+            "gzip" => gzip(&bomb),
+            "br" => brotli(&bomb),
+            "deflate" => {
+                let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
+                encoder.write_all(&bomb).expect("to memory");
+                encoder.finish().expect("to memory")
+            }
+            other => panic!("`{other}` is offered, and nothing shows that it is capped"),
+        };
+        origin.script("/bomb", [ok(packed).header("Content-Encoding", coding)]);
+        assert_eq!(Reader::of(&origin.url("/bomb")).cause().await, Cause::TooLarge { limit_bytes }, "{coding}");
+    }
+}
+
 #[tokio::test]
 async fn p42_path_and_query_go_out_as_configured() {
     let origin = Origin::start();
@@ -575,7 +690,7 @@ const PUBLIC: std::net::Ipv4Addr = std::net::Ipv4Addr::new(93, 184, 215, 14);
 
 /// Runs the next test in a namespace where [`PUBLIC`] is ours and names are what we say.
 #[test]
-fn h01_h04_the_default_policy_holds_among_public_addresses() {
+fn h01_h02_h03_h04_p24_the_default_policy_holds_among_public_addresses() {
     let folder = tempfile::tempdir().expect("a folder");
     let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("a file");
     write("resolv.conf", "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n");
@@ -601,7 +716,7 @@ fn h01_h04_the_default_policy_holds_among_public_addresses() {
 }
 
 #[tokio::test]
-#[ignore = "needs the namespace that h01_h04_the_default_policy_holds_among_public_addresses makes"]
+#[ignore = "needs the namespace that h01_h02_h03_h04_p24_the_default_policy_holds_among_public_addresses makes"]
 async fn within_a_namespace() {
     let origin = Origin::listen(PUBLIC, 0, None);
     let port = origin.address().port();
@@ -623,7 +738,7 @@ async fn within_a_namespace() {
     // H4: of a name's two addresses only the public one is dialled.
     Reader::with(&guarded(), &format!("http://both.example:{port}/feed")).document().await;
     // H3: a name that is public at one look-up and loopback at the next.
-    rebinding_dns();
+    scripted_dns();
     let mut outcomes = [0, 0];
     for _ in 0..20 {
         match Reader::with(&guarded(), &format!("http://rebind.example:{port}/feed")).visit().await {
@@ -633,19 +748,32 @@ async fn within_a_namespace() {
         }
     }
     assert!(outcomes.iter().all(|count| *count > 0), "both answers were seen: {outcomes:?}");
+    // P24: a name that is not, and name servers that say nothing.
+    let unknown = Reader::with(&guarded(), &format!("http://unknown.example:{port}/feed")).cause().await;
+    assert!(matches!(unknown, Cause::Lookup(_)), "{unknown:?}");
+    let started = Instant::now();
+    let unanswered = Reader::with(&guarded(), &format!("http://silent.example:{port}/feed")).cause().await;
+    assert!(matches!(unanswered, Cause::Lookup(_) | Cause::Timeout { .. }), "{unanswered:?}");
+    assert!(started.elapsed() <= Duration::from_secs(15), "within the timeout: {:?}", started.elapsed());
     assert_eq!(canary.connections(), 0);
 }
 
-/// Answers every question for an IPv4 address with [`PUBLIC`] and 127.0.0.1 in turn.
-fn rebinding_dns() {
+/// Answers questions for an IPv4 address with [`PUBLIC`] and 127.0.0.1 in turn, those for `unknown` with NXDOMAIN, and
+/// those for `silent` not at all.
+fn scripted_dns() {
     let socket = std::net::UdpSocket::bind(("127.0.0.1", 53)).expect("port 53 of the namespace");
     std::thread::spawn(move || {
         let (mut packet, mut questions) = ([0; 512], 0_usize);
         while let Ok((length, client)) = socket.recv_from(&mut packet) {
             let question_end = 12 + packet[12..length].iter().position(|byte| *byte == 0).unwrap_or(0) + 5;
-            let is_a = packet[question_end - 4..question_end - 2] == [0, 1];
+            let asks_for = |name: &[u8]| packet[13..question_end].starts_with(name);
+            if asks_for(b"silent") {
+                continue;
+            }
+            let is_known = !asks_for(b"unknown");
+            let is_a = is_known && packet[question_end - 4..question_end - 2] == [0, 1];
             let mut answer = packet[..2].to_vec();
-            answer.extend([0x81, 0x80, 0, 1, 0, u8::from(is_a), 0, 0, 0, 0]);
+            answer.extend([0x81, if is_known { 0x80 } else { 0x83 }, 0, 1, 0, u8::from(is_a), 0, 0, 0, 0]);
             answer.extend(&packet[12..question_end]);
             if is_a {
                 let address = [PUBLIC, std::net::Ipv4Addr::LOCALHOST][questions % 2];
@@ -951,6 +1079,13 @@ impl Authority {
             .with_no_client_auth()
             .with_single_cert(vec![certificate.der().clone()], key.into())
             .expect("a certificate and its key")
+    }
+
+    /// Certificate and key for `name` as a web server reads them.
+    fn pem(&self, name: &str) -> (String, String) {
+        let key = rcgen::KeyPair::generate().expect("a key");
+        let params = rcgen::CertificateParams::new(vec![name.to_owned()]).expect("a name");
+        (params.signed_by(&key, &self.issuer).expect("a certificate").pem(), key.serialize_pem())
     }
 
     fn trusting_client(&self) -> rustls::ClientConfig {

@@ -3,10 +3,12 @@
 
 use crate::support::app::{ALL, App, CLOCK_RATE, Daemon, FAST, PATIENCE, faketime_library, feed_tables, wait_until};
 use crate::support::origin::{Answer, Fault, Origin, fault, not_modified, ok, redirect, rss, status, tempting_rss};
-use crate::support::politeness::{Manners, assert_polite};
+use crate::support::politeness::{Manners, assert_polite, report};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
+use std::collections::HashMap;
 use std::process::Command;
+use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
 const HOUR: i64 = 3600;
@@ -140,6 +142,31 @@ fn p17_a_monstrous_wait_is_cut_and_the_operator_is_told() {
         let said = app.run(&["feeds", "--json"]).stdout;
         assert!(said.contains("is cut to 7 d"), "{said}");
     }
+}
+
+#[test]
+fn p18_p20_a_document_may_ask_for_a_slower_pace() {
+    let check = |channel: &str, expected_s: std::ops::RangeInclusive<i64>| {
+        let feed = rss(2).replacen("<channel>", &format!("<channel>{channel}"), 1).replacen(
+            "<rss ",
+            "<rss xmlns:sy=\"http://purl.org/rss/1.0/modules/syndication/\" ",
+            1,
+        );
+        let (_origin, app) = one_feed(FAST, [ok(feed).etag("\"a\"").conditional()]);
+        let waits = [wait_s(&app.poll(&[])), wait_s(&app.poll(&["--force"]))];
+        assert!(waits.iter().all(|wait| expected_s.contains(wait)), "{channel}: {waits:?} s");
+    };
+    let three_hours = 3 * HOUR - 60..=3 * HOUR;
+    check("<ttl>180</ttl>", three_hours.clone());
+    check("<ttl>10</ttl><ttl>180</ttl>", 10 * 60 - 60..=3 * HOUR);
+    for junk in ["0", "-5", "soon", ""] {
+        check(&format!("<ttl>{junk}</ttl>"), 0..=2);
+    }
+    // Ignored or cut.
+    check("<ttl>1000000000</ttl>", 0..=7 * DAY);
+    let twice_a_day = "<sy:updatePeriod>daily</sy:updatePeriod><sy:updateFrequency>2</sy:updateFrequency>";
+    check(twice_a_day, 12 * HOUR - 60..=12 * HOUR);
+    check(&format!("<ttl>180</ttl>{twice_a_day}"), 12 * HOUR - 60..=12 * HOUR);
 }
 
 #[test]
@@ -370,6 +397,24 @@ fn p27_of_two_feeds_that_moved_to_one_address_one_is_polled_until_the_other_leav
 }
 
 #[test]
+fn p35_after_three_days_off_what_is_overdue_comes_over_ten_minutes() {
+    let origin = Origin::start();
+    origin.script("/feed", [ok(rss(2)).etag("\"a\"").conditional()]);
+    let urls: Vec<String> = (0..60).map(|n| origin.url(&format!("/feed?n={n}"))).collect();
+    let urls: Vec<&str> = urls.iter().map(String::as_str).collect();
+    let app = App::new(USUAL, &(feed_tables(&urls) + ALL));
+    app.poll(&[]);
+    app.let_pass(3 * DAY);
+    let daemon = app.start();
+    let first = origin.wait_until(PATIENCE, |log| log.len() > 60).len();
+    drop(daemon.kill());
+    assert!(first < 70, "{first} requests: no storm");
+    let spread =
+        "SELECT (max(next_check_at) - min(next_check_at)) / 1000 FROM feeds WHERE next_check_reason LIKE 'overdue%'";
+    assert!((500..=600).contains(&app.ask::<i64>(spread)), "{} s", app.ask::<i64>(spread));
+}
+
+#[test]
 fn p33_feeds_of_one_host_added_at_once_come_two_at_a_time_and_apart() {
     let origin = Origin::start();
     origin.script("/etag", [ok(rss(1)).etag("\"a\"").conditional().delay(Duration::from_millis(150))]);
@@ -450,6 +495,24 @@ fn p38_one_address_is_one_request_however_often_and_however_it_is_written() {
 }
 
 #[test]
+fn p46_the_user_agent_has_a_contact_and_check_says_when_it_has_none() {
+    let (origin, app) = one_feed(USUAL, [ok(rss(1))]);
+    app.poll(&[]);
+    let sent = origin.log()[0].header("user-agent").expect("one is sent").to_owned();
+    assert!(sent.starts_with("veille/") && sent.contains("(+http"), "{sent}");
+    let check = |agent: &str, code: i32, says: &str| {
+        let (_origin, app) = one_feed(&format!("{USUAL}user_agent = \"{agent}\"\n"), [ok(rss(1))]);
+        let checked = app.run(&["check"]);
+        let said = format!("{}{}", checked.stdout, checked.stderr);
+        assert_eq!(checked.code(), code, "{agent}: {said}");
+        assert!(said.contains(says), "{agent}: {said}");
+    };
+    check("watch/1 (+https://example.org/contact)", 2, "placeholder");
+    check("Mozilla/5.0", 0, "no contact");
+    check("watch/1 (ops@watch.test)", 0, "");
+}
+
+#[test]
 fn p45_a_feed_that_left_the_config_is_not_asked_again_and_its_items_stay() {
     let origin = Origin::start();
     for (path, heading) in [("/stays.xml", "Harbour"), ("/leaves.xml", "Meridian")] {
@@ -521,8 +584,8 @@ fn p36_a_clock_that_jumps_brings_no_storm_no_early_visit_and_no_endless_sleep() 
 const SOAK: &str = "polling::p43_a_soak_on_a_fast_clock_has_a_clean_report";
 const SOAK_RATE: u32 = 100;
 
-/// Feeds of every kind for hours, with restarts. Runs itself again on a fast clock, which origin and daemon share.
-/// `VEILLE_SOAK_HOURS=24` makes the long form of it.
+/// Thirteen kinds of feed for hours, with three restarts. Runs itself again on a fast clock, which origin and daemon share.
+/// `VEILLE_SOAK_HOURS=24` makes the long form of it: twenty feeds of each kind.
 #[test]
 fn p43_a_soak_on_a_fast_clock_has_a_clean_report() {
     if std::env::var_os("VEILLE_SOAKING").is_some() {
@@ -545,69 +608,123 @@ fn p43_a_soak_on_a_fast_clock_has_a_clean_report() {
     assert!(again.status.success() && said.contains("clean report"), "{said}");
 }
 
+/// How much of a soak.
+struct Soak {
+    minutes: i64,
+    feeds_of_a_kind: usize,
+    /// Between two visits, by config.
+    interval_minutes: u64,
+    /// What the origins ask for where they ask for anything.
+    asked_s: u64,
+}
+
 fn soak() {
     let hours: Option<i64> = std::env::var("VEILLE_SOAK_HOURS").ok().and_then(|hours| hours.parse().ok());
-    let (minutes, asked_s) = hours.map_or((44, 900), |hours| (60 * hours, 7200));
-    let date = "Mon, 23 Nov 2026 07:00:00 GMT";
-    let kinds: Vec<(&str, Vec<Answer>)> = vec![
-        ("/strong", vec![ok(rss(2)).etag("\"s\"").conditional()]),
-        ("/weak", vec![ok(rss(2)).etag("W/\"w\"").conditional()]),
-        ("/both", vec![ok(rss(2)).etag("\"b\"").last_modified(date).conditional()]),
-        ("/dated", vec![ok(rss(2)).last_modified(date).conditional()]),
-        ("/cookie", vec![ok(rss(2)).etag("\"c\"").header("Set-Cookie", "a=b").conditional()]),
-        ("/renewed", vec![ok(rss(2)).etag("\"1\""), not_modified().etag("\"2\""), not_modified().etag("\"3\"")]),
-        ("/fresh", vec![ok(rss(2)).etag("\"f\"").max_age(asked_s).conditional()]),
-        ("/gone", vec![status(410)]),
-        ("/flaky", vec![ok(rss(2)).etag("\"x\"").conditional(), status(500), ok(rss(2)).etag("\"x\"").conditional()]),
-    ];
-    let origin = Origin::start();
-    let mut urls = Vec::new();
-    for (path, answers) in kinds {
-        origin.script(path, answers);
-        urls.extend((0..4).map(|n| origin.url(&format!("{path}?n={n}"))));
-    }
-    origin.serve("/moved", |request| redirect(301, request.target.replace("/moved", "/target")));
-    origin.script("/target", [ok(rss(2)).etag("\"t\"").conditional()]);
-    urls.extend((0..4).map(|n| origin.url(&format!("/moved?n={n}"))));
-    let mut hosts = Vec::new();
-    for code in [429, 503] {
-        let host = Origin::start();
-        let good = ok(rss(2)).etag("\"a\"").conditional();
-        host.script("/busy", [good.clone(), status(code).retry_after(asked_s.to_string()), good.clone()]);
-        host.script("/calm", [good]);
-        urls.extend(["/busy", "/calm"].map(|path| host.url(path)));
-        hosts.push(host);
-    }
+    let form = match hours {
+        Some(hours) => Soak { minutes: 60 * hours, feeds_of_a_kind: 20, interval_minutes: 30, asked_s: 7200 },
+        None => Soak { minutes: 44, feeds_of_a_kind: 4, interval_minutes: 5, asked_s: 900 },
+    };
+    let (hosts, urls) = origins_of_every_kind(&form);
     let urls: Vec<&str> = urls.iter().map(String::as_str).collect();
     // A generous timeout, since on this clock it passes 100 times as fast; one visit a host at a time, since a visit that
     // starts within the milliseconds that an answer takes to arrive would look seconds late.
-    let fetch =
-        "interval = \"5m\"\nmin_interval = \"4m\"\nper_host = 1\ntimeout = \"1h\"\nallow_private_addresses = true\n";
-    let app = App::new(fetch, &(feed_tables(&urls) + ALL));
-    hosts.push(origin);
+    let (interval, least) = (form.interval_minutes, form.interval_minutes - 1);
+    let fetch = format!(
+        "interval = \"{interval}m\"\nmin_interval = \"{least}m\"\nper_host = 1\ntimeout = \"1h\"\n\
+         allow_private_addresses = true\n"
+    );
+    let app = App::new(&fetch, &(feed_tables(&urls) + ALL));
     let started = Timestamp::now();
     for quarter in 1..=4 {
         let daemon = app.start();
-        let end = started + SignedDuration::from_secs(15 * minutes * quarter);
+        let end = started + SignedDuration::from_secs(15 * form.minutes * quarter);
         // At rest: what dies in flight is shown in `durability.rs`.
-        while Timestamp::now() < end || !hosts.iter().all(is_at_rest) {
+        while Timestamp::now() < end || !is_at_rest(&app, &hosts) {
             std::thread::sleep(Duration::from_secs(1));
         }
         drop(daemon.kill());
     }
-    let manners = Manners { min_interval: Duration::from_mins(4), ..Manners::default() };
-    let mut requests = 0;
+    let manners = Manners { min_interval: Duration::from_mins(least), ..Manners::default() };
+    let (mut requests, mut faults) = (0, 0);
     for host in &hosts {
         let log = host.log();
         requests += log.len();
-        assert_polite(&log, &manners);
+        let found = report(&log, &manners);
+        found.iter().for_each(|fault| println!("{fault:?}"));
+        faults += found.len();
     }
-    assert!(requests > 44 * 4, "{requests} requests are no soak");
-    println!("clean report: {requests} requests in {minutes} minutes");
+    let Soak { minutes, feeds_of_a_kind, .. } = form;
+    println!(
+        "{faults} faults in {requests} requests: 13 kinds of {feeds_of_a_kind} feeds, {minutes} minutes, 3 restarts"
+    );
+    assert_eq!(faults, 0);
+    let least = urls.len() * usize::try_from(minutes).expect("some") / 60;
+    assert!(requests > least, "{requests} requests are no soak");
+    println!("clean report");
 }
 
-/// Nothing is asked at the moment, nor was for a while.
-fn is_at_rest(host: &Origin) -> bool {
-    let a_while_ago = SystemTime::now() - Duration::from_secs(20);
-    host.log().iter().all(|request| request.answered.is_some() && request.wall < a_while_ago)
+/// Feeds of the thirteen kinds. Those that answer 429 and 503 have hosts of their own, since they speak for their host.
+fn origins_of_every_kind(form: &Soak) -> (Vec<Origin>, Vec<String>) {
+    let (origin, asked_s) = (Origin::start(), form.asked_s);
+    let date = "Mon, 23 Nov 2026 07:00:00 GMT";
+    let conditional = |answer: Answer| vec![answer.conditional()];
+    let kinds: Vec<(&str, Vec<Answer>)> = vec![
+        ("/strong", conditional(ok(rss(2)).etag("\"s\""))),
+        ("/weak", conditional(ok(rss(2)).etag("W/\"w\""))),
+        ("/both", conditional(ok(rss(2)).etag("\"b\"").last_modified(date))),
+        ("/dated", conditional(ok(rss(2)).last_modified(date))),
+        ("/cookie", conditional(ok(rss(2)).etag("\"c\"").header("Set-Cookie", "a=b"))),
+        ("/renewed", vec![ok(rss(2)).etag("\"1\""), not_modified().etag("\"2\""), not_modified().etag("\"3\"")]),
+        ("/fresh", conditional(ok(rss(2)).etag("\"f\"").max_age(asked_s))),
+        ("/gone", vec![status(410)]),
+        ("/target", conditional(ok(rss(2)).etag("\"t\""))),
+    ];
+    for (path, answers) in kinds {
+        origin.script(path, answers);
+    }
+    origin.serve("/moved", |request| redirect(301, request.target.replace("/moved", "/target")));
+    origin.serve("/expiring", move |_| {
+        let in_http = |at: Timestamp| at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+        let (now, asked) = (Timestamp::now(), SignedDuration::from_secs(asked_s.cast_signed()));
+        let answer = ok(rss(2)).etag("\"e\"").header("Date", in_http(now));
+        answer.header("Expires", in_http(now + asked)).conditional()
+    });
+    let asked: Mutex<HashMap<String, usize>> = Mutex::default();
+    origin.serve("/flaky", move |request| {
+        let mut asked = asked.lock().expect("no thread panics");
+        let nth = asked.entry(request.target.clone()).or_default();
+        *nth += 1;
+        if *nth % 3 == 0 { status(500) } else { ok(rss(2)).etag("\"x\"").conditional() }
+    });
+    let mut feeds: Vec<(&str, usize)> =
+        ["/strong", "/weak", "/both", "/dated", "/cookie", "/renewed", "/fresh", "/gone"]
+            .into_iter()
+            .chain(["/moved", "/expiring", "/flaky"])
+            .map(|path| (path, 0))
+            .collect();
+    let mut hosts = vec![origin];
+    for code in [429, 503] {
+        let host = Origin::start();
+        let good = || ok(rss(2)).etag("\"a\"").conditional();
+        host.script("/busy", [good(), status(code).retry_after(asked_s.to_string()), good()]);
+        feeds.push(("/busy", hosts.len()));
+        hosts.push(host);
+    }
+    let of_kind = |(path, host): &(&str, usize)| {
+        let url = hosts[*host].url(path);
+        (0..form.feeds_of_a_kind).map(move |n| format!("{url}?n={n}")).collect::<Vec<_>>()
+    };
+    let urls = feeds.iter().flat_map(of_kind).collect();
+    (hosts, urls)
+}
+
+/// Nothing is asked now, and nothing will be in the next moment.
+fn is_at_rest(app: &App, hosts: &[Origin]) -> bool {
+    let now = SystemTime::now();
+    let a_while_ago = now - Duration::from_secs(10);
+    let quiet = |host: &Origin| {
+        host.log().iter().rev().take(9).all(|request| request.answered.is_some() && request.wall < a_while_ago)
+    };
+    let next: i64 = app.ask("SELECT coalesce(min(next_check_at), 0) FROM feeds WHERE state = 'active'");
+    hosts.iter().all(quiet) && next > (Timestamp::now() + SignedDuration::from_secs(10)).as_millisecond()
 }

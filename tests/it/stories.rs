@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use veille::model::{FeedId, StoryId, Timestamp};
-use veille::stories::{Arrival, Candidate, Signature, WINDOW, join};
+use veille::stories::{Arrival, RecentItems, Signature, Teller, WINDOW, join};
 
 /// An item with the story that it truly tells; unlabelled items tell one of their own.
 struct Labelled {
@@ -100,27 +100,21 @@ fn clusters(shared: &std::path::Path) -> Vec<Labelled> {
     items
 }
 
-/// Groups the items as the daemon does: in order of time, each against those that share a band with it.
+/// Groups the items as the daemon does: in order of time, each against those that it finds alike.
 fn grouped(items: &[Labelled]) -> Vec<i64> {
     let mut feeds: BTreeMap<&str, i64> = BTreeMap::new();
-    let mut found_by: HashMap<(usize, u64), Vec<usize>> = HashMap::new();
-    let mut kept: Vec<Candidate> = Vec::new();
-    for item in items {
+    let mut recent = RecentItems::default();
+    let mut stories = Vec::new();
+    for (own, item) in (0..).zip(items) {
         let next = i64::try_from(feeds.len()).unwrap();
         let feed_id = FeedId(*feeds.entry(&item.feed).or_insert(next));
         let signature = Signature::of(&item.title, &item.text);
-        let bands: Vec<(usize, u64)> = signature.bands().into_iter().enumerate().collect();
-        let found: BTreeSet<usize> = bands.iter().filter_map(|band| found_by.get(band)).flatten().copied().collect();
-        let candidates: Vec<Candidate> = found.into_iter().map(|index| kept[index].clone()).collect();
         let arrival = Arrival { feed_id, ordered_at: item.at, signature: &signature };
-        let own = StoryId(i64::try_from(kept.len()).unwrap());
-        let story_id = join(&arrival, &candidates).unwrap_or(own);
-        for band in bands {
-            found_by.entry(band).or_default().push(kept.len());
-        }
-        kept.push(Candidate { story_id, feed_id, ordered_at: item.at, signature: Some(signature), same_link: false });
+        let story_id = join(&arrival, &recent.alike(item.at, &signature.bands())).unwrap_or(StoryId(own));
+        recent.add(Teller { story_id, feed_id, ordered_at: item.at, signature }, item.at);
+        stories.push(story_id.0);
     }
-    kept.into_iter().map(|candidate| candidate.story_id.0).collect()
+    stories
 }
 
 #[derive(Default, Clone, Copy)]

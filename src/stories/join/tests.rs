@@ -12,19 +12,19 @@ fn body(subject: &str) -> String {
     (0..40).map(sentence).collect::<Vec<_>>().join(" ")
 }
 
-fn candidate(story: i64, feed: i64, hours_before: i64, title: &str, text: &str) -> Candidate {
+fn candidate(story: i64, feed: i64, hours_before: i64, title: &str, text: &str) -> Candidate<'static> {
     Candidate {
         story_id: StoryId(story),
         feed_id: FeedId(feed),
         ordered_at: MONDAY - SignedDuration::from_hours(hours_before),
-        signature: Some(Signature::of(title, text)),
+        signature: Some(Box::leak(Box::new(Signature::of(title, text)))),
         same_link: false,
     }
 }
 
 /// Which story an item of feed 1, arriving on Monday, joins.
 #[track_caller]
-fn check(title: &str, text: &str, candidates: &[Candidate], expected: Option<i64>) {
+fn check(title: &str, text: &str, candidates: &[Candidate<'_>], expected: Option<i64>) {
     let signature = Signature::of(title, text);
     let arrival = Arrival { feed_id: FeedId(1), ordered_at: MONDAY, signature: &signature };
     assert_eq!(join(&arrival, candidates).map(|story| story.0), expected);

@@ -141,8 +141,12 @@ impl App {
             "redirect_since_at",
         ]);
         let items = shifted(&["first_seen_at", "changed_at", "ordered_at"]);
+        let signatures = shifted(&["first_seen_at", "ordered_at"]);
         let hosts = shifted(&["held_until_at"]);
-        self.change(&format!("UPDATE feeds SET {feeds}; UPDATE items SET {items}; UPDATE hosts SET {hosts};"));
+        self.change(&format!(
+            "UPDATE feeds SET {feeds}; UPDATE items SET {items}; UPDATE recent_signatures SET {signatures}; \
+             UPDATE hosts SET {hosts};"
+        ));
     }
 
     /// Changes the database while no daemon runs.

@@ -1,0 +1,156 @@
+#!/usr/bin/env python3
+"""What ten thousand feeds cost the daemon at rest and when all of them fail, and a config of a hundred thousand.
+
+  benches/fleet.py [--veille target/release/veille] [--feeds 10000] [--seconds 60] [idle] [failing] [config]
+
+idle: no feed is due. failing: the first rounds of feeds that all fail, a quarter each by a refused connection, a name
+that does not exist, 503 and silence. config: `veille check` over ten times as many feeds. Linux alone (/proc).
+"""
+import argparse, http.server, json, os, pathlib, re, signal, socket, sqlite3, subprocess, tempfile, threading, time, urllib.request
+
+HERE = pathlib.Path(__file__).resolve().parent.parent
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--veille", type=pathlib.Path, default=HERE / "target/release/veille")
+    parser.add_argument("--feeds", type=int, default=10_000)
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("what", nargs="*", default=["idle", "failing", "config"])
+    args = parser.parse_args()
+    for what in args.what:
+        with tempfile.TemporaryDirectory(prefix="veille-fleet-") as folder:
+            {"idle": idle, "failing": failing, "config": config}[what](args, pathlib.Path(folder))
+
+
+def idle(args, folder):
+    path = write_config(folder, [f"http://127.0.{n // 250}.{n % 250 + 1}:9/{n}" for n in range(args.feeds)])
+    with Daemon(args.veille, path):
+        pass
+    database = sqlite3.connect(folder / "data/veille.db")
+    with database:
+        database.execute("UPDATE feeds SET next_check_at = ?", [int((time.time() + 86_400) * 1000)])
+    database.close()
+    with Daemon(args.veille, path) as daemon:
+        time.sleep(10)
+        cpu_s = daemon.cpu_s_over(args.seconds)
+        print(f"idle: {args.feeds} feeds, ready in {daemon.ready_s:.1f} s, {daemon.rss_mb():.0f} MB (goal: under 100), "
+              f"{100 * cpu_s / args.seconds:.2f} % of a core (goal: under 1)")
+    print(f"idle: stopped in {daemon.stopped_s:.1f} s")
+
+
+def failing(args, folder):
+    busy, silent = Busy(), socket.create_server(("127.0.0.1", 0), backlog=4096)
+    kinds = [lambda n: f"http://127.0.{n // 250 % 250}.{n % 250 + 1}:9/{n}", lambda n: f"http://host-{n}.invalid/feed",
+             lambda n: f"http://127.1.{n // 250 % 250}.{n % 250 + 1}:{busy.port}/{n}",
+             lambda n: f"http://127.0.0.1:{silent.getsockname()[1]}/{n}"]
+    path = write_config(folder, [kinds[n % 4](n) for n in range(args.feeds)])
+    with Daemon(args.veille, path) as daemon:
+        time.sleep(10)
+        before = len(daemon.log)
+        waits = []
+        reader = threading.Thread(target=read_pages, args=(daemon.address, args.seconds, waits))
+        reader.start()
+        cpu_s = daemon.cpu_s_over(args.seconds)
+        reader.join()
+        lines = len(daemon.log) - before
+        failed = json.loads(fetch(daemon.address, "/api/v1/status"))
+        waits.sort()
+        print(f"failing: {args.feeds} feeds, ready in {daemon.ready_s:.1f} s (goal: under 5), {daemon.rss_mb():.0f} MB (goal: 256), "
+              f"{100 * cpu_s / args.seconds:.2f} % of a core with pages read (goal: under 5), {lines / args.seconds:.2f} log lines/s (goal: 1), "
+              f"page p99 {1000 * waits[int(len(waits) * .99)]:.0f} ms (goal: 250), {failed.get('feeds_failing')} failing by then")
+    print(f"failing: stopped in {daemon.stopped_s:.1f} s (goal: under 5)")
+    busy.shutdown()
+
+
+def config(args, folder):
+    path = write_config(folder, [f"https://host-{n % 5000}.test/feeds/{n}.xml" for n in range(10 * args.feeds)])
+    started = time.monotonic()
+    subprocess.run([args.veille, "--config", path, "check"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    print(f"config: {10 * args.feeds} feeds checked in {time.monotonic() - started:.2f} s")
+
+
+def write_config(folder, urls):
+    (folder / "data").mkdir()
+    path = folder / "veille.toml"
+    path.write_text('include = ["feeds.toml"]\n[service]\ndata_dir = "data"\n[http]\nlisten = "127.0.0.1:0"\n'
+                    '[fetch]\nallow_private_addresses = true\n')
+    (folder / "feeds.toml").write_text("".join(f'[[feeds]]\nurl = "{url}"\n' for url in urls))
+    return path
+
+
+class Daemon:
+    def __init__(self, veille, path):
+        self.command = [veille, "--config", path, "run"]
+
+    def __enter__(self):
+        started = time.monotonic()
+        self.log, self.address = [], None
+        self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        ready = threading.Event()
+        threading.Thread(target=self.read_log, args=(ready,), daemon=True).start()
+        assert ready.wait(120), f"not ready after two minutes: {self.log[-5:]}"
+        self.ready_s = time.monotonic() - started
+        return self
+
+    def read_log(self, ready):
+        for line in self.process.stdout:
+            self.log.append(line)
+            found = re.search(r"127\.0\.0\.1:(\d+)", re.sub(r"\x1b\[[0-9;]*m", "", line)) if not ready.is_set() else None
+            if found and "watching" in line:
+                self.address = f"http://127.0.0.1:{found[1]}"
+                ready.set()
+
+    def __exit__(self, *_):
+        started = time.monotonic()
+        self.process.send_signal(signal.SIGTERM)
+        assert self.process.wait(60) == 0, self.log[-5:]
+        self.stopped_s = time.monotonic() - started
+
+    def cpu_s(self):
+        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / TICKS
+
+    def cpu_s_over(self, seconds):
+        before = self.cpu_s()
+        time.sleep(seconds)
+        return self.cpu_s() - before
+
+    def rss_mb(self):
+        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(r"VmHWM:\s+(\d+)", status)[1]) / 1024
+
+
+def read_pages(address, seconds, waits):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        started = time.monotonic()
+        fetch(address, "/")
+        waits.append(time.monotonic() - started)
+        time.sleep(1)
+
+
+def fetch(address, path):
+    with urllib.request.urlopen(address + path, timeout=30) as answer:
+        return answer.read()
+
+
+class Busy(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self):
+        super().__init__(("0.0.0.0", 0), self.Handler)
+        self.port = self.server_address[1]
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_error(503)
+
+        def log_message(self, *_):
+            pass
+
+
+if __name__ == "__main__":
+    main()

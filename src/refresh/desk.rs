@@ -1,0 +1,76 @@
+//! What visits share beside the store: a few places where documents are worked on, and the memory of recent items.
+
+use super::hands::Hands;
+use crate::model::Timestamp;
+use crate::store::{StoreError, StoredSignature, WriteTx};
+use crate::stories::{self, RecentItems, Signature, Teller};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+/// Documents held in memory as items at once, from reading to stored: what bounds memory when thousands arrive together.
+const DOCUMENTS_MAX: usize = 16;
+
+/// One for the process; clones share it.
+#[derive(Debug, Clone)]
+pub struct Desk {
+    documents: Arc<Semaphore>,
+    /// Read and classify documents.
+    hands: Arc<Hands>,
+    /// `None` until an item arrives.
+    recent: Arc<Mutex<Option<RecentItems>>>,
+}
+
+impl Default for Desk {
+    fn default() -> Self {
+        Self { documents: Arc::new(Semaphore::new(DOCUMENTS_MAX)), hands: Arc::default(), recent: Arc::default() }
+    }
+}
+
+impl Desk {
+    /// A place for one document; held until it is stored.
+    pub(super) async fn document(&self) -> SemaphorePermit<'_> {
+        self.documents.acquire().await.expect("the desk is never closed")
+    }
+
+    /// Does work that takes processor time on a thread for it.
+    pub(super) async fn work<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let done = self.hands.work(work).await;
+        done.ok_or_else(|| StoreError::Other("reading a document ended by a panic".to_owned()))
+    }
+
+    /// Lends the memory of recent items, read from the store when first needed.
+    ///
+    /// It may then hold what the transaction does not keep: see [`Desk::forget_recent`].
+    pub(super) fn with_recent<T>(
+        &self,
+        tx: &WriteTx<'_>,
+        now: Timestamp,
+        work: impl FnOnce(&mut RecentItems) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(recent) = recent.as_mut() {
+            return work(recent);
+        }
+        work(recent.insert(remembered(tx, now)?))
+    }
+
+    /// After a transaction that was rolled back: what is remembered is read from the store again.
+    pub(super) fn forget_recent(&self) {
+        *self.recent.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+fn remembered(tx: &WriteTx<'_>, now: Timestamp) -> Result<RecentItems, StoreError> {
+    let since = now.checked_sub(stories::WINDOW).unwrap_or(Timestamp::MIN);
+    let mut recent = RecentItems::default();
+    for stored in tx.as_read().recent_signatures(since, RecentItems::ITEMS_MAX)? {
+        if let Some(signature) = Signature::from_bytes(&stored.signature) {
+            let StoredSignature { story_id, feed_id, ordered_at, first_seen_at, .. } = stored;
+            recent.add(Teller { story_id, feed_id, ordered_at, signature }, first_seen_at);
+        }
+    }
+    Ok(recent)
+}
