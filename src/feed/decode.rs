@@ -25,7 +25,7 @@ fn decode_bytes<'a>(body: &'a [u8], http_charset: Option<&str>, warnings: &mut V
     if let Some(encoding) = utf_16(body) {
         return with(encoding, body, warnings);
     }
-    let has_escape = body.contains(&0x1b);
+    let has_escape = memchr::memchr(0x1b, body).is_some();
     if !has_escape && let Ok(text) = std::str::from_utf8(body) {
         return Cow::Borrowed(text);
     }

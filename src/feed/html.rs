@@ -9,7 +9,7 @@ use super::reference;
 use super::text::{self, is_silent, local, lower};
 use super::url::is_plain_address;
 use super::vocabulary::is_void_element;
-use memchr::{memchr3, memmem};
+use memchr::{memchr, memchr3};
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::LazyLock;
@@ -216,6 +216,10 @@ impl Rewriter<'_> {
             self.open.pop();
             self.close(open);
         }
+        if name == "tr" && self.open.last() == Some(&"table") {
+            self.out.push_str("<tbody>");
+            self.open.push("tbody");
+        }
         self.is_tidy = self.is_tidy && fits(name, &self.open);
         self.out.push('<');
         self.out.push_str(name);
@@ -231,6 +235,10 @@ impl Rewriter<'_> {
     }
 
     fn end(&mut self, name: &str) {
+        if name == "table" && matches!(self.open[..], [.., "table", "tbody"]) {
+            self.open.pop();
+            self.close("tbody");
+        }
         let Some(at) = self.open.iter().rposition(|open| *open == name) else { return };
         self.is_tidy = self.is_tidy && at + 1 == self.open.len();
         let name = self.open.remove(at);
@@ -448,13 +456,17 @@ fn push_escaped(out: &mut String, text: &str) {
 }
 
 fn push_with_blanks(out: &mut String, text: &str) {
-    let mut rest = text;
-    while let Some(at) = memmem::find(rest.as_bytes(), "\u{a0}".as_bytes()) {
-        out.push_str(&rest[..at]);
-        out.push_str("&nbsp;");
-        rest = &rest[at + 2..];
+    let (mut from, mut at) = (0, 0);
+    while let Some(next) = memchr(0xc2, &text.as_bytes()[at..]) {
+        at += next;
+        if text[at..].starts_with('\u{a0}') {
+            out.push_str(&text[from..at]);
+            out.push_str("&nbsp;");
+            from = at + 2;
+        }
+        at += 2;
     }
-    out.push_str(rest);
+    out.push_str(&text[from..]);
 }
 
 fn push_escaped_value(out: &mut String, value: &str) {
@@ -549,6 +561,9 @@ mod tests {
             "<table><tbody><tr><td><p>a<td>b</table>",
             "<p>a<table><tbody><tr><td>b</td></tr></tbody></table>",
             "<table><tbody><tr><td><a href='https://x.example'>a</td></tr></tbody></table>b",
+            "<table><tr><td>a</td></tr><tr><td>b</td></tr></table>c",
+            "<table><tr><td>a</td></tr><thead><tr><td>b</td></tr></thead></table>",
+            "<table><tr><td><table><tr><td>a</td></tr></table></td></tr></table>",
             "<pre>a\nb</pre><pre> \n</pre><pre><b>\na</b></pre>",
         ] {
             let (once, _) = sanitise(html, None);

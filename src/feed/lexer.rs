@@ -268,7 +268,7 @@ impl<'a> Lexer<'a> {
         match self.find(closer, at + 1) {
             Some(end) => {
                 let value = &self.source[at + 1..end];
-                let swallowed_tags = value.find('>').is_some_and(|close| value[close..].contains("</"));
+                let swallowed_tags = memchr(b'>', value.as_bytes()).is_some_and(|close| value[close..].contains("</"));
                 if swallowed_tags { at + 1 } else { end + 1 }
             }
             None => at + 1,

@@ -317,22 +317,35 @@ impl<S: Sink> Walker<'_, S> {
 
 /// Length of the beginning that needs no tidying: words with one blank between each, none before or after.
 fn tidy_len(text: &str) -> usize {
+    /// White space, and the first bytes of all white space beyond ASCII.
+    const SUSPECT: [bool; 256] = {
+        let mut suspect = [false; 256];
+        let mut byte = 0;
+        while byte <= 0x20 {
+            suspect[byte] = true;
+            byte += 1;
+        }
+        suspect[0xc2] = true;
+        suspect[0xe1] = true;
+        suspect[0xe2] = true;
+        suspect[0xe3] = true;
+        suspect
+    };
     let bytes = text.as_bytes();
     let mut at = 0;
-    while let Some(&byte) = bytes.get(at) {
-        let is_end = match byte {
+    while let Some(plain) = bytes[at..].iter().position(|byte| SUSPECT[usize::from(*byte)]) {
+        at += plain;
+        let is_end = match bytes[at] {
             b' ' => bytes.get(at + 1).is_none_or(|next| *next <= b' ' || !next.is_ascii()) || at == 0,
             0..b' ' => true,
-            // The first bytes of all white space beyond ASCII.
-            0xc2 | 0xe1..=0xe3 => text[at..].starts_with(char::is_whitespace),
-            _ => false,
+            _ => text[at..].starts_with(char::is_whitespace),
         };
         if is_end {
             return at;
         }
         at += 1;
     }
-    at
+    bytes.len()
 }
 
 /// Elements whose inside no reader sees.
