@@ -32,10 +32,10 @@ fn check_item(content: &ItemContent) {
     assert!(content.title.len() <= MAX_TITLE_BYTES, "a title of {} bytes", content.title.len());
     let lines = std::iter::once(&content.title).chain(&content.authors).chain(&content.categories);
     for line in lines {
-        assert!(!line.contains('\n') && line.trim() == line, "{line:?} is not one tidy line");
+        assert!(!line.contains('\n'), "{line:?} is not one line");
     }
     let html = content.content_html.to_ascii_lowercase();
-    for never in ["<script", "<iframe", "<object", "<style", "<form", "=\"javascript:"] {
+    for never in ["<script", "<iframe", "<object", "<style", "<form", "href=\"javascript:", "src=\"javascript:"] {
         assert!(!html.contains(never), "{never} in {html}");
     }
     let handlers = html.split('<').skip(1).map(|rest| rest.split('>').next().unwrap_or_default());
