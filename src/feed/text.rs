@@ -5,20 +5,18 @@
 use super::lexer::{Lexer, Token};
 use super::reference;
 use super::vocabulary::is_html_element;
+use memchr::memchr;
+use std::borrow::Cow;
 use std::ops::Range;
 
 /// The text of an HTML fragment. Scripts and styles are no text; two `<br>` end a block, one is a blank.
 pub fn to_text(html: &str) -> String {
-    let mut sink = Plain { text: String::with_capacity(html.len() / 2) };
-    walk(html, Dialect::Html, &mut sink);
-    sink.text
+    walk(html, Walker::new(Dialect::Html, Plain::for_source(html))).text
 }
 
 /// The text of a value that may or may not be HTML: only tags that HTML knows count as such.
 pub(super) fn to_text_loose(value: &str) -> String {
-    let mut sink = Plain { text: String::with_capacity(value.len()) };
-    walk(value, Dialect::Loose, &mut sink);
-    sink.text
+    walk(value, Walker::new(Dialect::Loose, Plain::for_source(value))).text
 }
 
 /// The text of a value that is plain: an empty line ends a block.
@@ -82,8 +80,8 @@ pub fn to_text_mapped(html: &str) -> MappedText {
         let spans = (0..).zip(1..).take(html.chars().count()).collect();
         return MappedText { text: html.to_owned(), spans };
     }
-    let mut sink = Mapped { source: html, text: String::new(), spans: Vec::new(), at_byte: 0, at_char: 0 };
-    walk(html, Dialect::Loose, &mut sink);
+    let sink = Mapped { source: html, text: String::new(), spans: Vec::new(), at_byte: 0, at_char: 0 };
+    let sink = walk(html, Walker::new(Dialect::Loose, sink));
     MappedText { text: sink.text, spans: sink.spans }
 }
 
@@ -120,24 +118,39 @@ pub(super) fn closes_tag(value: &str) -> bool {
 }
 
 pub(super) fn local(name: &str) -> &str {
-    name.rsplit(':').next().unwrap_or(name)
+    name.bytes().rposition(|byte| byte == b':').map_or(name, |colon| &name[colon + 1..])
+}
+
+/// A name in lower case, which nearly all are.
+pub(super) fn lower(name: &str) -> Cow<'_, str> {
+    if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        Cow::Owned(name.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(name)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Dialect {
+pub(super) enum Dialect {
     Html,
     /// `<T>` is text, since no element of HTML is called so.
     Loose,
 }
 
 /// Where the text goes: a piece with the bytes of the source that it came from.
-trait Sink {
+pub(super) trait Sink {
     fn push(&mut self, piece: &str, source: Range<usize>);
     fn is_empty(&self) -> bool;
 }
 
-struct Plain {
-    text: String,
+pub(super) struct Plain {
+    pub text: String,
+}
+
+impl Plain {
+    pub fn for_source(source: &str) -> Self {
+        Plain { text: String::with_capacity(source.len()) }
+    }
 }
 
 impl Sink for Plain {
@@ -194,8 +207,10 @@ enum Due {
     LineBreak,
 }
 
-struct Walker<'s, S> {
-    sink: &'s mut S,
+/// Makes text of the tokens of HTML, which whoever holds the lexer gives it in order.
+pub(super) struct Walker<S> {
+    dialect: Dialect,
+    sink: S,
     due: Due,
     /// Byte where the white space began.
     due_from: usize,
@@ -203,49 +218,61 @@ struct Walker<'s, S> {
     breaks: usize,
 }
 
-fn walk<S: Sink>(html: &str, dialect: Dialect, sink: &mut S) {
-    let mut walker = Walker { sink, due: Due::Nothing, due_from: 0, breaks: 0 };
+fn walk<S: Sink>(html: &str, mut walker: Walker<S>) -> S {
     let mut lexer = Lexer::new(html);
     loop {
         let at = lexer.position();
         let Some(token) = lexer.next() else { break };
-        let end = lexer.position();
-        match token {
-            Token::Text(text) => walker.text(text, at),
-            Token::CData(text) => walker.words(text, at + "<![CDATA[".len()),
-            Token::Other(_) => {}
-            Token::Start(tag) if dialect == Dialect::Loose && !is_html_element(local(tag.name)) => {
-                walker.text(&html[at..end], at);
-            }
-            Token::End(name) if dialect == Dialect::Loose && !is_html_element(local(name)) => {
-                walker.text(&html[at..end], at);
-            }
-            Token::Start(tag) => {
-                let name = Name::lower(local(tag.name));
-                walker.element(name.as_str(), at);
-                if is_silent(name.as_str()) && !tag.empty {
-                    lexer.skip_element(tag.name);
-                }
-            }
-            Token::End(name) => walker.element(Name::lower(local(name)).as_str(), at),
+        walker.token(&token, &html[at..lexer.position()], at);
+        if let Token::Start(tag) = token
+            && !tag.empty
+            && is_silent(&lower(local(tag.name)))
+        {
+            lexer.skip_element(tag.name);
         }
     }
+    walker.finish()
 }
 
-impl<S: Sink> Walker<'_, S> {
+impl<S: Sink> Walker<S> {
+    pub fn new(dialect: Dialect, sink: S) -> Self {
+        Walker { dialect, sink, due: Due::Nothing, due_from: 0, breaks: 0 }
+    }
+
+    /// Takes a token with its source, which begins at byte `at`.
+    pub fn token(&mut self, token: &Token<'_>, source: &str, at: usize) {
+        let name = match token {
+            Token::Text(text) => return self.text(text, at),
+            Token::CData(text) => return self.words(text, at + "<![CDATA[".len()),
+            Token::Other(_) => return,
+            Token::Start(tag) => local(tag.name),
+            Token::End(name) => local(name),
+        };
+        let name = lower(name);
+        if self.dialect == Dialect::Loose && !is_html_element(&name) && !is_silent(&name) {
+            self.text(source, at);
+        } else {
+            self.element(&name, at);
+        }
+    }
+
+    pub fn finish(self) -> S {
+        self.sink
+    }
+
     fn text(&mut self, text: &str, at: usize) {
         let mut from = 0;
-        while let Some(next) = text[from..].find('&') {
+        while let Some(next) = memchr(b'&', &text.as_bytes()[from..]) {
             let next = from + next;
             self.words(&text[from..next], at + from);
             from = next;
             if let Some((length, meaning)) = reference::read(&text[next..]) {
-                let mut resolved = String::new();
-                meaning.push_to(&mut resolved);
+                let mut buffer = [0; 4];
+                let resolved = meaning.as_str(&mut buffer);
                 if resolved.chars().all(char::is_whitespace) {
                     self.space(Due::Blank, at + next);
                 } else {
-                    self.word(&resolved, at + next..at + next + length);
+                    self.word(resolved, at + next..at + next + length);
                 }
                 from += length;
             } else {
@@ -306,45 +333,35 @@ impl<S: Sink> Walker<'_, S> {
 
 /// Length of the beginning that needs no tidying: words with one blank between each, none before or after.
 fn tidy_len(text: &str) -> usize {
+    /// White space, and the first bytes of all white space beyond ASCII.
+    const SUSPECT: [bool; 256] = {
+        let mut suspect = [false; 256];
+        let mut byte = 0;
+        while byte <= 0x20 {
+            suspect[byte] = true;
+            byte += 1;
+        }
+        suspect[0xc2] = true;
+        suspect[0xe1] = true;
+        suspect[0xe2] = true;
+        suspect[0xe3] = true;
+        suspect
+    };
     let bytes = text.as_bytes();
     let mut at = 0;
-    while let Some(&byte) = bytes.get(at) {
-        let is_end = match byte {
+    while let Some(plain) = bytes[at..].iter().position(|byte| SUSPECT[usize::from(*byte)]) {
+        at += plain;
+        let is_end = match bytes[at] {
             b' ' => bytes.get(at + 1).is_none_or(|next| *next <= b' ' || !next.is_ascii()) || at == 0,
             0..b' ' => true,
-            // The first bytes of all white space beyond ASCII.
-            0xc2 | 0xe1..=0xe3 => text[at..].starts_with(char::is_whitespace),
-            _ => false,
+            _ => text[at..].starts_with(char::is_whitespace),
         };
         if is_end {
             return at;
         }
         at += 1;
     }
-    at
-}
-
-/// A short name in lower case, without an allocation.
-pub(super) struct Name {
-    bytes: [u8; 16],
-    length: usize,
-}
-
-impl Name {
-    /// Names longer than any of HTML are cut; they name nothing we know either way.
-    pub fn lower(name: &str) -> Name {
-        let mut bytes = [0; 16];
-        let mut length = 0;
-        for byte in name.bytes().take(16) {
-            bytes[length] = if byte.is_ascii() { byte.to_ascii_lowercase() } else { b'?' };
-            length += 1;
-        }
-        Name { bytes, length }
-    }
-
-    pub fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.bytes[..self.length]).expect("a name holds ascii only")
-    }
+    bytes.len()
 }
 
 /// Elements whose inside no reader sees.
