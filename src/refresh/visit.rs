@@ -94,7 +94,7 @@ pub async fn refresh(around: &Surroundings, feed: FeedId) -> Result<Option<Visit
         })
         .await?;
     let Some((before, mut rhythm)) = known else { return Ok(None) };
-    let Some(settings) = around.watch.feed(&before.url) else { return Ok(None) };
+    let Some(settings) = around.watch.feed(&before.configured_url) else { return Ok(None) };
     let answer = around.watch.client.fetch(&request(settings, &before), (around.clock)()).await;
     let now = (around.clock)();
     let mut record = before.clone();
@@ -137,7 +137,7 @@ fn request(settings: &FeedSettings, record: &FeedRecord) -> FetchRequest {
 }
 
 /// Host and port: whom a 429 or 503 speaks for.
-fn host_of(url: &Url) -> String {
+pub(super) fn host_of(url: &Url) -> String {
     format!("{}:{}", url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or_default())
 }
 

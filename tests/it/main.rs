@@ -11,6 +11,7 @@ mod durability;
 mod exporting;
 mod fetching;
 mod issues;
+mod moving;
 mod mutation;
 mod polling;
 mod publishing;
