@@ -2,7 +2,7 @@
 
 use super::Daemon;
 use crate::model::Timestamp;
-use crate::refresh::{Surroundings, archive};
+use crate::refresh::{Surroundings, archive, discovery};
 use crate::scheduler::{Bells, cut_due_issues};
 use crate::search;
 use crate::stories;
@@ -11,6 +11,8 @@ use std::time::Duration;
 
 /// Items removed in one transaction.
 const PRUNE_BATCH: u32 = 500;
+/// Sites that are asked in an hour where their missing feeds went.
+const SITES_AN_HOUR: u32 = 20;
 /// A retag that could not be stored is tried again after so long.
 const RETAG_RETRY: Duration = Duration::from_mins(1);
 /// The index of words gathers what came for so long: many items at once cost less.
@@ -23,7 +25,10 @@ impl Daemon {
             tokio::select! {
                 () = self.stop.cancelled() => return,
                 () = bells.cut_issues.notified() => self.cut_issues().await,
-                () = bells.maintain.notified() => self.maintain().await,
+                () = bells.maintain.notified() => {
+                    tokio::spawn(self.clone().seek_missing());
+                    self.maintain().await;
+                }
             }
         }
     }
@@ -60,6 +65,19 @@ impl Daemon {
         }
         if removed > 0 {
             tracing::info!(items = removed, "retention removed old items");
+        }
+    }
+
+    /// Asks the sites of missing feeds where they went. Slow, so beside the calendar's other work.
+    async fn seek_missing(self) {
+        let around = (self.surroundings())();
+        tokio::select! {
+            () = self.stop.cancelled() => {}
+            sought = discovery::seek_missing(&around, SITES_AN_HOUR) => {
+                if let Err(error) = sought {
+                    tracing::error!(%error, "missing feeds could not be sought; the next hour tries again");
+                }
+            }
         }
     }
 

@@ -6,7 +6,7 @@ use super::status::ahead;
 use super::{Context, Workplace};
 use crate::app;
 use crate::model::{FeedRecord, FeedState, Timestamp, WAIT_CEILING};
-use crate::refresh::{Outcome, Visit};
+use crate::refresh::{Outcome, Visit, discovery};
 use crate::scheduler::cut_due_issues;
 use crate::search;
 use anyhow::bail;
@@ -20,6 +20,8 @@ const PAUSE: jiff::SignedDuration = jiff::SignedDuration::from_mins(5);
 
 /// The index of words gets so many items at most, so that a poll ends; those that remain wait for the next one.
 const INDEXED_AT_ONCE: usize = 50_000;
+/// Sites that are asked where their missing feeds went.
+const SITES_ASKED: u32 = 5;
 
 /// Refresh the feeds that are due, or those named, once
 #[derive(Debug, clap::Args)]
@@ -95,6 +97,9 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
                 );
             }
         }
+        if args.feeds.is_empty() {
+            discovery::seek_missing(&around(), SITES_ASKED).await?;
+        }
         cut_due_issues(store, &watch, Workplace::now()).await?;
         search::index_items(store, |done| done < INDEXED_AT_ONCE).await?;
         Ok::<_, anyhow::Error>(())
@@ -119,8 +124,10 @@ fn asked_for(args: &Args, known: Vec<FeedRecord>, now: Timestamp) -> anyhow::Res
     }
     let mut chosen = Vec::new();
     for name in &args.feeds {
-        let is_named =
-            |feed: &&FeedRecord| feed.url == *name || feed.name() == name || feed.fetch_url.as_ref() == Some(name);
+        let is_named = |feed: &&FeedRecord| {
+            let addresses = [Some(&feed.url), Some(&feed.configured_url), feed.fetch_url.as_ref()];
+            addresses.contains(&Some(name)) || feed.name() == name
+        };
         match known.iter().find(is_named) {
             Some(feed) => chosen.push(feed.clone()),
             None => bail!("{name}: there is no such feed in the config{}", suggestion(name, &known)),

@@ -6,6 +6,7 @@
 mod diagnostics;
 mod digests;
 mod environment;
+mod feed_text;
 mod feeds;
 mod include;
 pub mod opml;
@@ -24,6 +25,7 @@ mod values;
 
 pub use diagnostics::{Diagnostic, Diagnostics, PlacedMessage};
 pub use environment::{Environment, NotFound, find};
+pub use feed_text::{ChangedLine, Readdressed};
 pub use rule_text::{Edit, RuleText, RuleTextError};
 pub use settings::*;
 pub use shipped::{SHIPPED, ShippedFile};

@@ -75,12 +75,17 @@ impl RuleText {
 }
 
 impl Edit {
-    /// Writes the text beside the file and moves it over it: a reader sees the old text or the new one.
+    /// Writes the text beside the file, with the file's permissions, and moves it over it: a reader sees the old text
+    /// or the new one. A symbolic link stays one.
     pub fn save(&self) -> Result<(), RuleTextError> {
-        let partial = self.path.with_extension("toml.partial");
-        std::fs::write(&partial, &self.text)
-            .and_then(|()| std::fs::rename(&partial, &self.path))
-            .map_err(|error| failed(&self.path, error))
+        let saved = || {
+            let path = self.path.canonicalize()?;
+            let partial = path.with_extension("toml.partial");
+            std::fs::write(&partial, &self.text)?;
+            std::fs::set_permissions(&partial, std::fs::metadata(&path)?.permissions())?;
+            std::fs::rename(&partial, &path)
+        };
+        saved().map_err(|error| failed(&self.path, error))
     }
 }
 

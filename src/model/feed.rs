@@ -91,7 +91,10 @@ pub struct FeedRecord {
     pub id: FeedId,
     /// The feed's identity: its URL as first configured.
     pub url: String,
+    /// Where it is now, when a permanent redirect was adopted or the config lists it elsewhere than at first.
     pub fetch_url: Option<String>,
+    /// Its URL in the config: `url`, until the operator lists it elsewhere.
+    pub configured_url: String,
     pub configured_title: Option<String>,
     pub title: Option<String>,
     pub site_url: Option<String>,
@@ -147,6 +150,10 @@ pub struct FeedHealth {
     pub url: String,
     /// Where it is fetched from now, when a permanent redirect was adopted.
     pub fetch_url: Option<String>,
+    /// Its URL in the config: `url`, until the operator lists it elsewhere.
+    pub configured_url: String,
+    /// What its site names in its place, since it is missing; for the operator to take or leave.
+    pub offered_url: Option<String>,
     pub title: String,
     pub site_url: Option<String>,
     pub language: Option<String>,
@@ -168,4 +175,12 @@ pub struct FeedHealth {
     pub overflow_count: u32,
     pub items: u64,
     pub items_last_week: u64,
+}
+
+impl FeedHealth {
+    /// Where a permanent redirect leads, as long as the config has another address.
+    #[must_use]
+    pub fn moved_to(&self) -> Option<&str> {
+        self.fetch_url.as_deref().filter(|url| *url != self.configured_url)
+    }
 }

@@ -5,6 +5,7 @@
 
 pub mod archive;
 mod desk;
+pub mod discovery;
 mod hands;
 mod outcome;
 mod place;

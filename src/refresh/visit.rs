@@ -114,7 +114,7 @@ pub async fn refresh(around: &Surroundings, feed: FeedId) -> Result<Option<Visit
         })
         .await?;
     let Some((before, mut rhythm)) = known else { return Ok(None) };
-    let Some(settings) = around.watch.feed(&before.url) else { return Ok(None) };
+    let Some(settings) = around.watch.feed(&before.configured_url) else { return Ok(None) };
     let answer = around.watch.client.fetch(&request(settings, &before), (around.clock)()).await;
     let _place = match &answer {
         Ok(FetchOutcome::Modified(_)) => Some(around.desk.document().await),

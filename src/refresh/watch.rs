@@ -16,7 +16,7 @@ pub struct Watch {
     pub client: Client,
     pub classifier: Classifier,
     pub digests: Vec<CompiledDigest>,
-    /// Index of each feed by its identity.
+    /// Index of each feed by its URL in the config.
     feeds: HashMap<String, usize>,
     /// By tag: indices of the digests that need it, or another one of several.
     digests_by_tag: HashMap<String, Vec<usize>>,
@@ -72,7 +72,7 @@ impl Watch {
         Ok(Self { settings: Arc::new(settings), client, classifier, digests, feeds, digests_by_tag, digests_of_all })
     }
 
-    /// What is configured for the feed with this identity; `None` when it has left the config.
+    /// What is configured for the feed that the config lists at `url`; `None` when it has left the config.
     #[must_use]
     pub fn feed(&self, url: &str) -> Option<&FeedSettings> {
         self.feeds.get(url).map(|index| &self.settings.feeds[*index])

@@ -16,7 +16,8 @@ pub type NextCheckRow = (FeedId, String, Option<Timestamp>, bool);
 const COLUMNS: &str = "feed_id, url, fetch_url, configured_title, title, site_url, language, groups, state, \
     item_identity, next_check_at, next_check_reason, last_refresh_at, last_success_at, last_new_item_at, last_status, \
     fresh_until_at, retry_after_at, wait_was_cut, ttl_s, skip_hours, skip_days, failure_count, failing_since_at, last_error, \
-    overflow_count, last_overflow_at, redirect_url, redirect_count, redirect_since_at";
+    overflow_count, last_overflow_at, redirect_url, redirect_count, redirect_since_at, \
+    coalesce((SELECT a.url FROM feed_addresses a WHERE a.feed_id = feeds.feed_id), url) AS configured_url";
 
 impl ReadTx<'_> {
     /// Active feeds that are due at `now` and where to ask for them, longest overdue first.
@@ -71,12 +72,13 @@ impl ReadTx<'_> {
 
     /// Health of every feed of the config, the failing ones first.
     pub fn feeds(&self, now: Timestamp) -> Result<Vec<FeedHealth>, StoreError> {
-        let sql = "SELECT f.feed_id, f.url, f.fetch_url, coalesce(f.configured_title, f.title, f.url) AS name, f.site_url, \
+        let sql = "SELECT f.feed_id, f.url, f.fetch_url, coalesce(a.url, f.url) AS configured_url, o.url AS offered_url, coalesce(f.configured_title, f.title, f.url) AS name, f.site_url, \
                  f.language, f.groups, f.state, f.last_refresh_at, f.last_success_at, f.next_check_at, f.next_check_reason, \
                  f.last_status, f.failure_count, f.last_error, f.failing_since_at, f.overflow_count, \
                  (SELECT count(*) FROM items i WHERE i.feed_id = f.feed_id) AS items, \
                  (SELECT count(*) FROM items i WHERE i.feed_id = f.feed_id AND i.ordered_at > :week_ago) AS items_last_week \
-             FROM feeds f WHERE f.state <> 'removed' ORDER BY f.failure_count > 0 DESC, name COLLATE NOCASE";
+             FROM feeds f LEFT JOIN feed_addresses a USING (feed_id) LEFT JOIN offered_addresses o USING (feed_id) \
+             WHERE f.state <> 'removed' ORDER BY f.failure_count > 0 DESC, name COLLATE NOCASE";
         let week_ago = millis(now) - 7 * 86_400_000;
         let mut statement = self.connection.prepare_cached(sql)?;
         let rows = statement.query_map(named_params! { ":week_ago": week_ago }, |row| {
@@ -133,7 +135,8 @@ impl ReadTx<'_> {
 
 impl WriteTx<'_> {
     /// Brings the feeds of the store in line with the config: new ones are added, those that left are
-    /// marked removed (their items stay), returning ones are polled again.
+    /// marked removed (their items stay), returning ones are polled again. An address at which a feed that left is
+    /// known to be now is that feed: it keeps its identity, its items and its past.
     ///
     /// Returns how many are new.
     pub fn sync_feeds(&self, feeds: &[ConfiguredFeed]) -> Result<usize, StoreError> {
@@ -151,12 +154,23 @@ impl WriteTx<'_> {
                               WHEN state IN ('removed', 'disabled') THEN 'active' ELSE state END, \
                  next_check_at = coalesce(next_check_at, :next_check_at)",
         )?;
-        let mut new = 0;
         for feed in feeds {
             listed.execute([&feed.url])?;
-            new += usize::from(known.query_row([&feed.url], |_| Ok(())).optional()?.is_none());
+        }
+        let mut new = 0;
+        for feed in feeds {
+            let mut identity = feed.url.clone();
+            if known.query_row([&feed.url], |_| Ok(())).optional()?.is_some() {
+                self.list_feed_at_first(&feed.url)?;
+            } else if let Some((moved, url)) = self.as_read().feed_moved_to(&feed.url)? {
+                self.list_feed_at(moved, &feed.url, feed.first_check_at)?;
+                listed.execute([&url])?;
+                identity = url;
+            } else {
+                new += 1;
+            }
             upsert.execute(named_params! {
-                ":url": feed.url,
+                ":url": identity,
                 ":title": feed.title,
                 ":groups": to_json(&feed.groups),
                 ":language": feed.language,
@@ -277,6 +291,7 @@ fn record(row: &Row<'_>) -> rusqlite::Result<FeedRecord> {
         id: FeedId(row.get("feed_id")?),
         url: row.get("url")?,
         fetch_url: row.get("fetch_url")?,
+        configured_url: row.get("configured_url")?,
         configured_title: row.get("configured_title")?,
         title: row.get("title")?,
         site_url: row.get("site_url")?,
@@ -314,6 +329,8 @@ fn health(row: &Row<'_>) -> rusqlite::Result<FeedHealth> {
         id: FeedId(row.get("feed_id")?),
         url: row.get("url")?,
         fetch_url: row.get("fetch_url")?,
+        configured_url: row.get("configured_url")?,
+        offered_url: row.get("offered_url")?,
         title: row.get("name")?,
         site_url: row.get("site_url")?,
         language: row.get("language")?,

@@ -4,6 +4,7 @@
 //! who may write shows in the signature. No rusqlite type leaves this module, so that another
 //! engine stays possible; no decision is taken here that a pure module could take.
 
+mod addresses;
 mod digests;
 mod error;
 mod feeds;
@@ -20,6 +21,7 @@ mod texts;
 mod words;
 mod writer;
 
+pub use addresses::MissingFeed;
 pub use digests::{DigestVersion, NewIssue};
 pub use error::StoreError;
 pub use items::{ItemFilter, KnownItems};

@@ -16,6 +16,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0001_initial.sql"),
     include_str!("../../migrations/0002_item_words.sql"),
     include_str!("../../migrations/0003_signatures.sql"),
+    include_str!("../../migrations/0004_feed_addresses.sql"),
 ];
 
 /// How long a command waits for the daemon's write to end, and the reverse.

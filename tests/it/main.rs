@@ -12,6 +12,7 @@ mod exporting;
 mod fetching;
 mod identity;
 mod issues;
+mod moving;
 mod mutation;
 mod polling;
 mod publishing;

@@ -4,10 +4,10 @@ use crate::app::ConfigSource;
 use crate::cli::output::{print_json, print_lines, printable};
 use crate::cli::workplace::runtime;
 use crate::cli::{Context, Workplace};
-use crate::config::{FeedSettings, Settings, opml, parse_web_address};
-use crate::feed::{self, ReadContext};
-use crate::fetch::{Client, FetchOutcome, FetchRequest, Modified};
+use crate::config::{Edit, FeedSettings, Settings, opml, parse_web_address};
+use crate::fetch::Client;
 use crate::model::Timestamp;
+use crate::refresh::discovery;
 use anyhow::{Context as _, anyhow, bail};
 use serde::Serialize;
 use std::fmt::Write as _;
@@ -65,38 +65,8 @@ pub(super) fn import(file: &str, text: &str, dry_run: bool, context: &Context) -
 /// The feed at an address, or the one that the page there names.
 async fn discover(settings: &Settings, page: Url) -> anyhow::Result<Found> {
     let client = Client::new(&settings.fetch)?;
-    let page = feed::known_site(page.as_str()).unwrap_or(page);
-    let answer = get(&client, page.clone()).await?;
-    if let Some(found) = as_feed(&answer, &page) {
-        return Ok(found);
-    }
-    let html = String::from_utf8_lossy(&answer.body);
-    for candidate in feed::discover(&html, answer.final_url.as_str()) {
-        let Ok(url) = Url::parse(&candidate.url) else { continue };
-        if let Some(found) = as_feed(&get(&client, url.clone()).await?, &url) {
-            return Ok(found);
-        }
-    }
-    bail!("{page}: this is neither a feed nor a page that names one; look for the site's RSS or Atom address")
-}
-
-async fn get(client: &Client, url: Url) -> anyhow::Result<Modified> {
-    match client.fetch(&FetchRequest::new(url.clone()), Timestamp::now()).await {
-        Ok(FetchOutcome::Modified(answer)) => Ok(answer),
-        Ok(FetchOutcome::RetryLater(answer)) => {
-            bail!("{url}: the server asks to be left alone for now ({})", answer.status)
-        }
-        Ok(FetchOutcome::Gone(_)) => bail!("{url}: gone for good (410)"),
-        Ok(FetchOutcome::NotModified(_)) => bail!("{url}: not modified, although nothing was known of it"),
-        Err(error) => Err(error).with_context(|| url.to_string()),
-    }
-}
-
-fn as_feed(answer: &Modified, asked: &Url) -> Option<Found> {
-    let context =
-        ReadContext { base_url: answer.final_url.as_str(), http_charset: answer.charset(), ..ReadContext::default() };
-    let parsed = feed::read(&answer.body, &context).ok()?;
-    Some(Found { url: asked.to_string(), title: parsed.title, groups: Vec::new(), language: parsed.language })
+    let found = discovery::discover(&client, page, Timestamp::now()).await?;
+    Ok(Found { url: found.url.into(), title: found.title, groups: Vec::new(), language: found.language })
 }
 
 fn append(
@@ -139,20 +109,13 @@ fn append_tables(file: &Path, feeds: &[Found], source: &ConfigSource) -> anyhow:
     for feed in feeds {
         after.push_str(&table(feed));
     }
-    write_whole(file, &after)?;
+    let with = |text: String| Edit { path: file.to_owned(), text };
+    with(after).save()?;
     if let Err(error) = source.load() {
-        write_whole(file, &before)?;
+        with(before).save()?;
         return Err(error.context("the new feeds do not fit the config, which is as it was"));
     }
     Ok(())
-}
-
-/// Written beside the file and moved over it: a reader sees the old text or the new one.
-fn write_whole(file: &Path, text: &str) -> anyhow::Result<()> {
-    let partial = file.with_extension("toml.partial");
-    std::fs::write(&partial, text)
-        .and_then(|()| std::fs::rename(&partial, file))
-        .with_context(|| format!("{} cannot be written", file.display()))
 }
 
 fn table(feed: &Found) -> String {

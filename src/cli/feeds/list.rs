@@ -34,8 +34,12 @@ fn printable_lines(feed: &FeedHealth, now: Timestamp) -> String {
         let since = ago(feed.failing_since_at, now);
         lines.push(printable(&format!("          failing since {since} ({} in a row): {error}", feed.failure_count)));
     }
-    if let Some(moved) = &feed.fetch_url {
-        lines.push(printable(&format!("          moved to {moved}")));
+    if let Some(moved) = feed.moved_to() {
+        lines.push(printable(&format!("          moved to {moved}: `veille feeds fix` writes it into the config")));
+    }
+    if let Some(offered) = &feed.offered_url {
+        let take = format!("`veille feeds fix {}` takes it", feed.configured_url);
+        lines.push(printable(&format!("          the site now offers {offered}: {take}")));
     }
     lines.join("\n")
 }

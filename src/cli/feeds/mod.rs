@@ -1,6 +1,7 @@
 //! `veille feeds`: health, what is due and why; adding, importing and exporting subscriptions.
 
 mod add;
+mod fix;
 mod list;
 
 use super::output::print_lines;
@@ -40,6 +41,15 @@ enum Action {
         #[arg(long)]
         dry_run: bool,
     },
+    /// Put the new addresses of moved feeds into the config, and name those that are gone or failing for long
+    Fix {
+        /// Feeds by URL or title, for which what their site offers is taken too; none: all that have moved
+        #[arg(value_name = "FEED")]
+        feeds: Vec<String>,
+        /// Show what would change, change nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Print all feeds as OPML
     Export,
 }
@@ -52,6 +62,7 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
             let bytes = std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
             add::import(&file.display().to_string(), &opml::decode(&bytes), *dry_run, context)
         }
+        Some(Action::Fix { feeds, dry_run }) => fix::run(feeds, *dry_run, context),
         Some(Action::Export) => export(context),
     }
 }

@@ -47,7 +47,8 @@ fn row(site: &Site, feed: &FeedHealth) -> Markup {
         tr id={ "feed-" (feed.id.0) } {
             th scope="row" {
                 (parts::link_out(feed.site_url.as_deref().or(Some(&feed.url)), &feed.title))
-                @if let Some(moved) = &feed.fetch_url { p.quiet { "now at " (parts::cut(moved, 90)) } }
+                @if let Some(moved) = feed.moved_to() { p.quiet { "now at " (parts::cut(moved, 90)) ": " code { "veille feeds fix" } } }
+                @if let Some(offered) = &feed.offered_url { p.quiet { "the site now offers " (parts::cut(offered, 90)) ": " code { "veille feeds fix" } } }
             }
             td data-label="State" { (state(site, feed)) }
             td data-label="Last refresh" {

@@ -1,0 +1,128 @@
+//! Looking for a feed on a site: for the operator who adds one, and for feeds that are missing (404, 410).
+//!
+//! What is found for a missing feed is offered, never adopted: a site's page may name another feed than the one that
+//! was there.
+
+use super::Surroundings;
+use crate::feed::{self, FeedError, ReadContext};
+use crate::fetch::{ACCEPT_PAGE, Client, FetchError, FetchOutcome, FetchRequest, Modified};
+use crate::model::{Timestamp, host_of};
+use crate::store::{MissingFeed, StoreError};
+use jiff::SignedDuration;
+use url::Url;
+
+/// How long a feed is missing before its site is asked where it went.
+const MISSING_FOR: SignedDuration = SignedDuration::from_hours(3 * 24);
+/// A site is asked again after so long.
+const SEARCH_INTERVAL: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// Candidates of a page that are tried; each costs its site a request.
+const MOST_TRIED: usize = 4;
+
+/// A feed that was found, and read.
+#[derive(Debug, Clone)]
+pub struct Discovered {
+    pub url: Url,
+    pub title: Option<String>,
+    pub language: Option<String>,
+}
+
+/// Why nothing was found.
+#[derive(Debug, thiserror::Error)]
+pub enum DiscoveryError {
+    #[error("{url}: the server asks to be left alone for now ({status})")]
+    LeftAlone { url: Url, status: u16 },
+    #[error("{0}: gone for good (410)")]
+    Gone(Url),
+    #[error("{0}: not modified, although nothing was known of it")]
+    NotModified(Url),
+    #[error("{url}: {error}")]
+    Fetch { url: Url, error: FetchError },
+    #[error("{0}: this is neither a feed nor a page that names one; look for the site's RSS or Atom address")]
+    Nothing(Url),
+}
+
+/// The feed at an address, or the first readable one that the page there names.
+pub async fn discover(client: &Client, page: Url, now: Timestamp) -> Result<Discovered, DiscoveryError> {
+    let page = feed::known_site(page.as_str()).unwrap_or(page);
+    let answer = get(client, FetchRequest::new(page.clone()), now).await?;
+    if let Ok(found) = as_feed(&answer, &page) {
+        return Ok(found);
+    }
+    for url in candidates(&answer) {
+        if let Ok(found) = as_feed(&get(client, FetchRequest::new(url.clone()), now).await?, &url) {
+            return Ok(found);
+        }
+    }
+    Err(DiscoveryError::Nothing(page))
+}
+
+/// Asks the sites of at most `limit` missing feeds, each once a week, whether they name a feed elsewhere, and notes
+/// what they offer. Returns how many were found.
+///
+/// # Errors
+/// The store failed. A site that fails offers nothing.
+pub async fn seek_missing(around: &Surroundings, limit: u32) -> Result<usize, StoreError> {
+    let now = (around.clock)();
+    let before = |span| now.checked_sub(span).unwrap_or(Timestamp::MIN);
+    let (since, searched) = (before(MISSING_FOR), before(SEARCH_INTERVAL));
+    let (missing, held) =
+        around.store.read(move |tx| Ok((tx.missing_feeds(since, searched, limit)?, tx.held_hosts(now)?))).await?;
+    let mut found = 0;
+    for feed in missing {
+        let Some(site) = site_of(&feed) else { continue };
+        let is_held = held.iter().any(|(host, _)| *host == host_of(site.as_str()));
+        let offered = if is_held { None } else { successor(&around.watch.client, &feed, site, now).await };
+        if let Some(url) = &offered {
+            found += 1;
+            tracing::info!(feed.url = %feed.url, offered = %url, "the feed is missing, but its site names another address; `veille feeds fix` takes it");
+        }
+        let url = offered.map(String::from);
+        around.store.write(move |tx| tx.offer_address(feed.id, url.as_deref(), now)).await?;
+    }
+    Ok(found)
+}
+
+/// Where a missing feed's site has a feed now.
+async fn successor(client: &Client, feed: &MissingFeed, site: Url, now: Timestamp) -> Option<Url> {
+    let request = FetchRequest { accept: ACCEPT_PAGE, ..FetchRequest::new(site) };
+    let page = get(client, request, now).await.ok()?;
+    let elsewhere =
+        candidates(&page).into_iter().filter(|url| ![feed.url.as_str(), &feed.address].contains(&url.as_str()));
+    for url in elsewhere.take(MOST_TRIED) {
+        let Ok(answer) = get(client, FetchRequest::new(url.clone()), now).await else { continue };
+        if as_feed(&answer, &url).is_ok() {
+            return Some(url);
+        }
+    }
+    None
+}
+
+/// The page that the feed named as its site's, else the front page of its host.
+fn site_of(feed: &MissingFeed) -> Option<Url> {
+    let named = feed.site_url.as_deref().and_then(|site| Url::parse(site).ok());
+    named.or_else(|| Url::parse(&feed.url).ok()?.join("/").ok())
+}
+
+fn candidates(page: &Modified) -> Vec<Url> {
+    let html = String::from_utf8_lossy(&page.body);
+    let found = feed::discover(&html, page.final_url.as_str());
+    found.into_iter().filter_map(|candidate| Url::parse(&candidate.url).ok()).collect()
+}
+
+async fn get(client: &Client, request: FetchRequest, now: Timestamp) -> Result<Modified, DiscoveryError> {
+    let url = request.url.clone();
+    match client.fetch(&request, now).await {
+        Ok(FetchOutcome::Modified(answer)) => Ok(answer),
+        Ok(FetchOutcome::RetryLater(answer)) => Err(DiscoveryError::LeftAlone { url, status: answer.status }),
+        Ok(FetchOutcome::Gone(_)) => Err(DiscoveryError::Gone(url)),
+        Ok(FetchOutcome::NotModified(_)) => Err(DiscoveryError::NotModified(url)),
+        Err(error) => Err(DiscoveryError::Fetch { url, error }),
+    }
+}
+
+fn as_feed(answer: &Modified, asked: &Url) -> Result<Discovered, FeedError> {
+    let context =
+        ReadContext { base_url: answer.final_url.as_str(), http_charset: answer.charset(), ..ReadContext::default() };
+    let parsed = feed::read(&answer.body, &context)?;
+    Ok(Discovered { url: asked.clone(), title: parsed.title, language: parsed.language })
+}

@@ -1,0 +1,90 @@
+//! Where the config lists a feed, and where it could: how a feed keeps its identity when it moves.
+
+use super::rows::{collect, millis};
+use super::{ReadTx, StoreError, WriteTx};
+use crate::model::{FeedId, Timestamp};
+use rusqlite::{OptionalExtension, params};
+
+/// A feed that has long been missing, and the page to look for its new address on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MissingFeed {
+    pub id: FeedId,
+    pub url: String,
+    /// Where it is asked for now.
+    pub address: String,
+    pub site_url: Option<String>,
+}
+
+impl ReadTx<'_> {
+    /// Feeds that have answered 404 or 410 since before `missing_since` and whose site was not searched after
+    /// `searched_before`, those that wait longest first.
+    pub fn missing_feeds(
+        &self,
+        missing_since: Timestamp,
+        searched_before: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<MissingFeed>, StoreError> {
+        let sql = "SELECT f.feed_id, f.url, coalesce(f.fetch_url, f.url), f.site_url \
+                   FROM feeds f LEFT JOIN offered_addresses o USING (feed_id) \
+                   WHERE f.state IN ('active', 'gone') AND f.last_status IN (404, 410) AND f.failing_since_at <= ?1 \
+                     AND coalesce(o.searched_at, 0) <= ?2 ORDER BY o.searched_at, f.failing_since_at LIMIT ?3";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let rows = statement.query_map(params![millis(missing_since), millis(searched_before), limit], |row| {
+            Ok(MissingFeed { id: FeedId(row.get(0)?), url: row.get(1)?, address: row.get(2)?, site_url: row.get(3)? })
+        })?;
+        collect(rows)
+    }
+
+    /// The identity of the feed that the config means by `url`, an address that no feed was first configured with:
+    /// the feed that it was listed at before, or one that has left the config and is known to be there now.
+    ///
+    /// Looks at the table of addresses that are in the config.
+    pub(super) fn feed_moved_to(&self, url: &str) -> Result<Option<(FeedId, String)>, StoreError> {
+        let sql = "SELECT f.feed_id, f.url FROM feeds f \
+                   LEFT JOIN feed_addresses a USING (feed_id) \
+                   WHERE f.feed_id IN (SELECT feed_id FROM feed_addresses WHERE url = ?1 \
+                                       UNION ALL SELECT feed_id FROM feeds WHERE fetch_url = ?1 \
+                                       UNION ALL SELECT feed_id FROM offered_addresses WHERE url = ?1) \
+                     AND f.url NOT IN (SELECT url FROM in_config) \
+                     AND (a.url IS NULL OR a.url = ?1 OR a.url NOT IN (SELECT url FROM in_config)) \
+                   ORDER BY a.url = ?1 DESC, f.state = 'removed', f.feed_id LIMIT 1";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        Ok(statement.query_row([url], |row| Ok((FeedId(row.get(0)?), row.get(1)?))).optional()?)
+    }
+}
+
+impl WriteTx<'_> {
+    /// Notes where a feed could be listed; `None`: its site names nothing new.
+    pub fn offer_address(&self, feed: FeedId, url: Option<&str>, now: Timestamp) -> Result<(), StoreError> {
+        let sql = "INSERT INTO offered_addresses (feed_id, url, searched_at) VALUES (?1, ?2, ?3) \
+                   ON CONFLICT (feed_id) DO UPDATE SET url = ?2, searched_at = ?3";
+        self.connection.prepare_cached(sql)?.execute(params![feed.0, url, millis(now)])?;
+        Ok(())
+    }
+
+    /// The config lists a feed at another address than its first: it is asked for there, and at once.
+    pub(super) fn list_feed_at(&self, feed: FeedId, url: &str, due_at: Timestamp) -> Result<(), StoreError> {
+        let sql = "SELECT url = ?2 FROM feed_addresses WHERE feed_id = ?1";
+        let listed =
+            self.connection.prepare_cached(sql)?.query_row(params![feed.0, url], |row| row.get(0)).optional()?;
+        if listed == Some(true) {
+            return Ok(());
+        }
+        let sql = "INSERT INTO feed_addresses (feed_id, url) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET url = ?2";
+        self.connection.prepare_cached("DELETE FROM feed_addresses WHERE url = ?1")?.execute([url])?;
+        self.connection.prepare_cached(sql)?.execute(params![feed.0, url])?;
+        let sql = "UPDATE feeds SET state = CASE WHEN state = 'gone' THEN 'active' ELSE state END, fetch_url = ?2, \
+                   next_check_at = CASE WHEN fetch_url IS ?2 THEN next_check_at ELSE ?3 END, \
+                   redirect_url = NULL, redirect_count = 0, redirect_since_at = NULL WHERE feed_id = ?1";
+        self.connection.prepare_cached(sql)?.execute(params![feed.0, url, millis(due_at)])?;
+        self.connection.prepare_cached("DELETE FROM offered_addresses WHERE feed_id = ?1")?.execute([feed.0])?;
+        Ok(())
+    }
+
+    /// The config lists a feed at its first address (again).
+    pub(super) fn list_feed_at_first(&self, url: &str) -> Result<(), StoreError> {
+        let sql = "DELETE FROM feed_addresses WHERE feed_id = (SELECT feed_id FROM feeds WHERE url = ?1)";
+        self.connection.prepare_cached(sql)?.execute([url])?;
+        Ok(())
+    }
+}
