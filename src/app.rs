@@ -136,6 +136,8 @@ impl Daemon {
             started_at: (self.clock)(),
             clock: self.clock,
             documents: Arc::new(DocumentCache::default()),
+            bad_tries: Arc::default(),
+            config: Arc::new(self.source.files()),
         };
         let mut changes = self.watch.subscribe();
         let follow = async {

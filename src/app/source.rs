@@ -1,6 +1,7 @@
 //! Where the config comes from.
 
 use crate::config::{self, Environment, Settings};
+use crate::http::ConfigFiles;
 use std::path::{Path, PathBuf};
 
 /// The config's entry point and its environment; asked again at each reload.
@@ -23,6 +24,12 @@ impl ConfigSource {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// What the workbench reads rules from and writes them to.
+    #[must_use]
+    pub fn files(&self) -> ConfigFiles {
+        ConfigFiles { path: self.path.clone(), environment: self.environment.clone() }
     }
 
     /// Reads the config, and logs what is doubtful in it.

@@ -1,5 +1,6 @@
 //! Does a compiled query hold for an item, and where? The one evaluator of rules, digests and search.
 
+use super::calls::{Candidate, Met};
 use super::fold::to_u32;
 use super::hits::{Hit, Hits};
 use super::index::Index;
@@ -23,42 +24,9 @@ const FIELDS: usize = Field::Tag as usize + 1;
 pub(super) struct Scratch {
     fields: [FieldText; FIELDS],
     pub hits: Hits,
-    /// Rules that a term has called up.
-    pub touched: Stamps,
+    pub met: Met,
     /// Rules to look at, or those of them that hold.
     pub candidates: Vec<Candidate>,
-}
-
-/// A set of small numbers, emptied by raising a number, not by clearing.
-#[derive(Debug, Default)]
-pub(super) struct Stamps {
-    round: u32,
-    by_number: Vec<u32>,
-}
-
-impl Stamps {
-    /// Empties the set, for numbers below `count`.
-    pub fn clear(&mut self, count: usize) {
-        self.by_number.resize(count, 0);
-        self.round = self.round.wrapping_add(1);
-        if self.round == 0 {
-            self.by_number.fill(0);
-            self.round = 1;
-        }
-    }
-
-    /// Adds a number; whether it was not yet there.
-    pub fn mark(&mut self, number: u32) -> bool {
-        std::mem::replace(&mut self.by_number[number as usize], self.round) != self.round
-    }
-}
-
-/// A rule that a term called up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Candidate {
-    pub rule: u32,
-    /// Whether the term alone makes it hold.
-    pub sure: bool,
 }
 
 /// An item read: its words, where the terms stand, its tags so far.

@@ -22,7 +22,7 @@ pub(super) struct Hit {
 #[derive(Debug, Default)]
 pub(super) struct Hits {
     round: u32,
-    /// Per term: the round in which it was last found, and its first and last hit in it.
+    /// Per term: the round in which it was last found, its first and last hit in it, and the fields of all.
     terms: Vec<TermHits>,
     /// A bit for each term found: most terms that rules ask for are not there, and this fits the fastest cache.
     present: Vec<u64>,
@@ -37,6 +37,7 @@ struct TermHits {
     round: u32,
     first: u32,
     last: u32,
+    fields: Fields,
 }
 
 impl Hits {
@@ -67,25 +68,29 @@ impl Hits {
             }
             last.next = number;
             entry.last = number;
+            entry.fields.add(Fields::of(Scope::Field(field)));
         } else {
-            *entry = TermHits { round: self.round, first: number, last: number };
+            let fields = Fields::of(Scope::Field(field));
+            *entry = TermHits { round: self.round, first: number, last: number, fields };
             self.present[term as usize / 64] |= 1 << (term % 64);
             self.found.push(term);
         }
         self.all.push(Hit { field, start, end, source_start: source.0, source_end: source.1, next: 0 });
     }
 
-    /// The fields in which a term was found.
+    /// The fields in which a term of [`Self::found`] was found.
     pub fn fields_of(&self, term: PatternId) -> Fields {
-        let mut fields = Fields::default();
-        self.of(term).for_each(|hit| fields.add(Fields::of(Scope::Field(hit.field))));
-        fields
+        self.terms[term as usize].fields
+    }
+
+    /// Whether a term was found in any field.
+    pub fn is_found(&self, term: PatternId) -> bool {
+        self.present[term as usize / 64] >> (term % 64) & 1 == 1
     }
 
     /// The hits of a term, in the order found.
     pub fn of(&self, term: PatternId) -> impl Iterator<Item = &Hit> {
-        let present = self.present[term as usize / 64] >> (term % 64) & 1 == 1;
-        let mut next = if present { self.terms[term as usize].first } else { 0 };
+        let mut next = if self.is_found(term) { self.terms[term as usize].first } else { 0 };
         std::iter::from_fn(move || {
             let hit = (next != 0).then(|| &self.all[next as usize])?;
             next = hit.next;

@@ -3,6 +3,8 @@
 //! Owns folding, words, matching, evidence, scoring and why-not. One evaluator serves rules, digests and search: what a
 //! search shows is what a rule would tag. Pure: items and `now` come in, tags go out.
 
+mod affixes;
+mod calls;
 mod clause;
 mod compiled_query;
 mod evaluate;
@@ -13,9 +15,12 @@ mod hits;
 mod index;
 mod item;
 mod language;
+mod lexicon;
 mod pattern;
+mod pieces;
 mod program;
 mod rule;
+mod stems;
 mod suggest;
 mod tokens;
 mod words;
@@ -30,8 +35,9 @@ pub use words::index_words;
 
 use crate::model::{Correction, TagMatch, TagName, Timestamp};
 use crate::query::RuleSet;
+use calls::{Calls, Candidate};
 use clause::Gathered;
-use evaluate::{Candidate, Reading, Scratch, Stamps};
+use evaluate::{Reading, Scratch};
 use index::Index;
 use program::{Compiler, Fields};
 use rule::Rule;
@@ -46,22 +52,10 @@ pub struct Classifier {
     rules: Vec<Rule>,
     /// Place of each rule in the order of dependency.
     rank: Vec<u32>,
-    /// By term: the rules to look at when it is found, as a range of `calls`.
-    touches: Vec<u32>,
-    calls: Vec<Call>,
-    /// Rules that may hold without any term.
-    always: Vec<Candidate>,
+    calls: Calls,
     /// Numbers of the tags that rules both give and name.
     ruled_tags: Vec<u32>,
     scratch: ScratchPool,
-}
-
-/// A rule to look at when a term is found.
-#[derive(Debug, Clone, Copy)]
-struct Call {
-    rule: u32,
-    /// The fields in which the term alone makes the rule hold.
-    sure_in: Fields,
 }
 
 impl Classifier {
@@ -81,30 +75,7 @@ impl Classifier {
         let index = index.build();
         let mut rank = vec![0; compiled.len()];
         order.iter().zip(0..).for_each(|(&rule, place)| rank[rule as usize] = place);
-        let mut by_term: Vec<Vec<Call>> = vec![Vec::new(); index.len()];
-        let mut always = Vec::new();
-        for (number, rule) in (0..).zip(&compiled) {
-            match rule.triggers() {
-                Some(terms) => {
-                    let sufficient = rule.sufficient();
-                    for term in terms {
-                        let from = sufficient.partition_point(|(other, _)| *other < term);
-                        let own = sufficient[from..].iter().take_while(|(other, _)| *other == term);
-                        let mut sure_in = Fields::default();
-                        own.for_each(|(_, fields)| sure_in.add(*fields));
-                        by_term[term as usize].push(Call { rule: number, sure_in });
-                    }
-                }
-                None => always.push(Candidate { rule: number, sure: false }),
-            }
-        }
-        let touches = std::iter::once(0)
-            .chain(by_term.iter().scan(0, |end, rules| {
-                *end += fold::to_u32(rules.len());
-                Some(*end)
-            }))
-            .collect();
-        let calls = by_term.concat();
+        let calls = Calls::new(&compiled, index.len());
         let ruled_tags = compiled.iter().filter_map(|rule| rule.tag).collect();
         Ok(Classifier {
             index,
@@ -112,9 +83,7 @@ impl Classifier {
             tag_names,
             rules: compiled,
             rank,
-            touches,
             calls,
-            always,
             ruled_tags,
             scratch: ScratchPool::default(),
         })
@@ -144,42 +113,25 @@ impl Classifier {
         report: impl FnOnce(&Reading<'_>, &mut dyn Iterator<Item = &'a Rule>) -> T,
     ) -> T {
         self.scratch.with(|scratch| {
-            let mut touched = std::mem::take(&mut scratch.touched);
+            let mut met = std::mem::take(&mut scratch.met);
             let mut candidates = std::mem::take(&mut scratch.candidates);
             let mut reading = scratch.read(&self.index, self.fields, item, now, &self.tag_names);
-            self.call_up(&reading, &mut touched, &mut candidates);
+            self.calls.call_up(reading.hits(), &mut met, &mut candidates);
             self.keep_what_holds(&mut reading, item.corrections, &mut candidates);
             let mut held = candidates.iter().map(|candidate| &self.rules[candidate.rule as usize]);
             let result = report(&reading, &mut held);
             drop(reading);
-            scratch.touched = touched;
+            scratch.met = met;
             scratch.candidates = candidates;
             result
         })
     }
 
-    /// The rules to look at, each once, those that tags of others decide after these.
-    fn call_up(&self, reading: &Reading<'_>, touched: &mut Stamps, candidates: &mut Vec<Candidate>) {
-        touched.clear(self.rules.len());
-        candidates.clone_from(&self.always);
-        let hits = reading.hits();
-        for &term in &hits.found {
-            let (start, end) = (self.touches[term as usize] as usize, self.touches[term as usize + 1] as usize);
-            let calls = &self.calls[start..end];
-            let found_in = if calls.is_empty() { Fields::default() } else { hits.fields_of(term) };
-            for call in calls {
-                if touched.mark(call.rule) {
-                    let sure = !call.sure_in.common(found_in).is_empty();
-                    candidates.push(Candidate { rule: call.rule, sure });
-                }
-            }
-        }
+    /// Of the rules called up, those that hold, in their order.
+    fn keep_what_holds(&self, reading: &mut Reading<'_>, corrections: &[Correction], candidates: &mut Vec<Candidate>) {
         if !self.ruled_tags.is_empty() {
             candidates.sort_unstable_by_key(|candidate| self.rank[candidate.rule as usize]);
         }
-    }
-
-    fn keep_what_holds(&self, reading: &mut Reading<'_>, corrections: &[Correction], candidates: &mut Vec<Candidate>) {
         let decided = |name: &str| corrections.iter().find(|(tag, _)| tag.0 == name).map(|(_, present)| *present);
         // What a rule decides here is decided by the rule, whatever tags the item brought; but a curator before all.
         for &tag in &self.ruled_tags {
@@ -208,12 +160,6 @@ impl Classifier {
     #[must_use]
     pub fn rule_hash(&self, tag: &str) -> Option<&str> {
         self.rules.iter().find(|rule| rule.name.0 == tag).map(|rule| rule.hash.as_str())
-    }
-
-    /// Bytes that the tables of the terms take, about.
-    #[must_use]
-    pub fn memory_bytes(&self) -> usize {
-        self.index.memory_bytes() + self.touches.len() * 4 + self.calls.len() * size_of::<Call>()
     }
 }
 

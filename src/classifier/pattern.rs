@@ -22,7 +22,7 @@ pub(super) struct Word {
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Form {
-    Literal { text: Box<str>, hash: u64 },
+    Literal(Box<str>),
     Glob(Glob),
 }
 
@@ -75,11 +75,7 @@ impl Pattern {
             .enumerate()
             .map(|(index, token)| {
                 let own = field.text(token);
-                let form = if own.contains('*') {
-                    Form::Glob(Glob::new(own))
-                } else {
-                    Form::Literal { text: own.into(), hash: token.hash }
-                };
+                let form = if own.contains('*') { Form::Glob(Glob::new(own)) } else { Form::Literal(own.into()) };
                 let published = &text[token.source_start as usize..token.source_end as usize];
                 let exact = if exact { exact_form(published).into() } else { Box::default() };
                 let gap = gap_taken(token, index.checked_sub(1).map(|before| &tokens[before]));
@@ -104,7 +100,7 @@ impl Pattern {
 impl Word {
     fn matches_exactly(&self, published: &str) -> bool {
         match &self.form {
-            Form::Literal { .. } => {
+            Form::Literal(_) => {
                 let form = exact_form(published);
                 form == *self.exact || form.strip_suffix('+') == Some(&*self.exact)
             }
@@ -116,7 +112,7 @@ impl Word {
 impl Form {
     fn matches(&self, field: &FieldText, token: &Token) -> bool {
         match self {
-            Form::Literal { text, .. } => {
+            Form::Literal(text) => {
                 field.text(token) == &**text || (token.short_len > 0 && field.short_text(token) == &**text)
             }
             Form::Glob(glob) => glob.matches(field.text(token)),

@@ -245,21 +245,6 @@ fn holds_tag(node: &Node) -> bool {
 }
 
 impl Node {
-    /// Terms of which one must be found for the query to hold; `None` when it may hold without any.
-    pub fn triggers(&self) -> Option<Vec<PatternId>> {
-        match self {
-            Node::Terms(terms) => Some(terms.patterns.to_vec()),
-            Node::Any(parts) => union(parts.iter().map(Node::triggers)),
-            Node::All(parts) => parts.iter().filter_map(Node::triggers).min_by_key(Vec::len),
-            Node::Proximity { left, operator, right } => match (left.triggers(), right.triggers()) {
-                (left, _) if operator.negated => left,
-                (Some(left), Some(right)) => Some(if left.len() <= right.len() { left } else { right }),
-                (left, right) => left.or(right),
-            },
-            Node::Not(_) | Node::Tag(_) | Node::Compare(_) => None,
-        }
-    }
-
     /// Tags of which the item must have one for the query to hold; `None` when it may hold without any.
     pub fn needed_tags(&self) -> Option<Vec<u32>> {
         match self {
@@ -267,18 +252,6 @@ impl Node {
             Node::Any(parts) => union(parts.iter().map(Node::needed_tags)),
             Node::All(parts) => parts.iter().filter_map(Node::needed_tags).min_by_key(Vec::len),
             Node::Not(_) | Node::Terms(_) | Node::Proximity { .. } | Node::Compare(_) => None,
-        }
-    }
-
-    /// Adds the terms that make the query hold wherever they stand in some fields of the text, with these.
-    pub fn sufficient(&self, found: &mut Vec<(PatternId, Fields)>) {
-        match self {
-            Node::Terms(terms) => {
-                let fields = terms.fields.common(Fields::TEXT);
-                found.extend(terms.patterns.iter().map(|&pattern| (pattern, fields)));
-            }
-            Node::Any(parts) => parts.iter().for_each(|part| part.sufficient(found)),
-            _ => {}
         }
     }
 
@@ -294,7 +267,7 @@ impl Node {
 }
 
 /// All of several sets; `None` when one of them is.
-pub(super) fn union(sets: impl Iterator<Item = Option<Vec<PatternId>>>) -> Option<Vec<PatternId>> {
+fn union(sets: impl Iterator<Item = Option<Vec<u32>>>) -> Option<Vec<u32>> {
     let mut all = Vec::new();
     for set in sets {
         all.extend(set?);

@@ -2,8 +2,7 @@
 
 use super::clause::{Clause, Gathered};
 use super::evaluate::Reading;
-use super::index::PatternId;
-use super::program::{CompileError, Compiler, Fields, union};
+use super::program::{CompileError, Compiler};
 use crate::model::{TagMatch, TagName, TagOrigin};
 use crate::query::{Query, ReferenceKind, RuleSet, TagRule};
 use sha2::{Digest, Sha256};
@@ -44,25 +43,6 @@ impl Rule {
             threshold: rule.threshold,
             hash: rule_hash(rule, rules),
         }
-    }
-
-    /// Terms of which one must be found for the rule to hold; `None` when it may hold without any.
-    pub fn triggers(&self) -> Option<Vec<PatternId>> {
-        let clauses = self.any.iter().chain(&self.matches).map(|clause| clause.node.triggers());
-        let positive = self.score.iter().filter(|(_, weight)| *weight > 0.0).map(|(clause, _)| clause.node.triggers());
-        let held_by_nothing = (!self.score.is_empty() && self.threshold <= 0.0).then_some(None);
-        union(clauses.chain(positive).chain(held_by_nothing))
-    }
-
-    /// Terms that make the rule hold wherever they stand in some fields of the text, with these; sorted, a term may come
-    /// several times.
-    pub fn sufficient(&self) -> Vec<(PatternId, Fields)> {
-        let mut found = Vec::new();
-        if self.except.is_none() {
-            self.any.iter().chain(&self.matches).for_each(|clause| clause.node.sufficient(&mut found));
-        }
-        found.sort_unstable();
-        found
     }
 
     /// The tags that the rule names, by number.

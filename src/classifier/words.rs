@@ -112,7 +112,7 @@ fn of_words(words: &[Word]) -> Needed {
 
 fn literal(word: &Word) -> Option<&str> {
     match &word.form {
-        Form::Literal { text, .. } => Some(text),
+        Form::Literal(text) => Some(text),
         Form::Glob(_) => None,
     }
 }

@@ -5,6 +5,7 @@
 
 use super::diagnostics::{Diagnostic, Report, quoted};
 use super::reader::{Document, Text, root_value};
+use super::rule_text::Edit;
 use super::source::{FileId, Place, Source};
 use super::tree::{self, Branch};
 use std::collections::{BTreeSet, VecDeque};
@@ -39,8 +40,8 @@ enum Kind {
     Opml,
 }
 
-/// Reads the entry file and all that it includes, over any number of levels.
-pub(super) fn read_all(entry: &Path, report: &Report) -> Files {
+/// Reads the entry file and all that it includes, over any number of levels; the text of `edit` for its file.
+pub(super) fn read_all(entry: &Path, edit: Option<&Edit>, report: &Report) -> Files {
     let mut files = Files::default();
     let mut seen = BTreeSet::new();
     let mut queue = VecDeque::from([Pending { path: entry.to_owned(), named_at: None, kind: Kind::Toml }]);
@@ -50,7 +51,8 @@ pub(super) fn read_all(entry: &Path, report: &Report) -> Files {
         if !seen.insert(identity) {
             continue;
         }
-        let Some(text) = read(&pending, report) else { continue };
+        let edited = edit.filter(|edit| edit.path == pending.path).map(|edit| edit.text.clone());
+        let Some(text) = edited.or_else(|| read(&pending, report)) else { continue };
         let file = report.add_source(pending.path.display().to_string(), text);
         files.paths.push(pending.path.clone());
         if pending.kind == Kind::Opml {

@@ -11,6 +11,7 @@ mod include;
 pub mod opml;
 mod reader;
 mod references;
+mod rule_text;
 mod rules;
 mod secrets;
 mod service;
@@ -23,6 +24,7 @@ mod values;
 
 pub use diagnostics::{Diagnostic, Diagnostics, PlacedMessage};
 pub use environment::{Environment, NotFound, find};
+pub use rule_text::{Edit, RuleText, RuleTextError};
 pub use settings::*;
 pub use shipped::{SHIPPED, ShippedFile};
 pub use values::parse_web_address;
@@ -68,8 +70,20 @@ impl Loaded {
 /// # Errors
 /// Everything that is wrong, in all files, in their order.
 pub fn load(path: &Path, environment: &Environment) -> Result<Loaded, Diagnostics> {
+    load_with(path, environment, None)
+}
+
+/// As [`load`], as if one file had another text.
+///
+/// # Errors
+/// Everything that would be wrong, in all files, in their order.
+pub fn load_edited(path: &Path, environment: &Environment, edit: &Edit) -> Result<Loaded, Diagnostics> {
+    load_with(path, environment, Some(edit))
+}
+
+fn load_with(path: &Path, environment: &Environment, edit: Option<&Edit>) -> Result<Loaded, Diagnostics> {
     let report = Report::default();
-    let files = include::read_all(path, &report);
+    let files = include::read_all(path, edit, &report);
     let secrets = Secrets { environment, report: &report };
     let documents = &files.documents;
     reader::check_sections(documents, &SECTIONS, &report);

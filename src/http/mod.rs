@@ -10,6 +10,7 @@ mod documents;
 mod guard;
 mod health;
 mod json;
+mod login;
 mod negotiation;
 mod operations;
 mod pages;
@@ -17,11 +18,14 @@ mod patience;
 mod private;
 mod representation;
 mod server;
+mod workbench;
 
 pub use documents::{OUTLINE_TITLE, configured_digest, digest_document, digest_path, public_outline, publisher};
 pub use health::{Health, RefusedReload};
+pub use login::BadTries;
 pub use operations::HttpMetrics;
 pub use server::{Limits, serve};
+pub use workbench::ConfigFiles;
 
 use crate::config::Settings;
 use crate::model::Timestamp;
@@ -71,6 +75,9 @@ pub struct AppState {
     pub clock: fn() -> Timestamp,
     /// Empty at first.
     pub documents: Arc<DocumentCache>,
+    /// None at first.
+    pub bad_tries: Arc<BadTries>,
+    pub config: Arc<ConfigFiles>,
 }
 
 impl std::fmt::Debug for AppState {

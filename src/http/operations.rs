@@ -1,9 +1,9 @@
 //! For the operator's machines: liveness, readiness, metrics.
 
-use super::{AppState, refuse};
+use super::{AppState, login, refuse};
 use crate::store::Counts;
 use axum::extract::{ConnectInfo, State};
-use axum::http::{StatusCode, Uri, header};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
@@ -75,14 +75,18 @@ pub(super) async fn readyz(State(state): State<AppState>) -> Response {
     uncached(answer)
 }
 
-/// Metrics in the text form of `OpenMetrics`, for this machine alone.
+/// Metrics in the text form of `OpenMetrics`, for this machine and for whoever has the login or the token.
 pub(super) async fn metrics(
     State(state): State<AppState>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     uri: Uri,
+    headers: HeaderMap,
 ) -> Response {
-    if !peer.ip().to_canonical().is_loopback() {
-        return refuse(&uri, StatusCode::FORBIDDEN, "metrics are for this machine alone");
+    let peer = peer.ip().to_canonical();
+    if !peer.is_loopback()
+        && let Err(denial) = login::check(&state.settings().http, &headers, peer, &state.bad_tries)
+    {
+        return denial.answer(&uri);
     }
     let now = state.now();
     let counts = match state.store.read(move |tx| tx.counts(now)).await {

@@ -23,3 +23,4 @@ mod stories;
 mod support;
 mod upstream;
 mod validity;
+mod workbench;

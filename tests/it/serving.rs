@@ -11,10 +11,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use veille::config::{
-    DigestSettings, FetchSettings, HttpSettings, Interval, RetentionSettings, ServiceSettings, Settings,
+    DigestSettings, Environment, FetchSettings, HttpSettings, Interval, RetentionSettings, ServiceSettings, Settings,
 };
 use veille::digest::{issue_entry_id, story_entry_id};
-use veille::http::{AppState, Health, HttpMetrics, Limits, router, serve};
+use veille::http::{AppState, ConfigFiles, Health, HttpMetrics, Limits, router, serve};
 use veille::model::{
     ConfiguredDigest, ConfiguredFeed, ContentHash, DigestKind, DigestName, DigestSpec, Evidence, Field, GroupBy,
     ItemContent, ItemKey, ItemKeys, NewItem, Schedule, TagMatch, TagName, TagOrigin,
@@ -64,6 +64,11 @@ impl Watch {
             started_at: now(),
             clock: now,
             documents: Arc::default(),
+            bad_tries: Arc::default(),
+            config: Arc::new(ConfigFiles {
+                path: directory.path().join("veille.toml"),
+                environment: Environment::default(),
+            }),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

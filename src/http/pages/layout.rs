@@ -24,6 +24,7 @@ pub(super) struct Site {
 pub(super) enum Section {
     New,
     Digests,
+    Rules,
     Feeds,
     /// None of those in the navigation.
     Other,
@@ -88,6 +89,7 @@ fn frame(section: Section, title: &str, head: &Markup, notice: &Markup, main: &M
                         ul {
                             (nav_link(section, Section::New, "/", "New"))
                             (nav_link(section, Section::Digests, "/digests", "Digests"))
+                            (nav_link(section, Section::Rules, "/rules", "Rules"))
                             (nav_link(section, Section::Feeds, "/feeds", "Feeds"))
                         }
                     }

@@ -12,6 +12,7 @@ mod digests;
 mod feeds;
 mod home;
 mod item;
+mod rules;
 mod search;
 mod tag;
 
@@ -37,6 +38,7 @@ pub(super) fn routes() -> Router<AppState> {
         .route("/items/{id}", get(item::show))
         .route("/stories/{id}", get(item::show_story))
         .route("/tags/{name}", get(tag::show))
+        .route("/rules", get(rules::show).post(rules::write))
         .route("/feeds", get(feeds::show))
         .route("/digests", get(digests::list))
         .route("/digests/{name}/{issue}", get(digests::issue))

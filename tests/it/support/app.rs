@@ -264,6 +264,15 @@ impl Daemon {
         get(self.address, path, headers)
     }
 
+    /// Sends a form, as a page of ours would.
+    pub fn post(&self, path: &str, fields: &[(&str, &str)], headers: &[(&str, &str)]) -> Response {
+        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let length = body.len().to_string();
+        let own = [("Content-Type", "application/x-www-form-urlencoded"), ("Content-Length", &length)];
+        ask(self.address, "POST", path, &[&own, headers].concat(), &body)
+            .unwrap_or_else(|error| panic!("POST {path} at {}: {error}", self.address))
+    }
+
     pub fn json(&self, path: &str) -> Value {
         let response = self.get(path);
         serde_json::from_slice(&response.body).unwrap_or_else(|error| panic!("{path}: {error}: {}", response.text()))
@@ -382,17 +391,23 @@ impl Response {
 
 /// One GET on a connection of its own.
 pub fn get(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> Response {
-    try_get(address, path, headers).unwrap_or_else(|error| panic!("GET {path} at {address}: {error}"))
+    ask(address, "GET", path, headers, "").unwrap_or_else(|error| panic!("GET {path} at {address}: {error}"))
 }
 
-fn try_get(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> std::io::Result<Response> {
+fn ask(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> std::io::Result<Response> {
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    let mut request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
+    let mut request = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
     for (name, value) in headers {
         write!(request, "{name}: {value}\r\n").map_err(std::io::Error::other)?;
     }
-    stream.write_all((request + "\r\n").as_bytes())?;
+    stream.write_all((request + "\r\n" + body).as_bytes())?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer)?;
     let head_end = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n");

@@ -1,0 +1,244 @@
+//! Which rules the terms found in an item call up: those each of whose needs is met. Says for sure of many that they hold.
+
+use super::fold::to_u32;
+use super::hits::Hits;
+use super::index::PatternId;
+use super::program::{Fields, Node};
+use super::rule::Rule;
+
+/// Terms of which one must be found for a query to hold, each with the fields in which finding it meets the need for
+/// sure.
+type Need = Vec<(PatternId, Fields)>;
+
+/// Most needs of a rule that are told apart: the bits of [`Call::need`].
+const MAX_NEEDS: usize = 8;
+
+/// What a query needs in order to hold.
+#[derive(Debug, Default)]
+struct Needs {
+    /// All must be met. None when the query may hold without any term.
+    all: Vec<Need>,
+    /// Where each need is met for sure and none of these terms is found, the query holds.
+    unless: Vec<PatternId>,
+}
+
+/// By term: the rules with a need that it meets.
+#[derive(Debug, Default)]
+pub(super) struct Calls {
+    /// By term: where its calls start in `by_term`; one more for the end of the last.
+    starts: Vec<u32>,
+    by_term: Vec<Call>,
+    /// By rule: a bit for each of its needs.
+    needs: Vec<u8>,
+    /// By rule: where the terms start that leave it unsure; one more for the end of the last.
+    unless_starts: Vec<u32>,
+    unless: Vec<PatternId>,
+    /// Rules that may hold without any term.
+    always: Vec<Candidate>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Call {
+    rule: u32,
+    need: u8,
+    sure_in: Fields,
+}
+
+/// A rule that was called up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Candidate {
+    pub rule: u32,
+    /// Whether the terms found make it hold.
+    pub sure: bool,
+}
+
+/// The needs met so far, by rule; emptied by raising a number, not by clearing.
+#[derive(Debug, Default)]
+pub(super) struct Met {
+    round: u32,
+    by_rule: Vec<MetByRule>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct MetByRule {
+    round: u32,
+    met: u8,
+    sure: u8,
+}
+
+impl Calls {
+    pub fn new(rules: &[Rule], terms: usize) -> Calls {
+        let mut by_term: Vec<Vec<Call>> = vec![Vec::new(); terms];
+        let mut calls = Calls { starts: vec![0], unless_starts: vec![0], ..Calls::default() };
+        for (rule, needs) in (0..).zip(rules.iter().map(|rule| Needs::of_rule(rule).limited())) {
+            if needs.all.is_empty() {
+                calls.always.push(Candidate { rule, sure: false });
+            }
+            let mut bits = 0;
+            for (place, terms) in needs.all.iter().enumerate() {
+                let need = 1 << place;
+                bits |= need;
+                terms.iter().for_each(|&(term, sure_in)| by_term[term as usize].push(Call { rule, need, sure_in }));
+            }
+            calls.needs.push(bits);
+            calls.unless.extend(needs.unless);
+            calls.unless_starts.push(to_u32(calls.unless.len()));
+        }
+        for own in by_term {
+            calls.by_term.extend(own);
+            calls.starts.push(to_u32(calls.by_term.len()));
+        }
+        calls.by_term.shrink_to_fit();
+        calls
+    }
+
+    /// The rules to look at, each once.
+    pub fn call_up(&self, hits: &Hits, met: &mut Met, candidates: &mut Vec<Candidate>) {
+        met.clear(self.needs.len());
+        candidates.clone_from(&self.always);
+        for &term in &hits.found {
+            let (start, end) = (self.starts[term as usize], self.starts[term as usize + 1]);
+            let found_in = hits.fields_of(term);
+            for call in &self.by_term[start as usize..end as usize] {
+                let rule = met.of(call.rule);
+                let before = rule.met;
+                rule.met |= call.need;
+                if !call.sure_in.common(found_in).is_empty() {
+                    rule.sure |= call.need;
+                }
+                let all = self.needs[call.rule as usize];
+                if rule.met == all && before != all {
+                    candidates.push(Candidate { rule: call.rule, sure: false });
+                }
+            }
+        }
+        for candidate in &mut candidates[self.always.len()..] {
+            let rule = candidate.rule as usize;
+            candidate.sure = met.of(candidate.rule).sure == self.needs[rule]
+                && self.unless(rule).iter().all(|&term| !hits.is_found(term));
+        }
+    }
+
+    fn unless(&self, rule: usize) -> &[PatternId] {
+        &self.unless[self.unless_starts[rule] as usize..self.unless_starts[rule + 1] as usize]
+    }
+}
+
+impl Met {
+    /// Starts on the next item, for so many rules.
+    fn clear(&mut self, rules: usize) {
+        self.by_rule.resize(rules, MetByRule::default());
+        self.round = self.round.wrapping_add(1);
+        if self.round == 0 {
+            self.by_rule.fill(MetByRule::default());
+            self.round = 1;
+        }
+    }
+
+    fn of(&mut self, rule: u32) -> &mut MetByRule {
+        let met = &mut self.by_rule[rule as usize];
+        if met.round != self.round {
+            *met = MetByRule { round: self.round, ..MetByRule::default() };
+        }
+        met
+    }
+}
+
+impl Needs {
+    fn of_rule(rule: &Rule) -> Needs {
+        if !rule.score.is_empty() && rule.threshold <= 0.0 {
+            return Needs::default();
+        }
+        let plain = rule.any.iter().chain(&rule.matches).map(|clause| Needs::of(&clause.node));
+        let weighted = rule.score.iter().filter(|(_, weight)| *weight > 0.0);
+        let weighted = weighted.map(|(clause, _)| Needs::of(&clause.node).unsure());
+        let needs = Needs::any(plain.chain(weighted).collect());
+        match &rule.except {
+            Some(except) => Needs::all(vec![needs, Needs::of(&except.node).negated()]),
+            None => needs,
+        }
+    }
+
+    fn of(node: &Node) -> Needs {
+        match node {
+            Node::Terms(terms) => {
+                let fields = terms.fields.common(Fields::TEXT);
+                Needs::one(terms.patterns.iter().map(|&pattern| (pattern, fields)).collect())
+            }
+            Node::Any(parts) => Needs::any(parts.iter().map(Needs::of).collect()),
+            Node::All(parts) => Needs::all(parts.iter().map(Needs::of).collect()),
+            Node::Not(inner) => Needs::of(inner).negated(),
+            Node::Proximity { left, operator, right } => {
+                let right = if operator.negated { Needs::default() } else { Needs::of(right) };
+                Needs::all(vec![Needs::of(left), right]).unsure()
+            }
+            Node::Tag(_) | Node::Compare(_) => Needs::default(),
+        }
+    }
+
+    fn one(need: Need) -> Needs {
+        Needs { all: vec![need], unless: Vec::new() }
+    }
+
+    /// The needs of all of `parts` together, of which some may have none.
+    fn all(parts: Vec<Needs>) -> Needs {
+        let told_by_terms = parts.iter().all(|part| !part.all.is_empty() || !part.unless.is_empty());
+        let mut needs = Needs::default();
+        for part in parts {
+            needs.all.extend(part.all);
+            needs.unless.extend(part.unless);
+        }
+        if told_by_terms { needs } else { needs.unsure() }
+    }
+
+    /// What any of `parts` needs: their own needs where there is one part, else one need.
+    fn any(mut parts: Vec<Needs>) -> Needs {
+        if parts.len() == 1 {
+            return parts.pop().expect("there is one");
+        }
+        if parts.iter().any(|part| part.all.is_empty()) {
+            return Needs::default();
+        }
+        let mut terms: Need = parts.into_iter().flat_map(Needs::into_one).collect();
+        terms.sort_unstable();
+        terms.dedup_by(|next, kept| {
+            let same = next.0 == kept.0;
+            if same {
+                kept.1.add(next.1);
+            }
+            same
+        });
+        Needs::one(terms)
+    }
+
+    /// What must not be for this to hold: without its terms it does not.
+    fn negated(self) -> Needs {
+        let unless =
+            if self.all.is_empty() { Vec::new() } else { self.into_one().into_iter().map(|(term, _)| term).collect() };
+        Needs { all: Vec::new(), unless }
+    }
+
+    /// The need that the fewest terms meet.
+    fn into_one(self) -> Need {
+        let is_whole = self.all.len() == 1 && self.unless.is_empty();
+        let needs = if is_whole { self } else { self.unsure() };
+        needs.all.into_iter().min_by_key(Vec::len).expect("there is a need")
+    }
+
+    /// As many needs as bits tell apart.
+    fn limited(self) -> Needs {
+        if self.all.len() <= MAX_NEEDS {
+            return self;
+        }
+        let mut needs = self.unsure();
+        needs.all.sort_by_key(Vec::len);
+        needs.all.truncate(MAX_NEEDS);
+        needs
+    }
+
+    /// The same needs, which may be met without the query holding.
+    fn unsure(mut self) -> Needs {
+        self.all.iter_mut().flatten().for_each(|(_, sure_in)| *sure_in = Fields::default());
+        self
+    }
+}

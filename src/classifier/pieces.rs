@@ -1,0 +1,133 @@
+//! What is sought within words: wildcards open at both ends, `*part*`, and regular expressions, which are run only where
+//! one of their literals was found, if they have such. One automaton finds the pieces of all.
+
+use super::index::{Anchor, PatternId, Scan};
+use super::pattern::Glob;
+use crate::query::compile_regex;
+use daachorse::CharwiseDoubleArrayAhoCorasick;
+use regex::Regex;
+use std::collections::BTreeMap;
+
+/// Longest text in bytes that a regular expression is run on: time is the text's length times the program's size.
+const REGEX_TEXT_BYTES: usize = 64 * 1024;
+/// Shortest literal that is worth looking for before a regular expression is run.
+const MIN_REQUIRED_BYTES: usize = 3;
+
+#[derive(Default)]
+pub(super) struct Pieces {
+    automaton: Option<CharwiseDoubleArrayAhoCorasick<u32>>,
+    /// What a piece found calls for, by the number of the piece.
+    calls: Vec<Vec<Call>>,
+    regexes: Vec<SoughtRegex>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Call {
+    Glob(Anchor),
+    Regex(usize),
+}
+
+#[derive(Debug)]
+struct SoughtRegex {
+    term: PatternId,
+    regex: Regex,
+    /// Whether one of its literals has to be found first.
+    guarded: bool,
+}
+
+/// The pieces while they are gathered.
+#[derive(Default)]
+pub(super) struct PiecesBuilder {
+    calls: BTreeMap<String, Vec<Call>>,
+    regexes: Vec<SoughtRegex>,
+}
+
+impl PiecesBuilder {
+    /// Adds a pattern that begins with `glob`, by its longest piece.
+    pub fn add_glob(&mut self, glob: &Glob, anchor: Anchor) {
+        let Some(longest) = glob.pieces.iter().max_by_key(|piece| piece.len()) else { return };
+        self.calls.entry(longest.to_string()).or_default().push(Call::Glob(anchor));
+    }
+
+    pub fn add_regex(&mut self, term: PatternId, source: &str) {
+        // A query with a bad one has not passed the parser; a rule set made by hand may hold one, which never matches.
+        let Ok(regex) = compile_regex(source) else { return };
+        let required = required_literals(source);
+        let number = self.regexes.len();
+        for literal in required.iter().flatten() {
+            self.calls.entry(literal.clone()).or_default().push(Call::Regex(number));
+        }
+        self.regexes.push(SoughtRegex { term, regex, guarded: required.is_some() });
+    }
+
+    pub fn build(self) -> Pieces {
+        let automaton = (!self.calls.is_empty()).then(|| {
+            let numbered = self.calls.keys().zip(0u32..);
+            CharwiseDoubleArrayAhoCorasick::with_values(numbered).expect("pieces are distinct and not empty")
+        });
+        Pieces { automaton, calls: self.calls.into_values().collect(), regexes: self.regexes }
+    }
+}
+
+impl Pieces {
+    pub fn scan(&self, scan: &mut Scan<'_>) {
+        let mut due: Vec<usize> = (0..self.regexes.len()).filter(|&number| !self.regexes[number].guarded).collect();
+        for found in self.automaton.iter().flat_map(|automaton| automaton.find_overlapping_iter(&scan.text.folded)) {
+            for call in &self.calls[found.value() as usize] {
+                match *call {
+                    Call::Regex(number) => due.push(number),
+                    Call::Glob(anchor) => {
+                        let tokens = &scan.text.tokens;
+                        let at = tokens.partition_point(|token| (token.end as usize) < found.end());
+                        if tokens.get(at).is_some_and(|token| token.start as usize <= found.start()) {
+                            scan.anchored(anchor, at);
+                        }
+                    }
+                }
+            }
+        }
+        due.sort_unstable();
+        due.dedup();
+        due.into_iter().for_each(|number| self.regexes[number].scan(scan));
+    }
+}
+
+impl SoughtRegex {
+    fn scan(&self, scan: &mut Scan<'_>) {
+        let tokens = &scan.text.tokens;
+        let text = &scan.source[..scan.source.floor_char_boundary(REGEX_TEXT_BYTES)];
+        for found in self.regex.find_iter(text).filter(|found| !found.is_empty()) {
+            let start = tokens.partition_point(|token| (token.source_end as usize) <= found.start());
+            let end = tokens.partition_point(|token| (token.source_start as usize) < found.end());
+            let span = (super::fold::to_u32(found.start()), super::fold::to_u32(found.end()));
+            scan.hits.add(self.term, scan.field, (start, end.max(start)), span);
+        }
+    }
+}
+
+/// Literals of which every match of the expression holds one, in lower case; `None` when there are no such.
+fn required_literals(source: &str) -> Option<Vec<String>> {
+    required_of(&regex_syntax::parse(source).ok()?)
+}
+
+fn required_of(hir: &regex_syntax::hir::Hir) -> Option<Vec<String>> {
+    use regex_syntax::hir::HirKind;
+    match hir.kind() {
+        HirKind::Literal(literal) => {
+            let text = std::str::from_utf8(&literal.0).ok()?;
+            // Only ASCII: folding keeps its neighbours from changing it.
+            let best = text.split(|c: char| !c.is_ascii_alphanumeric()).max_by_key(|piece| piece.len())?;
+            (best.len() >= MIN_REQUIRED_BYTES).then(|| vec![best.to_ascii_lowercase()])
+        }
+        HirKind::Capture(capture) => required_of(&capture.sub),
+        HirKind::Repetition(repetition) if repetition.min > 0 => required_of(&repetition.sub),
+        HirKind::Concat(parts) => {
+            parts.iter().filter_map(required_of).max_by_key(|found| found.iter().map(String::len).min().unwrap_or(0))
+        }
+        HirKind::Alternation(parts) => {
+            let all: Option<Vec<Vec<String>>> = parts.iter().map(required_of).collect();
+            Some(all?.concat())
+        }
+        _ => None,
+    }
+}

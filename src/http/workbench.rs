@@ -1,0 +1,162 @@
+//! What a rule that is not in force would do: tried on the newest items, beside the rules that are.
+
+use super::AppState;
+use crate::classifier::{Classifier, ItemText};
+use crate::config::{self, Diagnostics, Edit, Environment, Loaded, RuleText, RuleTextError, Settings};
+use crate::model::{Item, ItemId, StoredText, TagMatch, TagName, Timestamp};
+use crate::store::{ReadTx, StoreError};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+const BATCH_ITEMS: usize = 500;
+/// Items of each list that are kept to be shown.
+const SHOWN: usize = 25;
+
+/// The config as files, which the workbench reads rules from and writes them to.
+#[derive(Debug, Clone)]
+pub struct ConfigFiles {
+    /// The entry file.
+    pub path: PathBuf,
+    pub environment: Environment,
+}
+
+/// Why a rule cannot be tried.
+#[derive(Debug)]
+pub(super) enum Fault {
+    Text(RuleTextError),
+    Config(Diagnostics),
+}
+
+impl Fault {
+    /// In plain text, lines as `veille check` prints them.
+    pub(super) fn lines(&self) -> String {
+        match self {
+            Fault::Text(error) => error.to_string(),
+            Fault::Config(diagnostics) => diagnostics.render(false),
+        }
+    }
+}
+
+/// A rule that the config would take.
+#[derive(Debug)]
+pub(super) struct Trial {
+    pub(super) edit: Edit,
+    /// Doubts about it, in lines; empty for none.
+    pub(super) doubts: String,
+    /// Its examples that do not hold.
+    pub(super) failed_examples: String,
+    after: Classifier,
+}
+
+/// An item that the rule tags, before or after.
+#[derive(Debug)]
+pub(super) struct Hit {
+    /// Its tags are this one alone.
+    pub(super) item: Item,
+}
+
+/// What the rule would change, newest first.
+#[derive(Debug, Default)]
+pub(super) struct Preview {
+    pub(super) looked_at: usize,
+    /// Whether that was the whole archive.
+    pub(super) is_whole: bool,
+    pub(super) gained: Hits,
+    pub(super) lost: Hits,
+    pub(super) kept: Hits,
+}
+
+/// All that were found, and the first of them.
+#[derive(Debug, Default)]
+pub(super) struct Hits {
+    pub(super) count: usize,
+    pub(super) first: Vec<Hit>,
+}
+
+impl Hits {
+    fn add(&mut self, tx: &ReadTx<'_>, item: ItemId, found: TagMatch) -> Result<(), StoreError> {
+        self.count += 1;
+        if self.first.len() < SHOWN
+            && let Some(item) = tx.item(item)?
+        {
+            self.first.push(Hit { item: Item { tags: vec![found], ..item } });
+        }
+        Ok(())
+    }
+}
+
+/// The rule's text as its file has it.
+pub(super) fn text_of(settings: &Settings, tag: &TagName) -> Result<RuleText, RuleTextError> {
+    RuleText::find(&settings.files, tag)
+}
+
+/// The config with `text` for the tag's rule. Reads files: for a blocking thread.
+pub(super) fn try_rule(state: &AppState, current: &RuleText, tag: &TagName, text: &str) -> Result<Trial, Fault> {
+    let edit = current.replaced(tag, text).map_err(Fault::Text)?;
+    let files = &state.config;
+    let loaded = config::load_edited(&files.path, &files.environment, &edit).map_err(Fault::Config)?;
+    // The config has checked every reference; a rule set that it takes compiles.
+    let after = Classifier::compile(&loaded.settings.rules)
+        .map_err(|errors| Fault::Text(RuleTextError::Syntax { line: 1, message: format!("{errors:?}") }))?;
+    let failed_examples = failed_examples(&loaded, &after, tag);
+    let file = edit.path.display().to_string();
+    let of_file = loaded.warnings.lines().into_iter().filter(|line| line.starts_with(&file));
+    let doubts = of_file.collect::<Vec<_>>().join("\n");
+    Ok(Trial { edit, doubts, failed_examples, after })
+}
+
+fn failed_examples(loaded: &Loaded, classifier: &Classifier, tag: &TagName) -> String {
+    let failure = |example: &config::Example| {
+        let tags = classifier.tags(&ItemText::from_title(&example.text), Timestamp::UNIX_EPOCH);
+        let holds = tags.contains(&&example.tag) == example.must_match;
+        (example.tag == *tag && !holds).then(|| "change the rule or the example".to_owned())
+    };
+    loaded.failed_examples(failure).render(false)
+}
+
+/// Puts both rule sets to the newest items until `proceed` says no.
+///
+/// # Errors
+/// The store cannot be read.
+pub(super) fn preview(
+    tx: &ReadTx<'_>,
+    (before, trial): (&Classifier, &Trial),
+    tag: &TagName,
+    now: Timestamp,
+    mut proceed: impl FnMut() -> bool,
+) -> Result<Preview, StoreError> {
+    let mut preview = Preview::default();
+    let mut place: Option<ItemId> = None;
+    loop {
+        let batch = tx.newest_texts(place, BATCH_ITEMS)?;
+        place = batch.last().map(|item| item.id);
+        preview.looked_at += batch.len();
+        preview.is_whole = batch.len() < BATCH_ITEMS;
+        for item in batch {
+            let had = tag_of(before, &item, tag, now);
+            match (had, tag_of(&trial.after, &item, tag, now)) {
+                (None, Some(found)) => preview.gained.add(tx, item.id, found)?,
+                (Some(found), None) => preview.lost.add(tx, item.id, found)?,
+                (Some(_), Some(found)) => preview.kept.add(tx, item.id, found)?,
+                (None, None) => {}
+            }
+        }
+        if preview.is_whole || !proceed() {
+            return Ok(preview);
+        }
+    }
+}
+
+/// The tag as these rules give it; most items lack it, so evidence is gathered for the others alone.
+fn tag_of(rules: &Classifier, item: &StoredText, tag: &TagName, now: Timestamp) -> Option<TagMatch> {
+    let text = ItemText::from_stored(item);
+    if !rules.tags(&text, now).contains(&tag) {
+        return None;
+    }
+    rules.classify(&text, now).into_iter().find(|found| found.tag == *tag)
+}
+
+/// The rules in force, compiled.
+pub(super) fn rules_in_force(settings: &Arc<Settings>) -> Option<Classifier> {
+    Classifier::compile(&settings.rules).ok()
+}
