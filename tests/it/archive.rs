@@ -345,7 +345,7 @@ fn ingest_search_and_retag_give_identical_tags() {
 
 #[test]
 fn a_retag_that_is_killed_goes_on_where_it_was() {
-    let entries = many_entries(2_600);
+    let entries = many_entries(1_300);
     let watched = Watched::over(&entries);
     let rules = RULES.replace("France NEAR/6 =AI", "storm OR south");
     let expected = {

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use tokio::task::JoinHandle;
 
 /// Items in one transaction: long enough to be fast, short enough that a visit does not wait for it.
-const BATCH_ITEMS: usize = 2_000;
+const BATCH_ITEMS: usize = 1_000;
 
 /// What the caller wants to know of the tags: evidence takes time to gather and to write down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
