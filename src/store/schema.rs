@@ -163,6 +163,33 @@ mod tests {
     }
 
     #[test]
+    fn an_older_database_keeps_its_recent_signatures_and_leaves_a_copy_of_itself() {
+        let directory = directory();
+        let path = directory.path().join("veille.db");
+        create_private(&path).expect("creates");
+        let mut connection = open(&path, OpenFlags::SQLITE_OPEN_READ_WRITE).expect("opens");
+        let step = MIGRATIONS.iter().position(|sql| sql.contains("recent_signatures")).expect("a migration");
+        for (index, sql) in MIGRATIONS[..step].iter().enumerate() {
+            migrate(&mut connection, sql, index + 1).expect("migrates");
+        }
+        let item = "INSERT INTO feeds (feed_id, url) VALUES (3, 'https://a.test/feed');
+             INSERT INTO stories (story_id, entry_id, created_at) VALUES (5, 'urn:x', 1);
+             INSERT INTO items (item_id, feed_id, story_id, item_key, content_key, content_hash, title, authors, categories,
+                 summary, content_html, content_text, enclosures, first_seen_at, changed_at, ordered_at)
+             VALUES (7, 3, 5, 'k', 'c', zeroblob(16), 'T', '[]', '[]', '', '', '', '[]', 20, 20, 10);
+             INSERT INTO signatures (item_id, signature) VALUES (7, x'0100');
+             INSERT INTO signature_bands (band, hash, item_id) VALUES (0, 1, 7);";
+        connection.execute_batch(item).expect("an item");
+        drop(connection);
+        let connection = open_for_writing(&path).expect("migrates");
+        let sql = "SELECT item_id || ' ' || story_id || ' ' || feed_id || ' ' || ordered_at || ' ' || hex(signature) \
+                   FROM recent_signatures";
+        let kept: String = connection.query_row(sql, [], |row| row.get(0)).expect("kept");
+        assert_eq!(kept, "7 5 3 10 0100");
+        assert!(path.with_extension(format!("db.before-{step}")).exists());
+    }
+
+    #[test]
     fn another_programs_database_and_a_plain_text_are_refused_untouched() {
         let directory = directory();
         let other = directory.path().join("other.db");
