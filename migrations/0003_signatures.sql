@@ -13,3 +13,8 @@ INSERT INTO recent_signatures (item_id, story_id, feed_id, ordered_at, first_see
     FROM signatures s JOIN items i USING (item_id);
 DROP TABLE signature_bands;
 DROP TABLE signatures;
+
+-- An item with a link has its canonical form for a key, by which it is found too: the index of raw links, the widest of
+-- all, serves the items that have none.
+DROP INDEX items_by_url;
+CREATE INDEX items_by_url ON items (link) WHERE link_key IS NULL;

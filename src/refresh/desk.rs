@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Documents held in memory as items at once, from reading to stored: what bounds memory when thousands arrive together.
-const DOCUMENTS_MAX: usize = 16;
+const DOCUMENTS_MAX: usize = 32;
 
 /// One for the process; clones share it.
 #[derive(Debug, Clone)]

@@ -30,7 +30,7 @@ const WAL_LIMIT_BYTES: i64 = 64 << 20;
 const WAL_PAGES: i64 = 8192;
 
 /// Pages of the indexes that the writer keeps at hand.
-const WRITER_CACHE_KIB: i64 = 4 << 10;
+const WRITER_CACHE_KIB: i64 = 8 << 10;
 
 pub(super) fn open_for_writing(path: &Path) -> Result<Connection, StoreError> {
     create_private(path)?;
@@ -179,6 +179,33 @@ mod tests {
         drop(connection);
         let error = open_for_writing(&path).expect_err("refused");
         assert!(matches!(error, StoreError::Newer { found: 999, .. }), "{error}");
+    }
+
+    #[test]
+    fn an_older_database_keeps_its_recent_signatures_and_leaves_a_copy_of_itself() {
+        let directory = directory();
+        let path = directory.path().join("veille.db");
+        create_private(&path).expect("creates");
+        let mut connection = open(&path, OpenFlags::SQLITE_OPEN_READ_WRITE).expect("opens");
+        let step = MIGRATIONS.iter().position(|sql| sql.contains("recent_signatures")).expect("a migration");
+        for (index, sql) in MIGRATIONS[..step].iter().enumerate() {
+            migrate(&mut connection, sql, index + 1).expect("migrates");
+        }
+        let item = "INSERT INTO feeds (feed_id, url) VALUES (3, 'https://a.test/feed');
+             INSERT INTO stories (story_id, entry_id, created_at) VALUES (5, 'urn:x', 1);
+             INSERT INTO items (item_id, feed_id, story_id, item_key, content_key, content_hash, title, authors, categories,
+                 summary, content_html, content_text, enclosures, first_seen_at, changed_at, ordered_at)
+             VALUES (7, 3, 5, 'k', 'c', zeroblob(16), 'T', '[]', '[]', '', '', '', '[]', 20, 20, 10);
+             INSERT INTO signatures (item_id, signature) VALUES (7, x'0100');
+             INSERT INTO signature_bands (band, hash, item_id) VALUES (0, 1, 7);";
+        connection.execute_batch(item).expect("an item");
+        drop(connection);
+        let connection = open_for_writing(&path).expect("migrates");
+        let sql = "SELECT item_id || ' ' || story_id || ' ' || feed_id || ' ' || ordered_at || ' ' || hex(signature) \
+                   FROM recent_signatures";
+        let kept: String = connection.query_row(sql, [], |row| row.get(0)).expect("kept");
+        assert_eq!(kept, "7 5 3 10 0100");
+        assert!(path.with_extension(format!("db.before-{step}")).exists());
     }
 
     #[test]
