@@ -501,7 +501,7 @@ mod tests {
 
     fn sanitise(html: &str, base: Option<&Url>) -> (String, bool) {
         let read = read(html, Dialect::Html, base);
-        assert_eq!(read.text, text::to_text(html), "{html}");
+        assert_eq!(read.text, text::to_text(cut_html(html)), "{}", cut(html, 200));
         (read.html, read.is_flood)
     }
 
