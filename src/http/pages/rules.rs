@@ -6,18 +6,18 @@ use super::marks::{marked, marked_paragraphs, spans_in};
 use super::{parts, style};
 use crate::http::login;
 use crate::http::operations::unavailable;
+use crate::http::visitor::Visitor;
 use crate::http::workbench::{self, Fault, Hits, Preview, Trial};
 use crate::http::{AppState, PAGE_POLICY, refuse, until_search_deadline};
 use crate::model::{Field, Item, TagName};
-use axum::Form;
 use axum::extract::rejection::FormRejection;
-use axum::extract::{ConnectInfo, Query, State};
+use axum::extract::{Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Redirect, Response};
+use axum::{Extension, Form};
 use maud::{Markup, html};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
-use std::net::SocketAddr;
 use tokio::sync::Semaphore;
 
 /// Previews at once: each may take a core for half a second.
@@ -74,7 +74,7 @@ pub(super) async fn show(State(state): State<AppState>, Query(asked): Query<Aske
 
 pub(super) async fn write(
     State(state): State<AppState>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    Extension(visitor): Extension<Visitor>,
     uri: Uri,
     headers: HeaderMap,
     written: Result<Form<Written>, FormRejection>,
@@ -83,7 +83,7 @@ pub(super) async fn write(
         return refuse(&uri, StatusCode::BAD_REQUEST, "send the form's fields `tag` and `rule`");
     };
     let saving = written.action == "save";
-    if saving && let Err(denial) = login::check(&state.settings().http, &headers, peer.ip(), &state.bad_tries) {
+    if saving && let Err(denial) = login::check(&state.settings().http, &headers, visitor.address, &state.bad_tries) {
         return denial.answer(&uri);
     }
     let Ok(_permit) = PREVIEWS.acquire().await else {
