@@ -66,7 +66,7 @@ pub(super) async fn show(State(state): State<AppState>, Query(asked): Query<Aske
     let below = match &found {
         _ if asked.saved.is_some() => Below::Saved,
         Ok(_) => Below::Nothing,
-        Err(error) => Below::Faults(error.to_string()),
+        Err(error) => Below::Faults(state.config.without_directory(&error.to_string())),
     };
     let text = found.as_ref().map(|found| found.as_str()).unwrap_or_default();
     answer(editor(&site, &tag, text, &hash(text), &below), StatusCode::OK)
@@ -103,7 +103,10 @@ pub(super) async fn write(
     let Ok(tried) = tried else {
         return refuse(&uri, StatusCode::INTERNAL_SERVER_ERROR, "this is a defect of veille; the log has more");
     };
-    let faults = |text: String| editor(&site, &tag, &written.rule, &written.began_with, &Below::Faults(text));
+    let faults = |text: String| {
+        let below = Below::Faults(state.config.without_directory(&text));
+        editor(&site, &tag, &written.rule, &written.began_with, &below)
+    };
     let (found, trial) = match tried {
         Ok(tried) => tried,
         Err(fault) => return answer(faults(fault.lines()), StatusCode::OK),
@@ -175,20 +178,22 @@ fn editor(site: &Site, tag: &TagName, text: &str, began_with: &str, below: &Belo
                 }
             }
         }
-        form.rule method="post" action="/rules" {
-            input type="hidden" name="tag" value=(tag.0);
-            input type="hidden" name="began_with" value=(began_with);
-            label for="rule" { "The rule of " code { (tag.0) } ", as its file has it" }
-            textarea id="rule" name="rule" rows=(rows) spellcheck="false" autocapitalize="off" autocomplete="off" wrap="soft" {
-                "\n" (text)
+        div.workbench {
+            form.rule method="post" action="/rules" {
+                input type="hidden" name="tag" value=(tag.0);
+                input type="hidden" name="began_with" value=(began_with);
+                label for="rule" { "The rule of " code { (tag.0) } ", as its file has it" }
+                textarea id="rule" name="rule" rows=(rows) spellcheck="false" autocapitalize="off" autocomplete="off" wrap="soft" {
+                    "\n" (text)
+                }
+                p.actions-row {
+                    button type="submit" { "Try it" }
+                    @if can_save { button.secondary type="submit" name="action" value="save" { "Save and reload" } }
+                    @else { span.hint { "Trying changes nothing. To save from here, set " code { "login" } " under " code { "[http]" } "." } }
+                }
             }
-            p.actions-row {
-                button type="submit" { "Try it" }
-                @if can_save { button.secondary type="submit" name="action" value="save" { "Save and reload" } }
-                @else { span.hint { "Trying changes nothing. To save from here, set " code { "login" } " under " code { "[http]" } "." } }
-            }
+            div id="preview" aria-live="polite" { (self::below(site, below)) }
         }
-        div id="preview" aria-live="polite" { (self::below(site, below)) }
     };
     whole_page(site, Section::Rules, &format!("Rule of {}", site.tag_title(tag)), &script, &main)
 }
