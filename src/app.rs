@@ -140,6 +140,7 @@ impl Daemon {
             clock: self.clock,
             documents: Arc::new(DocumentCache::default()),
             bad_tries: Arc::default(),
+            allowances: Arc::default(),
             config: Arc::new(self.source.files()),
         };
         let mut changes = self.watch.subscribe();

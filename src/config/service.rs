@@ -67,9 +67,17 @@ pub(super) fn http(documents: &[Document], secrets: &Secrets<'_>) -> HttpSetting
             table.finish();
             token
         }),
+        trusted_proxies: table.get("trusted_proxies").map(networks).unwrap_or_default(),
+        requests_per_minute: requests_per_minute(&table),
     };
     table.finish();
     settings
+}
+
+/// A page with its style sheet and image is three requests, and a household reads with several programs.
+fn requests_per_minute(table: &Table<'_>) -> u32 {
+    let written = table.get("requests_per_minute").and_then(|value| value.integer(0..=1_000_000));
+    written.and_then(|count| u32::try_from(count).ok()).unwrap_or(600)
 }
 
 /// A user's name and password: `{ username = "…", password_file = "…" }`.

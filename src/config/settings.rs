@@ -39,6 +39,10 @@ pub struct HttpSettings {
     pub login: Option<Login>,
     /// The bearer token that may change state through the API; `None`: none does.
     pub token: Option<Secret>,
+    /// The web servers before us, whose word on who asks is taken.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Of one address, this machine's own excepted; 0: no limit.
+    pub requests_per_minute: u32,
 }
 
 /// A user's name and password.

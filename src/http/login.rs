@@ -133,6 +133,8 @@ mod tests {
             hubs: Vec::new(),
             login: login.then(|| Login { username: "curator".into(), password: Secret("pass:word é".into()) }),
             token: token.then(|| Secret("token".into())),
+            trusted_proxies: Vec::new(),
+            requests_per_minute: 0,
         }
     }
 

@@ -18,6 +18,7 @@ mod patience;
 mod private;
 mod representation;
 mod server;
+mod visitor;
 mod workbench;
 
 pub use documents::{OUTLINE_TITLE, configured_digest, digest_document, digest_path, public_outline, publisher};
@@ -25,13 +26,14 @@ pub use health::{Health, RefusedReload};
 pub use login::BadTries;
 pub use operations::HttpMetrics;
 pub use server::{Limits, serve};
+pub use visitor::Allowances;
 pub use workbench::ConfigFiles;
 
 use crate::config::Settings;
 use crate::model::Timestamp;
 use crate::store::Store;
 use axum::Router;
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::http::header::{self, HeaderName, HeaderValue};
 use axum::http::{StatusCode, Uri};
 use axum::middleware::{Next, from_fn_with_state};
@@ -42,10 +44,12 @@ use futures_util::FutureExt as _;
 use guard::KnownHosts;
 use pages::error_page;
 use prometheus_client::registry::Registry;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
+use visitor::Visitor;
 
 /// For a route to come to its answer, reading the request's body included.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(20);
@@ -77,6 +81,8 @@ pub struct AppState {
     pub documents: Arc<DocumentCache>,
     /// None at first.
     pub bad_tries: Arc<BadTries>,
+    /// None taken at first.
+    pub allowances: Arc<Allowances>,
     pub config: Arc<ConfigFiles>,
 }
 
@@ -116,22 +122,41 @@ async fn not_found(uri: Uri) -> Response {
 }
 
 /// What every request passes on its way in and out.
-async fn shell(State(state): State<AppState>, request: Request, next: Next) -> Response {
+async fn shell(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().cloned();
     let uri = request.uri().clone();
     let http = &state.settings().http;
+    let visitor = Visitor::new(peer(&request), request.headers(), &http.trusted_proxies);
+    request.extensions_mut().insert(visitor);
     let hosts = KnownHosts::new(http.listen.ip(), &http.public_url);
-    let mut response = match guard::inspect(&request, &hosts) {
-        Ok(()) => answer(request, next, &uri).await,
-        Err(refusal) => {
-            let mut response = refuse(&uri, refusal.status, refusal.reason);
-            // What is left of a request that was not understood must not be read as the next one.
-            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-            response
-        }
+    let allowed = state.allowances.take(visitor.address, http.requests_per_minute, Instant::now());
+    let mut response = match (allowed, guard::inspect(&request, &hosts)) {
+        (Err(wait), _) => too_many(&uri, wait),
+        (Ok(()), Ok(())) => answer(request, next, &uri).await,
+        (Ok(()), Err(refusal)) => closing(refuse(&uri, refusal.status, refusal.reason)),
     };
     protect(response.headers_mut());
     state.metrics.count(route.as_ref().map(MatchedPath::as_str), response.status());
+    response
+}
+
+/// The other end of the connection; [`serve`] names it in each request.
+fn peer(request: &Request) -> IpAddr {
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(peer)| peer.ip())
+}
+
+fn too_many(uri: &Uri, wait: Duration) -> Response {
+    let wait_s = wait.as_secs() + 1;
+    let reason = format!("too many requests from your address; the next one may come in {wait_s} s");
+    let mut response = closing(refuse(uri, StatusCode::TOO_MANY_REQUESTS, &reason));
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait_s));
+    response
+}
+
+/// What is left of a request that was not read must not be taken for the next one.
+fn closing(mut response: Response) -> Response {
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     response
 }
 

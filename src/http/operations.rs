@@ -1,8 +1,10 @@
 //! For the operator's machines: liveness, readiness, metrics.
 
+use super::visitor::Visitor;
 use super::{AppState, login, refuse};
 use crate::store::Counts;
-use axum::extract::{ConnectInfo, State};
+use axum::Extension;
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use prometheus_client::encoding::EncodeLabelSet;
@@ -12,7 +14,6 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use serde_json::json;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 /// For the database to answer the smallest question.
@@ -78,13 +79,12 @@ pub(super) async fn readyz(State(state): State<AppState>) -> Response {
 /// Metrics in the text form of `OpenMetrics`, for this machine and for whoever has the login or the token.
 pub(super) async fn metrics(
     State(state): State<AppState>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    Extension(visitor): Extension<Visitor>,
     uri: Uri,
     headers: HeaderMap,
 ) -> Response {
-    let peer = peer.ip().to_canonical();
-    if !peer.is_loopback()
-        && let Err(denial) = login::check(&state.settings().http, &headers, peer, &state.bad_tries)
+    if !visitor.is_local
+        && let Err(denial) = login::check(&state.settings().http, &headers, visitor.address, &state.bad_tries)
     {
         return denial.answer(&uri);
     }

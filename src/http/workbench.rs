@@ -20,6 +20,14 @@ pub struct ConfigFiles {
     pub environment: Environment,
 }
 
+impl ConfigFiles {
+    /// Messages with the files named as seen from the entry file: who tries a rule learns nothing of this machine.
+    pub(super) fn without_directory(&self, text: &str) -> String {
+        let directory = self.path.parent().filter(|directory| directory.is_absolute() && directory.parent().is_some());
+        directory.map_or_else(|| text.to_owned(), |directory| text.replace(&format!("{}/", directory.display()), ""))
+    }
+}
+
 /// Why a rule cannot be tried.
 #[derive(Debug)]
 pub(super) enum Fault {
@@ -95,10 +103,10 @@ pub(super) fn try_rule(state: &AppState, current: &RuleText, tag: &TagName, text
     // The config has checked every reference; a rule set that it takes compiles.
     let after = Classifier::compile(&loaded.settings.rules)
         .map_err(|errors| Fault::Text(RuleTextError::Syntax { line: 1, message: format!("{errors:?}") }))?;
-    let failed_examples = failed_examples(&loaded, &after, tag);
+    let failed_examples = files.without_directory(&failed_examples(&loaded, &after, tag));
     let file = edit.path.display().to_string();
     let of_file = loaded.warnings.lines().into_iter().filter(|line| line.starts_with(&file));
-    let doubts = of_file.collect::<Vec<_>>().join("\n");
+    let doubts = files.without_directory(&of_file.collect::<Vec<_>>().join("\n"));
     Ok(Trial { edit, doubts, failed_examples, after })
 }
 

@@ -10,6 +10,7 @@ mod demo;
 mod durability;
 mod exporting;
 mod fetching;
+mod guarding;
 mod identity;
 mod issues;
 mod moving;

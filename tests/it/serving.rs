@@ -37,7 +37,7 @@ pub(super) struct Watch {
     settings: watch::Sender<Arc<Settings>>,
     stop: Option<oneshot::Sender<()>>,
     served: JoinHandle<()>,
-    _directory: TempDir,
+    pub(super) directory: TempDir,
 }
 
 impl Watch {
@@ -65,6 +65,7 @@ impl Watch {
             clock: now,
             documents: Arc::default(),
             bad_tries: Arc::default(),
+            allowances: Arc::default(),
             config: Arc::new(ConfigFiles {
                 path: directory.path().join("veille.toml"),
                 environment: Environment::default(),
@@ -76,7 +77,7 @@ impl Watch {
         let served = tokio::spawn(serve(listener, router(state), limits, async {
             let _ = stopped.await;
         }));
-        Self { address, store, health, settings, stop: Some(stop), served, _directory: directory }
+        Self { address, store, health, settings, stop: Some(stop), served, directory }
     }
 
     /// A GET with these further header lines, on a connection of its own.
@@ -94,7 +95,7 @@ impl Watch {
         found.await.unwrap().expect("it was given one").reveal().to_owned()
     }
 
-    async fn send(&self, request: &str) -> Answer {
+    pub(super) async fn send(&self, request: &str) -> Answer {
         self.send_bytes(request.as_bytes()).await
     }
 
@@ -133,14 +134,14 @@ impl Answer {
         answer
     }
 
-    fn header(&self, name: &str) -> Option<&str> {
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().skip(1).find_map(|line| {
             let (found, value) = line.split_once(": ")?;
             found.eq_ignore_ascii_case(name).then_some(value)
         })
     }
 
-    fn text(&self) -> &str {
+    pub(super) fn text(&self) -> &str {
         std::str::from_utf8(&self.body).unwrap()
     }
 
@@ -806,6 +807,8 @@ pub(super) fn settings(data_dir: &std::path::Path) -> Settings {
             hubs: Vec::new(),
             login: None,
             token: None,
+            trusted_proxies: Vec::new(),
+            requests_per_minute: 600,
         },
         fetch: FetchSettings {
             interval: Interval::Adaptive,

@@ -56,9 +56,11 @@ fn a_rule_is_tried_on_the_archive_and_leaves_no_trace() {
 #[test]
 fn what_is_wrong_with_a_rule_is_said_where_it_stands() {
     let origin = Origin::start();
-    let (_app, daemon) = daemon(&origin, "");
+    let (app, daemon) = daemon(&origin, "");
+    let directory = app.directory().display().to_string();
     let said = |rule: &str, expected: &str| {
         let page = try_out(&daemon, rule);
+        assert!(!page.contains(&directory), "where the files lie is nobody's business: {page}");
         assert!(page.contains(expected), "{expected}: {page}");
         assert!(page.contains("This is not a rule yet"));
     };

@@ -5,18 +5,18 @@ use super::layout::{Section, Site, page as whole_page};
 use super::{marks, parts, style};
 use crate::http::login;
 use crate::http::operations::unavailable;
+use crate::http::visitor::Visitor;
 use crate::http::workbench::{self, Fault, Hit, Hits, Preview, Trial};
 use crate::http::{AppState, PAGE_POLICY, refuse, until_search_deadline};
 use crate::model::{Field, TagName};
-use axum::Form;
 use axum::extract::rejection::FormRejection;
-use axum::extract::{ConnectInfo, Query, State};
+use axum::extract::{Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Redirect, Response};
+use axum::{Extension, Form};
 use maud::{Markup, html};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
-use std::net::SocketAddr;
 use tokio::sync::Semaphore;
 
 /// Previews at once: each may take a core for half a second.
@@ -65,7 +65,7 @@ pub(super) async fn show(State(state): State<AppState>, Query(asked): Query<Aske
     let below = match &found {
         _ if asked.saved.is_some() => Below::Saved,
         Ok(_) => Below::Nothing,
-        Err(error) => Below::Faults(error.to_string()),
+        Err(error) => Below::Faults(state.config.without_directory(&error.to_string())),
     };
     let text = found.as_ref().map(|found| found.as_str()).unwrap_or_default();
     answer(editor(&site, &tag, text, &hash(text), &below), StatusCode::OK)
@@ -73,7 +73,7 @@ pub(super) async fn show(State(state): State<AppState>, Query(asked): Query<Aske
 
 pub(super) async fn write(
     State(state): State<AppState>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    Extension(visitor): Extension<Visitor>,
     uri: Uri,
     headers: HeaderMap,
     written: Result<Form<Written>, FormRejection>,
@@ -82,7 +82,7 @@ pub(super) async fn write(
         return refuse(&uri, StatusCode::BAD_REQUEST, "send the form's fields `tag` and `rule`");
     };
     let saving = written.action == "save";
-    if saving && let Err(denial) = login::check(&state.settings().http, &headers, peer.ip(), &state.bad_tries) {
+    if saving && let Err(denial) = login::check(&state.settings().http, &headers, visitor.address, &state.bad_tries) {
         return denial.answer(&uri);
     }
     let Ok(_permit) = PREVIEWS.acquire().await else {
@@ -102,7 +102,10 @@ pub(super) async fn write(
     let Ok(tried) = tried else {
         return refuse(&uri, StatusCode::INTERNAL_SERVER_ERROR, "this is a defect of veille; the log has more");
     };
-    let faults = |text: String| editor(&site, &tag, &written.rule, &written.began_with, &Below::Faults(text));
+    let faults = |text: String| {
+        let below = Below::Faults(state.config.without_directory(&text));
+        editor(&site, &tag, &written.rule, &written.began_with, &below)
+    };
     let (found, trial) = match tried {
         Ok(tried) => tried,
         Err(fault) => return answer(faults(fault.lines()), StatusCode::OK),
@@ -174,20 +177,22 @@ fn editor(site: &Site, tag: &TagName, text: &str, began_with: &str, below: &Belo
                 }
             }
         }
-        form.rule method="post" action="/rules" {
-            input type="hidden" name="tag" value=(tag.0);
-            input type="hidden" name="began_with" value=(began_with);
-            label for="rule" { "The rule of " code { (tag.0) } ", as its file has it" }
-            textarea id="rule" name="rule" rows=(rows) spellcheck="false" autocapitalize="off" autocomplete="off" wrap="soft" {
-                "\n" (text)
+        div.workbench {
+            form.rule method="post" action="/rules" {
+                input type="hidden" name="tag" value=(tag.0);
+                input type="hidden" name="began_with" value=(began_with);
+                label for="rule" { "The rule of " code { (tag.0) } ", as its file has it" }
+                textarea id="rule" name="rule" rows=(rows) spellcheck="false" autocapitalize="off" autocomplete="off" wrap="soft" {
+                    "\n" (text)
+                }
+                p.actions-row {
+                    button type="submit" { "Try it" }
+                    @if can_save { button.secondary type="submit" name="action" value="save" { "Save and reload" } }
+                    @else { span.hint { "Trying changes nothing. To save from here, set " code { "login" } " under " code { "[http]" } "." } }
+                }
             }
-            p.actions-row {
-                button type="submit" { "Try it" }
-                @if can_save { button.secondary type="submit" name="action" value="save" { "Save and reload" } }
-                @else { span.hint { "Trying changes nothing. To save from here, set " code { "login" } " under " code { "[http]" } "." } }
-            }
+            div id="preview" aria-live="polite" { (self::below(site, below)) }
         }
-        div id="preview" aria-live="polite" { (self::below(site, below)) }
     };
     whole_page(site, Section::Rules, &format!("Rule of {}", site.tag_title(tag)), &script, &main)
 }

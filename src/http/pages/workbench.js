@@ -13,7 +13,9 @@
       const answer = await fetch(form.action, { method: "POST", body, signal: running.signal });
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       const fresh = page.getElementById("preview");
+      // A refusal is a page of its own: what is shown from before must not pass for what the rule does now.
       if (fresh) preview.replaceChildren(...fresh.childNodes);
+      else preview.textContent = page.querySelector("main p")?.textContent ?? "veille did not answer; try again.";
     } catch (error) {
       if (error.name === "AbortError") return;
       preview.textContent = "veille did not answer. What you wrote is still here; try again.";

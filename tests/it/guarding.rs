@@ -1,0 +1,160 @@
+//! Who may ask for what: visitors behind a web server, the limit of requests, the login. Checks W10 to W15.
+
+use super::serving::{Answer, Watch};
+use rusqlite::{Connection, OpenFlags};
+use veille::config::{Secret, Settings};
+use veille::http::Limits;
+
+const FRENCH_AI: &str = "/digests/french-ai.atom";
+
+async fn start(adjust: impl FnOnce(&mut Settings)) -> Watch {
+    Watch::start_with(Limits::default(), adjust).await
+}
+
+/// Behind a web server on this machine, whose word is taken.
+async fn start_behind_proxy(adjust: impl FnOnce(&mut Settings)) -> Watch {
+    start(|settings| {
+        settings.http.trusted_proxies = vec!["127.0.0.1/32".parse().unwrap()];
+        adjust(settings);
+    })
+    .await
+}
+
+/// What this visitor gets of the web server before us.
+async fn get_as(watch: &Watch, visitor: &str, path: &str, headers: &str) -> Answer {
+    watch.get(path, &format!("X-Forwarded-For: {visitor}\r\n{headers}")).await
+}
+
+#[tokio::test]
+async fn w14_too_many_requests_of_one_address_are_429_and_say_when_to_come_back() {
+    let watch = start_behind_proxy(|settings| settings.http.requests_per_minute = 3).await;
+    let first = get_as(&watch, "203.0.113.5", FRENCH_AI, "").await;
+    assert_eq!(first.status, 200);
+    let etag = format!("If-None-Match: {}\r\n", first.header("etag").unwrap());
+    assert_eq!(get_as(&watch, "203.0.113.5", FRENCH_AI, &etag).await.status, 304);
+    assert_eq!(get_as(&watch, "203.0.113.5", "/nothing-here", "").await.status, 404);
+
+    let refused = get_as(&watch, "203.0.113.5", FRENCH_AI, "").await;
+    assert_eq!(refused.status, 429);
+    let wait_s: u64 = refused.header("retry-after").unwrap().parse().unwrap();
+    assert!((1..=21).contains(&wait_s), "a third of a minute at most, not {wait_s} s");
+    assert!(refused.text().contains(&format!("the next one may come in {wait_s} s")), "{}", refused.text());
+    assert_eq!(get_as(&watch, "203.0.113.6", FRENCH_AI, "").await.status, 200, "another address has its own");
+    let api = get_as(&watch, "203.0.113.5", "/api/v1/items", "").await;
+    assert_eq!((api.status, api.header("content-type")), (429, Some("application/json")));
+}
+
+#[tokio::test]
+async fn w14_an_ipv6_household_is_one_address() {
+    let watch = start_behind_proxy(|settings| settings.http.requests_per_minute = 2).await;
+    assert_eq!(get_as(&watch, "2001:db8:1:2::1", FRENCH_AI, "").await.status, 200);
+    assert_eq!(get_as(&watch, "2001:db8:1:2::2", FRENCH_AI, "").await.status, 200);
+    assert_eq!(get_as(&watch, "2001:db8:1:2:ffff::3", FRENCH_AI, "").await.status, 429);
+    assert_eq!(get_as(&watch, "2001:db8:1:3::1", FRENCH_AI, "").await.status, 200);
+}
+
+#[tokio::test]
+async fn w14_this_machine_has_no_limit_whatever_a_header_claims() {
+    let watch = start(|settings| settings.http.requests_per_minute = 1).await;
+    for round in 0..5 {
+        assert_eq!(watch.get("/healthz", "").await.status, 200, "round {round}");
+        // Nobody told us to trust this: it neither limits nor frees anybody.
+        assert_eq!(get_as(&watch, "203.0.113.5", "/healthz", "").await.status, 200, "round {round}");
+    }
+}
+
+#[tokio::test]
+async fn w15_metrics_are_for_this_machine_and_not_for_who_comes_through_its_web_server() {
+    let watch = start(|settings| settings.http.token = Some(Secret("token".into()))).await;
+    assert_eq!(watch.get("/metrics", "").await.status, 200);
+    for headers in [
+        "X-Forwarded-For: 127.0.0.1\r\n",
+        "X-Real-IP: 203.0.113.5\r\n",
+        "Forwarded: for=203.0.113.5\r\n",
+        "Via: 1.1 front\r\n",
+    ] {
+        let refused = watch.get("/metrics", headers).await;
+        assert_eq!(refused.status, 401, "{headers}");
+        assert!(!refused.text().contains("veille_items"), "{headers}");
+    }
+    assert_eq!(get_as(&watch, "203.0.113.5", "/metrics", "Authorization: Bearer token\r\n").await.status, 200);
+    let nobody = start(|_| {}).await;
+    assert_eq!(get_as(&nobody, "203.0.113.5", "/metrics", "Authorization: Bearer token\r\n").await.status, 403);
+}
+
+#[tokio::test]
+async fn w12_the_bad_tries_of_one_visitor_do_not_lock_out_another() {
+    let watch = start_behind_proxy(|settings| settings.http.token = Some(Secret("token".into()))).await;
+    let (guess, token) = ("Authorization: Bearer guess\r\n", "Authorization: Bearer token\r\n");
+    for _ in 0..10 {
+        assert_eq!(get_as(&watch, "203.0.113.5", "/metrics", guess).await.status, 401);
+    }
+    let locked_out = get_as(&watch, "203.0.113.5", "/metrics", token).await;
+    assert_eq!((locked_out.status, locked_out.header("retry-after")), (429, Some("60")));
+    assert_eq!(get_as(&watch, "203.0.113.6", "/metrics", token).await.status, 200);
+}
+
+#[tokio::test]
+async fn w12_a_rule_is_saved_by_nobody_without_the_login() {
+    let body = "tag=french-ai&rule=x&action=save";
+    let post = |headers: &str| {
+        format!(
+            "POST /rules HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\
+             Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+    };
+    let nobody = start(|_| {}).await;
+    assert_eq!(nobody.send(&post("Authorization: Bearer token\r\n")).await.status, 403);
+    let watch = start(|settings| settings.http.token = Some(Secret("token".into()))).await;
+    let unknown = watch.send(&post("")).await;
+    assert_eq!(unknown.status, 401);
+    assert!(unknown.header("www-authenticate").unwrap().starts_with("Basic realm="));
+    assert_eq!(watch.send(&post("Authorization: Bearer guess\r\n")).await.status, 401);
+}
+
+#[tokio::test]
+async fn w11_get_and_head_change_nothing() {
+    let watch = start(|_| {}).await;
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let database = Connection::open_with_flags(watch.directory.path().join("veille.db"), flags).unwrap();
+    // Changes for this connection whenever another one has committed.
+    let version = || database.query_row("PRAGMA data_version", [], |row| row.get::<_, i64>(0)).unwrap();
+    let before = version();
+    for path in [
+        "/",
+        "/?q=mistral",
+        "/feeds",
+        "/digests",
+        "/digests/french-ai",
+        FRENCH_AI,
+        "/digests.opml",
+        "/tags/french-ai",
+        "/items/1",
+        "/rules?tag=french-ai&rule=x&action=save",
+        "/api/v1/items",
+        "/api/v1/feeds",
+        "/healthz",
+        "/readyz",
+        "/metrics",
+    ] {
+        for method in ["GET", "HEAD"] {
+            let request = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+            let status = watch.send(&request).await.status;
+            assert!(status < 500, "{method} {path}: {status}");
+            assert_eq!(version(), before, "{method} {path}");
+        }
+    }
+    watch.store.write(|tx| tx.hold_host("example.org:443", jiff::Timestamp::MAX)).await.unwrap();
+    assert_ne!(version(), before, "a change would have been seen");
+}
+
+#[tokio::test]
+async fn w12_pages_show_no_version_to_strangers() {
+    let watch = start(|_| {}).await;
+    for path in ["/", "/feeds", "/digests", "/rules", "/nothing-here", "/healthz", "/readyz", "/api/v1/feeds"] {
+        let answer = watch.get(path, "").await;
+        assert!(!answer.text().contains(env!("CARGO_PKG_VERSION")), "{path}");
+        assert_eq!(answer.header("server"), None, "{path}");
+    }
+}
