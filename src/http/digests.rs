@@ -92,6 +92,7 @@ pub(super) async fn answer(
     let Some(digest) = place.digest(&settings).cloned() else {
         return refuse(uri, StatusCode::NOT_FOUND, NO_SUCH_DIGEST);
     };
+    let links = discovery_links(&settings, &digest, format).filter(|_| before.is_none());
     let found = match before {
         None => newest(state, settings, digest, format).await,
         Some(_) => state
@@ -101,10 +102,26 @@ pub(super) async fn answer(
             .map(|found| found.map(Arc::new)),
     };
     match found {
-        Ok(Some(representation)) => as_feed(representation.answer(headers)),
+        Ok(Some(representation)) => {
+            let mut response = as_feed(representation.answer(headers));
+            response.headers_mut().extend(links.map(|links| (header::LINK, links)));
+            response
+        }
         Ok(None) => refuse(uri, StatusCode::NOT_FOUND, NO_SUCH_DIGEST),
         Err(error) => unavailable(uri, &error),
     }
+}
+
+/// Where a document can be subscribed to, for who looks at headers alone (W3C WebSub section 4).
+fn discovery_links(settings: &Settings, digest: &DigestSettings, format: Format) -> Option<HeaderValue> {
+    let publisher = publisher(settings);
+    if digest.spec.private || publisher.hubs.is_empty() {
+        return None;
+    }
+    let own = format.address(&publisher.address(&format!("digests/{}", digest.spec.name.0)));
+    let hubs = publisher.hubs.iter().map(|hub| format!("<{hub}>; rel=\"hub\""));
+    let links: Vec<String> = hubs.chain([format!("<{own}>; rel=\"self\"")]).collect();
+    HeaderValue::from_str(&links.join(", ")).ok()
 }
 
 /// The document that subscribers poll, from memory as long as it is what the store holds.

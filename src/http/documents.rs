@@ -17,10 +17,12 @@ pub const OUTLINE_TITLE: &str = "veille";
 /// The service as the publisher of its digests.
 #[must_use]
 pub fn publisher(settings: &Settings) -> Publisher {
+    let public_url = settings.http.public_url.as_str().trim_end_matches('/').to_owned();
+    let own_hub = settings.http.hub.then(|| format!("{public_url}/hub"));
     Publisher {
-        public_url: settings.http.public_url.as_str().trim_end_matches('/').to_owned(),
+        public_url,
         time_zone: settings.service.time_zone.clone(),
-        hubs: settings.http.hubs.iter().map(ToString::to_string).collect(),
+        hubs: own_hub.into_iter().chain(settings.http.hubs.iter().map(ToString::to_string)).collect(),
         ttl_s: DIGEST_TTL_S,
         tag_titles: settings.rules.tags.iter().map(|rule| (rule.name.clone(), rule.title.clone())).collect(),
     }

@@ -9,6 +9,7 @@ mod digests;
 mod documents;
 mod guard;
 mod health;
+mod hub;
 mod json;
 mod login;
 mod negotiation;
@@ -103,6 +104,7 @@ pub fn router(state: AppState) -> Router {
         .merge(digests::routes())
         .merge(private::routes())
         .merge(api::routes())
+        .merge(hub::routes())
         .route("/healthz", get(operations::healthz))
         .route("/readyz", get(operations::readyz))
         .route("/metrics", get(operations::metrics))

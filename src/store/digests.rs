@@ -96,6 +96,25 @@ impl ReadTx<'_> {
         Ok(self.connection.prepare_cached(&sql)?.query_row(params![digest.0, period], issue).optional()?)
     }
 
+    /// The story of this entry id as a member of a digest that it has not left.
+    pub fn digest_story(
+        &self,
+        digest: &DigestName,
+        entry_id: &EntryId,
+    ) -> Result<Option<(Membership, Story)>, StoreError> {
+        let sql = "SELECT e.sequence, e.story_id, s.entry_id, e.entered_at, e.updated_at FROM stories s \
+             JOIN digest_entries e USING (story_id) WHERE s.entry_id = ?2 AND e.digest = ?1 AND e.left_at IS NULL";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let rows = statement.query_map(params![digest.0, entry_id.0], membership)?;
+        Ok(self.with_stories(collect(rows)?)?.pop())
+    }
+
+    /// The issue of this entry id.
+    pub fn issue_with_entry_id(&self, entry_id: &EntryId) -> Result<Option<Issue>, StoreError> {
+        let sql = format!("SELECT {ISSUE_COLUMNS} FROM issues WHERE entry_id = ?1");
+        Ok(self.connection.prepare_cached(&sql)?.query_row([&entry_id.0], issue).optional()?)
+    }
+
     /// The stories of an issue in the order in which they entered.
     pub fn issue_stories(&self, issue: IssueId) -> Result<Vec<(Membership, Story)>, StoreError> {
         let sql = "SELECT e.sequence, e.story_id, s.entry_id, e.entered_at, e.updated_at FROM digest_entries e \
@@ -264,13 +283,14 @@ impl WriteTx<'_> {
         let sql = "UPDATE digest_entries SET issue_id = ?2 WHERE digest = ?1 AND issue_id IS NULL \
                    AND sequence IN (SELECT value FROM json_each(?3))";
         self.connection.prepare_cached(sql)?.execute(params![digest.0, id, to_json(&issue.sequences)])?;
+        self.tell_of_issue(digest, &issue.entry_id, now)?;
         self.raise_version(digest, now)
     }
 
     pub(super) fn raise_version(&self, digest: &DigestName, now: Timestamp) -> Result<(), StoreError> {
         let sql = "UPDATE digests SET version = version + 1, changed_at = max(changed_at, ?2) WHERE digest = ?1";
         self.connection.prepare_cached(sql)?.execute(params![digest.0, millis(now)])?;
-        Ok(())
+        self.tell_of_document(digest, now)
     }
 }
 

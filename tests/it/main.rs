@@ -12,6 +12,7 @@ mod exporting;
 mod fetching;
 mod issues;
 mod mutation;
+mod outputs;
 mod polling;
 mod publishing;
 mod readers;
