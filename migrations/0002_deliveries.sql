@@ -48,3 +48,6 @@ CREATE TABLE subscription_requests (
     PRIMARY KEY (callback, topic)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX subscription_requests_by_time ON subscription_requests (requested_at);
+
+-- What entered in a month, in its order: for the archives of digests (RFC 5005).
+CREATE INDEX digest_entries_by_entry ON digest_entries (digest, entered_at, sequence);

@@ -100,10 +100,12 @@ async fn attempt(around: &Surroundings, delivery: &Delivery) {
             return;
         }
     };
-    log(delivery, &outcome);
-    let (recorded, now) = (delivery.clone(), (around.clock)());
-    if let Err(error) = around.store.write(move |tx| tx.record_outcome(&recorded, &outcome, now)).await {
-        tracing::error!(%error, digest = delivery.digest.0, "a delivery's outcome is not stored: it is tried again");
+    let (recorded, made, now) = (delivery.clone(), outcome.clone(), (around.clock)());
+    match around.store.write(move |tx| tx.record_outcome(&recorded, &made, now)).await {
+        Ok(()) => log(delivery, &outcome),
+        Err(error) => {
+            tracing::error!(%error, digest = delivery.digest.0, "a delivery's outcome is not stored: it is tried again");
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 //! Pure: takes stories, memberships and `now`, gives values to publish. It writes no format (that is
 //! `export`) and decides nothing about which story matches (that is `classifier`).
 
+mod archive;
 mod calendar;
 mod cut;
 mod document;
@@ -12,6 +13,7 @@ mod issue;
 mod issue_text;
 mod publisher;
 
+pub use archive::{ArchivePart, NoPart, archive_parts};
 pub use calendar::{BadSchedule, Calendar, PERIODS_PER_CALL, Period};
 pub use cut::{Cut, assign};
 pub use document::document;

@@ -21,7 +21,10 @@ mod representation;
 mod server;
 mod workbench;
 
-pub use documents::{OUTLINE_TITLE, configured_digest, digest_document, digest_path, public_outline, publisher};
+pub use documents::{
+    OUTLINE_TITLE, archive, archive_document, configured_digest, digest_document, digest_path, public_outline,
+    publisher,
+};
 pub use health::{Health, RefusedReload};
 pub use login::BadTries;
 pub use operations::HttpMetrics;

@@ -37,14 +37,15 @@ pub struct HubLimits {
 const DOCUMENT_SETTLES_MS: i64 = 1_000;
 
 impl ReadTx<'_> {
-    /// The oldest due delivery of each output, the longest due first: an output gets its deliveries one by one.
+    /// The oldest due delivery of each output, the oldest first: an output gets its deliveries one by one.
     pub fn due_deliveries(&self, now: Timestamp, limit: usize) -> Result<Vec<Delivery>, StoreError> {
+        // With one min() alone, the other columns are those of its row.
         let sql = "SELECT min(d.delivery_id) AS delivery_id, d.output_id, o.digest, o.kind, o.target, o.topic, \
              o.secret, d.what, d.subject, d.version, d.created_at, d.attempts \
              FROM deliveries d JOIN outputs o USING (output_id) \
              WHERE d.state = 'waiting' AND d.next_try_at <= ?1 AND o.stopped_at IS NULL \
              AND (o.expires_at IS NULL OR o.expires_at > ?1) \
-             GROUP BY d.output_id ORDER BY min(d.next_try_at), d.output_id LIMIT ?2";
+             GROUP BY d.output_id ORDER BY delivery_id LIMIT ?2";
         let mut statement = self.connection.prepare_cached(sql)?;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         collect(statement.query_map(params![millis(now), limit], delivery)?)

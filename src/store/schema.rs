@@ -141,6 +141,23 @@ mod tests {
     }
 
     #[test]
+    fn a_database_of_each_older_schema_is_copied_and_brought_up_to_date() {
+        for version in 1..MIGRATIONS.len() {
+            let directory = directory();
+            let path = directory.path().join("veille.db");
+            let mut old = Connection::open(&path).expect("opens");
+            for (index, sql) in MIGRATIONS.iter().take(version).enumerate() {
+                migrate(&mut old, sql, index + 1).expect("migrates");
+            }
+            drop(old);
+            let connection = open_for_writing(&path).expect("opens");
+            let now: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).expect("pragma");
+            assert_eq!(now, known_version());
+            assert!(path.with_extension(format!("db.before-{version}")).exists());
+        }
+    }
+
+    #[test]
     fn a_database_of_a_newer_veille_is_refused_untouched() {
         let directory = directory();
         let path = directory.path().join("veille.db");

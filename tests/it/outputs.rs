@@ -243,7 +243,9 @@ fn an_issue_is_one_mail_a_reader_through_refusal_hang_up_and_restart() {
     for line in ["From: ", "To: reader@mail.example", "Message-ID: <", "Date: ", "List-Unsubscribe: <mailto:"] {
         assert!(mail.contains(line), "no {line} in {mail}");
     }
-    for part in ["multipart/alternative", "text/plain; charset=utf-8", "text/html; charset=utf-8", "Item 1", "<h1>"] {
+    for part in
+        ["multipart/alternative", "text/plain; charset=utf-8", "text/html; charset=utf-8", "Item number 1", "<h1>"]
+    {
         assert!(mail.contains(part), "no {part} in {mail}");
     }
     assert!(!mail.to_ascii_lowercase().contains("<script"));
@@ -389,4 +391,72 @@ fn a_hub_elsewhere_is_told_once_of_many_changes() {
     thread::sleep(A_WHILE);
     assert_eq!(origin.requests("/elsewhere").len(), 1);
     drop(daemon);
+}
+
+fn link_of(document: &str, relation: &str) -> Option<String> {
+    let (_, rest) = document.split_once(&format!("<link rel=\"{relation}\" href=\""))?;
+    Some(rest.split('"').next().unwrap_or(rest).to_owned())
+}
+
+fn entry_ids(document: &str) -> Vec<String> {
+    let entries = document.split("<entry>").skip(1);
+    entries
+        .map(|entry| entry.split("<id>").nth(1).and_then(|rest| rest.split("</id>").next()).unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn the_archive_holds_every_entry_once_and_a_complete_document_does_not_change() {
+    let origin = Origin::start();
+    let feed = origin.feed("/news.xml");
+    feed.add(5);
+    let watch = format!(
+        "[[feeds]]\nurl = \"{}\"\n[digests.all]\nquery = \"published>=1970-01-02\"\nlimit = 2\n",
+        origin.url("/news.xml")
+    );
+    let app = App::new(FAST, &watch);
+    app.poll(&["--force"]);
+    let daemon = app.start();
+    let path = |url: &str| url.strip_prefix("http://watch.example").expect("our address").to_owned();
+    let newest = daemon.get("/digests/all.atom").text();
+    assert!(link_of(&newest, "current").is_none() && !newest.contains("fh:archive"), "{newest}");
+
+    let mut address = link_of(&newest, "prev-archive").expect("two documents are complete");
+    let mut archived = Vec::new();
+    let mut documents = Vec::new();
+    loop {
+        let document = daemon.get(&path(&address)).text();
+        assert!(document.contains("<fh:archive"), "{document}");
+        assert_eq!(link_of(&document, "self"), Some(address.clone()));
+        assert_eq!(link_of(&document, "current").as_deref(), Some(TOPIC));
+        archived.extend(entry_ids(&document));
+        let older = link_of(&document, "prev-archive");
+        documents.push((address, document));
+        let Some(older) = older else { break };
+        address = older;
+    }
+    assert_eq!(documents.len(), 2);
+    assert_eq!(link_of(&documents[1].1, "next-archive").as_ref(), Some(&documents[0].0));
+    let mut all: Vec<String> = archived.iter().cloned().chain(entry_ids(&newest)).collect();
+    all.sort();
+    all.dedup();
+    assert_eq!((archived.len(), all.len()), (4, 5), "each entry is archived or in the newest document");
+
+    for extension in ["atom", "rss", "json"] {
+        let part = path(&documents[1].0).replace(".atom", &format!(".{extension}"));
+        let before = daemon.get(&part);
+        let etag = before.header("etag").expect("an entity tag").to_owned();
+        feed.add(1);
+        let stored: i64 = app.ask("SELECT count(*) FROM items");
+        let grown = wait_until(PATIENCE, || (app.ask::<i64>("SELECT count(*) FROM items") > stored).then_some(()));
+        assert!(grown.is_some());
+        let after = daemon.get_with(&part, &[("If-None-Match", &etag)]);
+        assert_eq!(after.status, 304, "{part} changed: {}", after.text());
+        let site = app.directory().join("site");
+        assert_eq!(app.run(&["export", site.to_str().unwrap()]).code(), 0);
+        assert_eq!(std::fs::read(site.join(part.trim_start_matches('/'))).unwrap(), before.body);
+    }
+    for missing in ["2026-01-1.atom", "1.atom", "all.atom", "2999-01-1.atom", "../all.atom"] {
+        assert_eq!(daemon.get(&format!("/digests/all/archive/{missing}")).status, 404, "{missing}");
+    }
 }
