@@ -123,7 +123,7 @@ fn checked_callback(text: &str, settings: &Settings) -> Result<(String, String),
         return Err("hub.callback is an address of this hub");
     }
     url.set_fragment(None);
-    let host = url.host_str().ok_or(BAD)?;
-    let host = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+    // Without its port: who would flood a host has all of its ports to try.
+    let host = url.host_str().ok_or(BAD)?.to_owned();
     Ok((url.to_string(), host))
 }

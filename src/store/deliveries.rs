@@ -195,9 +195,9 @@ impl WriteTx<'_> {
     /// Notes what a reader asks of the hub, to be asked back. `false`: the hub takes no more on.
     pub fn request_subscription(&self, request: &SubscriptionRequest, limits: &HubLimits) -> Result<bool, StoreError> {
         let looks = self.as_read();
-        let of_host = "subscription_requests WHERE host = ?1";
-        let is_full = looks.count_where("subscription_requests WHERE host <> ?1", &request.host)? >= limits.requests
-            || looks.count_where(of_host, &request.host)? >= limits.requests_per_host;
+        let (own, others) = ("subscription_requests WHERE host = ?1", "subscription_requests WHERE host <> ?1");
+        let is_full = looks.count_where(own, &request.host)? >= limits.requests_per_host
+            || looks.count_where(others, &request.host)? >= limits.requests;
         if is_full || (request.subscribes && !self.has_room(request, limits)?) {
             return Ok(false);
         }
@@ -219,11 +219,18 @@ impl WriteTx<'_> {
         Ok(true)
     }
 
+    /// A subscription that is there already is renewed however many there are.
     fn has_room(&self, request: &SubscriptionRequest, limits: &HubLimits) -> Result<bool, StoreError> {
+        let known = "SELECT EXISTS (SELECT 1 FROM outputs WHERE kind = 'subscription' AND target = ?1 AND topic = ?2)";
+        let mut statement = self.connection.prepare_cached(known)?;
+        if statement.query_row([&request.callback, &request.topic], |row| row.get(0))? {
+            return Ok(true);
+        }
         let looks = self.as_read();
         let of_topic = "outputs WHERE kind = 'subscription' AND topic = ?1";
-        // A callback's host stands between `://` and the next `/`, or at its end.
-        let of_host = "outputs WHERE kind = 'subscription' AND instr(target || '/', '://' || ?1 || '/') > 0";
+        // A callback's host ends with its port, its path, or the callback.
+        let of_host = "outputs WHERE kind = 'subscription' \
+             AND (instr(target || '/', '://' || ?1 || '/') > 0 OR instr(target, '://' || ?1 || ':') > 0)";
         Ok(looks.count_where(of_topic, &request.topic)? < limits.subscriptions_per_topic
             && looks.count_where(of_host, &request.host)? < limits.subscriptions_per_host)
     }

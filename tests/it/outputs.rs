@@ -5,6 +5,7 @@ use crate::support::origin::{Origin, Request, ok, status};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use sha2::Sha256;
 use std::collections::{BTreeMap, VecDeque};
@@ -13,6 +14,8 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
+use veille::model::{ConfiguredDigest, DigestName, SubscriptionRequest};
+use veille::store::{HubLimits, Store};
 
 const SECRET: &str = "between us";
 /// Long enough for a delivery to come that should not.
@@ -459,4 +462,52 @@ fn the_archive_holds_every_entry_once_and_a_complete_document_does_not_change() 
     for missing in ["2026-01-1.atom", "1.atom", "all.atom", "2999-01-1.atom", "../all.atom"] {
         assert_eq!(daemon.get(&format!("/digests/all/archive/{missing}")).status, 404, "{missing}");
     }
+}
+
+#[tokio::test]
+async fn a_full_hub_renews_takes_nobody_new_and_sends_nothing_after_the_lease() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Store::open(directory.path()).unwrap();
+    let now: Timestamp = "2026-11-24T09:00:00Z".parse().unwrap();
+    let digest = |title: &str| ConfiguredDigest {
+        name: DigestName("all".into()),
+        title: title.into(),
+        query: "ai".into(),
+        rule_hash: String::new(),
+        periodic: false,
+    };
+    let request = |host: &str| SubscriptionRequest {
+        digest: DigestName("all".into()),
+        topic: "all.atom".into(),
+        callback: format!("https://{host}:8443/cb"),
+        host: host.into(),
+        subscribes: true,
+        secret: None,
+        lease_s: 600,
+        requested_at: now,
+    };
+    let limits =
+        HubLimits { requests: 10, requests_per_host: 10, subscriptions_per_topic: 1, subscriptions_per_host: 1 };
+    let (first, renamed) = (digest("All"), digest("All of it"));
+    let (one, other) = (request("one.example"), request("other.example"));
+    store
+        .write(move |tx| {
+            tx.sync_digests(&[first], now)?;
+            tx.sync_outputs(&[], &[DigestName("all".into())])?;
+            for _ in 0..2 {
+                assert!(tx.request_subscription(&one, &limits)?, "new, then renewed");
+                tx.answer_request(&one, true, now)?;
+            }
+            assert!(!tx.request_subscription(&other, &limits)?, "the document has its one subscriber");
+            tx.sync_digests(&[renamed], now).map(drop)
+        })
+        .await
+        .unwrap();
+    let due_after = async |seconds| {
+        let at = now + SignedDuration::from_secs(seconds);
+        store.read(move |tx| tx.due_deliveries(at, 10)).await.unwrap().len()
+    };
+    assert_eq!((due_after(0).await, due_after(2).await, due_after(601).await), (0, 1, 0));
+    let ended = store.write(move |tx| tx.end_leases(now + SignedDuration::from_secs(601))).await;
+    assert_eq!(ended.unwrap(), 1);
 }
