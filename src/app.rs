@@ -8,6 +8,7 @@ pub use crate::scheduler::due::visit_once;
 pub use reload::sync_store;
 pub use source::ConfigSource;
 
+use crate::delivery;
 use crate::http::{self, AppState, DocumentCache, Health, HttpMetrics, Limits};
 use crate::model::Timestamp;
 use crate::refresh::{Desk, Surroundings, Watch};
@@ -105,6 +106,7 @@ impl Daemon {
         tasks.spawn(self.clone().keep_calendar(bells));
         tasks.spawn(self.clone().keep_archive());
         tasks.spawn(self.clone().keep_index());
+        tasks.spawn(self.clone().deliver());
         tasks.spawn(self.clone().follow_config());
         tasks.spawn(self.clone().feed_watchdog());
         tracing::info!(%address, feeds = self.current_watch().settings.feeds.len(), "veille is watching");
@@ -124,6 +126,10 @@ impl Daemon {
     async fn poll(self) {
         let health = Arc::clone(&self.health);
         due::run(self.surroundings(), &self.wake, &self.stop, move |now| health.scheduler_beats(now)).await;
+    }
+
+    async fn deliver(self) {
+        delivery::run(self.surroundings(), &self.stop).await;
     }
 
     async fn serve(self, listener: TcpListener) {

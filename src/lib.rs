@@ -8,6 +8,7 @@ pub mod app;
 pub mod classifier;
 pub mod cli;
 pub mod config;
+pub mod delivery;
 pub mod demo;
 pub mod digest;
 pub mod export;

@@ -4,8 +4,8 @@
 //! and health say so.
 
 use super::Daemon;
-use crate::config::FeedSettings;
-use crate::model::{ConfiguredFeed, DigestName, FeedId, Timestamp, host_of};
+use crate::config::{DigestSettings, FeedSettings, Settings};
+use crate::model::{ConfiguredFeed, ConfiguredOutput, DigestName, FeedId, OutputKind, Timestamp, host_of};
 use crate::pace::{self, Due};
 use crate::refresh::Watch;
 use crate::store::{Store, StoreError};
@@ -117,15 +117,38 @@ pub async fn sync_store(store: &Store, watch: &Watch, now: Timestamp) -> Result<
     let digests = watch.configured_digests();
     let private = watch.settings.digests.iter().map(|digest| &digest.spec).filter(|spec| spec.private);
     let private: Vec<DigestName> = private.map(|spec| spec.name.clone()).collect();
+    let (outputs, hub_serves) = (configured_outputs(&watch.settings), served_by_hub(&watch.settings));
     let sync = store.write(move |tx| {
         tx.give_private_keys(&private)?;
-        Ok((tx.sync_feeds(&feeds)?, tx.sync_digests(&digests, now)?))
+        let synced = (tx.sync_feeds(&feeds)?, tx.sync_digests(&digests, now)?);
+        tx.sync_outputs(&outputs, &hub_serves)?;
+        Ok(synced)
     });
     let (new, stale) = sync.await?;
     if new > 0 {
         tracing::info!(new, "new feeds");
     }
     Ok(stale)
+}
+
+/// What the config says is pushed, and to whom. A hub would be told a private digest's address, and with it
+/// the secret.
+fn configured_outputs(settings: &Settings) -> Vec<ConfiguredOutput> {
+    let of_digest = |digest: &DigestSettings| {
+        let webhooks = digest.webhooks.iter().map(|webhook| (OutputKind::Webhook, webhook.url.to_string()));
+        let mail = digest.mail_to.iter().map(|address| (OutputKind::Email, address.clone()));
+        let hubs = settings.http.hubs.iter().filter(|_| !digest.spec.private);
+        let hubs = hubs.map(|hub| (OutputKind::Hub, hub.to_string()));
+        let output = |(kind, target)| ConfiguredOutput { digest: digest.spec.name.clone(), kind, target };
+        webhooks.chain(mail).chain(hubs).map(output).collect::<Vec<_>>()
+    };
+    settings.digests.iter().flat_map(of_digest).collect()
+}
+
+/// The digests to which our own hub takes subscriptions.
+fn served_by_hub(settings: &Settings) -> Vec<DigestName> {
+    let public = settings.digests.iter().map(|digest| &digest.spec).filter(|spec| settings.http.hub && !spec.private);
+    public.map(|spec| spec.name.clone()).collect()
 }
 
 /// A feed that is new to the store is due at once.

@@ -13,6 +13,8 @@ use std::time::Duration;
 const PRUNE_BATCH: u32 = 500;
 /// Sites that are asked in an hour where their missing feeds went.
 const SITES_AN_HOUR: u32 = 20;
+/// How long the record of a delivery that ended is kept.
+const DELIVERIES_KEPT: jiff::SignedDuration = jiff::SignedDuration::from_hours(90 * 24);
 /// A retag that could not be stored is tried again after so long.
 const RETAG_RETRY: Duration = Duration::from_mins(1);
 /// The index of words gathers what came for so long: many items at once cost less.
@@ -47,6 +49,7 @@ impl Daemon {
         let untagged_before = before(retention.keep_items);
         let tagged_before = before(retention.keep_tagged_items.unwrap_or(retention.keep_items));
         let news_before = before(stories::WINDOW);
+        let deliveries_before = before(DELIVERIES_KEPT);
         let mut removed = 0;
         let done = async {
             loop {
@@ -58,6 +61,12 @@ impl Daemon {
                 }
             }
             self.store.write(move |tx| tx.forget_signatures(news_before)).await?;
+            self.store
+                .write(move |tx| {
+                    tx.end_leases(now)?;
+                    tx.forget_deliveries(deliveries_before)
+                })
+                .await?;
             self.store.checkpoint().await
         };
         if let Err(error) = done.await {

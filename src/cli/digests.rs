@@ -7,7 +7,7 @@ use crate::config::DigestSettings;
 use crate::digest::Calendar;
 use crate::export::Format;
 use crate::http::{digest_document, digest_path, publisher};
-use crate::model::{DigestKind, PublishedFeed, Timestamp};
+use crate::model::{DigestKind, OutputHealth, OutputKind, PublishedFeed, Timestamp};
 use crate::store::{ReadTx, StoreError, WriteTx};
 use anyhow::bail;
 use jiff::tz::TimeZone;
@@ -47,6 +47,16 @@ struct DigestLine {
     atom: Option<String>,
     rss: Option<String>,
     json: Option<String>,
+    outputs: Vec<OutputLine>,
+}
+
+/// Whom a digest is pushed to.
+#[derive(Debug, Serialize)]
+struct OutputLine {
+    #[serde(flatten)]
+    health: OutputHealth,
+    /// In plain words.
+    state: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -55,6 +65,7 @@ struct Shown {
     title: String,
     updated_at: Timestamp,
     entries: Vec<crate::model::PublishedEntry>,
+    outputs: Vec<OutputLine>,
 }
 
 pub fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
@@ -112,6 +123,7 @@ fn digest_line(
         atom: document(Format::Atom),
         rss: document(Format::Rss),
         json: document(Format::JsonFeed),
+        outputs: tx.outputs(Some(name))?.into_iter().map(|output| output_line(output, now)).collect(),
         page,
     })
 }
@@ -123,6 +135,58 @@ fn lines(digest: &DigestLine, now: Timestamp) -> String {
     printable(&format!("{:<24} {:<9} {}", digest.name, digest.kind, digest.title))
         + &format!("\n    {state}")
         + &addresses(digest)
+        + &output_lines(&digest.outputs)
+}
+
+fn output_line(mut output: OutputHealth, now: Timestamp) -> OutputLine {
+    output.target = shown_target(&output);
+    let state = output_in_words(&output, now);
+    OutputLine { health: output, state }
+}
+
+fn output_lines(outputs: &[OutputLine]) -> String {
+    let line = |output: &OutputLine| {
+        printable(&format!("{} to {}: {}", output.health.kind.name(), output.health.target, output.state))
+    };
+    outputs.iter().map(|output| format!("\n    {}", line(output))).collect()
+}
+
+/// A webhook's path and a callback's often are a secret of their own: the host says which one it is.
+pub(super) fn shown_target(output: &OutputHealth) -> String {
+    let scheme_and_host = |target: &str| {
+        let (scheme, rest) = target.split_once("://")?;
+        Some(format!("{scheme}://{}/…", rest.split(['/', '?', '#']).next().unwrap_or_default()))
+    };
+    match output.kind {
+        OutputKind::Webhook | OutputKind::Subscription => scheme_and_host(&output.target).unwrap_or_default(),
+        OutputKind::Email | OutputKind::Hub => output.target.clone(),
+    }
+}
+
+/// How an output is doing: `2 delivered, last 3m ago; 1 waits, tried again in 5s: it answered 500 …`.
+pub(super) fn output_in_words(output: &OutputHealth, now: Timestamp) -> String {
+    if output.stopped_at.is_some() {
+        return format!(
+            "stopped {}: {}",
+            ago(output.stopped_at, now),
+            output.last_error.as_deref().unwrap_or_default()
+        );
+    }
+    let mut words = match output.delivered {
+        0 => "nothing delivered yet".to_owned(),
+        count => format!("{count} delivered, last {}", ago(output.last_delivered_at, now)),
+    };
+    if output.waiting > 0 {
+        let next = ahead(output.next_try_at, now);
+        words += &format!("; {} waiting, next try {next}", output.waiting);
+    }
+    if output.given_up > 0 {
+        words += &format!("; {} given up", output.given_up);
+    }
+    if let Some(error) = &output.last_error {
+        words += &format!("; failing: {error}");
+    }
+    words
 }
 
 fn addresses(digest: &DigestLine) -> String {
@@ -169,13 +233,19 @@ fn show(name: &str, context: &Context) -> anyhow::Result<ExitCode> {
     let workplace = Workplace::for_reading(context)?;
     let digest = named(&workplace, name)?;
     let publisher = publisher(&workplace.settings);
-    let read = move |tx: &ReadTx<'_>| digest_document(tx, &digest, &publisher, None);
-    let Some(document) = workplace.block_on(async |store| store.read(read).await)? else {
+    let now = Workplace::now();
+    let read = move |tx: &ReadTx<'_>| {
+        let Some(document) = digest_document(tx, &digest, &publisher, None)? else { return Ok(None) };
+        let outputs = tx.outputs(Some(&digest.spec.name))?;
+        Ok::<_, StoreError>(Some((document, outputs)))
+    };
+    let Some((document, outputs)) = workplace.block_on(async |store| store.read(read).await)? else {
         bail!("`{name}` is not in the store yet: `veille run` or `veille poll` puts it there");
     };
+    let outputs: Vec<OutputLine> = outputs.into_iter().map(|output| output_line(output, now)).collect();
     if context.json {
         let PublishedFeed { title, updated_at, entries, .. } = document;
-        print_json(&Shown { name: name.to_owned(), title, updated_at, entries })?;
+        print_json(&Shown { name: name.to_owned(), title, updated_at, entries, outputs })?;
         return Ok(ExitCode::SUCCESS);
     }
     let entry = |entry: &crate::model::PublishedEntry| {
@@ -187,5 +257,8 @@ fn show(name: &str, context: &Context) -> anyhow::Result<ExitCode> {
             + &printable(entry.url.as_deref().unwrap_or(""))
     };
     print_lines(document.entries.iter().map(entry))?;
+    if !outputs.is_empty() {
+        print_lines([format!("pushed to{}", output_lines(&outputs))])?;
+    }
     Ok(if document.entries.is_empty() { ExitCode::from(1) } else { ExitCode::SUCCESS })
 }

@@ -4,7 +4,8 @@ use super::output::{print_json, print_lines};
 use super::{Context, Workplace};
 use crate::export::directory::{self, ExportedFile};
 use crate::export::{self, Format};
-use crate::http::{digest_document, public_outline, publisher};
+use crate::http::{archive, archive_document, digest_document, public_outline, publisher};
+use crate::model::PublishedFeed;
 use crate::store::{ReadTx, StoreError};
 use serde::Serialize;
 use std::path::PathBuf;
@@ -33,9 +34,11 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
         let mut files = Vec::new();
         for digest in settings.digests.iter().filter(|digest| !digest.spec.private) {
             let Some(document) = digest_document(tx, digest, &publisher, None)? else { continue };
-            for format in Format::ALL {
-                let path = format!("digests/{}.{}", digest.spec.name.0, format.extension());
-                files.push(ExportedFile { path, bytes: export::render(&document, format) });
+            let path = format!("digests/{}", digest.spec.name.0);
+            files.extend(in_all_formats(&path, &document));
+            for part in archive(tx, digest)? {
+                let Some(document) = archive_document(tx, digest, &publisher, &part)? else { continue };
+                files.extend(in_all_formats(&format!("{path}/archive/{part}"), &document));
             }
         }
         let bytes = export::opml(crate::http::OUTLINE_TITLE, None, &public_outline(&settings, &publisher));
@@ -55,4 +58,11 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
         )])?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A document's files at a path without an extension.
+fn in_all_formats(path: &str, document: &PublishedFeed) -> impl Iterator<Item = ExportedFile> {
+    Format::ALL
+        .into_iter()
+        .map(move |format| ExportedFile { path: format.address(path), bytes: export::render(document, format) })
 }

@@ -1,8 +1,9 @@
 //! `veille status`: one screen on how the watch is doing.
 
+use super::digests::{output_in_words, shown_target};
 use super::output::{print_json, print_lines, printable};
 use super::{Context, Workplace};
-use crate::model::{FeedState, TagName, Timestamp};
+use crate::model::{FeedState, OutputHealth, TagName, Timestamp};
 use crate::store::Counts;
 use serde::Serialize;
 use std::process::ExitCode;
@@ -23,6 +24,7 @@ struct Status {
     items_a_day: Vec<u64>,
     tags: Vec<TagStatus>,
     failing: Vec<FailingFeed>,
+    failing_outputs: Vec<OutputHealth>,
 }
 
 #[derive(Debug, Serialize)]
@@ -55,6 +57,12 @@ pub fn run(_: &Args, context: &Context) -> anyhow::Result<ExitCode> {
                         .tag_counts()?
                         .into_iter()
                         .map(|(tag, items, newest_at)| TagStatus { tag, items, newest_at })
+                        .collect(),
+                    failing_outputs: tx
+                        .outputs(None)?
+                        .into_iter()
+                        .filter(|output| output.last_error.is_some() || output.stopped_at.is_some())
+                        .map(|output| OutputHealth { target: shown_target(&output), ..output })
                         .collect(),
                     failing: failing
                         .map(|feed| FailingFeed {
@@ -105,6 +113,22 @@ fn screen(status: &Status, now: Timestamp) -> Vec<String> {
         lines.extend(status.failing.iter().take(FAILING_SHOWN).map(failing));
         if let Some(more @ 1..) = status.failing.len().checked_sub(FAILING_SHOWN) {
             lines.push(format!("            … and {more} more: `veille feeds`"));
+        }
+    }
+    if !status.failing_outputs.is_empty() {
+        lines.push(String::new());
+        let failing = |output: &OutputHealth| {
+            let words = output_in_words(output, now);
+            printable(&format!(
+                "failing     {} of {} to {}: {words}",
+                output.kind.name(),
+                output.digest.0,
+                output.target
+            ))
+        };
+        lines.extend(status.failing_outputs.iter().take(FAILING_SHOWN).map(failing));
+        if let Some(more @ 1..) = status.failing_outputs.len().checked_sub(FAILING_SHOWN) {
+            lines.push(format!("            … and {more} more: `veille digests`"));
         }
     }
     lines

@@ -3,11 +3,12 @@
 //! Owns the keys of a digest and its schedule's forms. A configured digest may not take the name of
 //! a tag that publishes itself: the curator says `publish = false` there, so nothing is hidden.
 
-use super::diagnostics::{Diagnostic, Report, quoted};
+use super::diagnostics::{Diagnostic, quoted};
 use super::reader::{Document, Entry, Table, Text};
 use super::references::References;
 use super::rules::{self, Rules};
-use super::{DigestSettings, values};
+use super::secrets::Secrets;
+use super::{DigestSettings, outputs, values};
 use crate::model::{DigestKind, DigestName, DigestSpec, GroupBy, Schedule};
 use crate::query;
 use jiff::civil::{Time, Weekday};
@@ -17,7 +18,13 @@ const DEFAULT_LIMIT: usize = 100;
 const MOST_ENTRIES: i64 = 1_000;
 
 /// All digests: the configured ones in the order of files and lines, then those of the tags.
-pub(super) fn read(documents: &[Document], rules: &Rules, report: &Report) -> Vec<DigestSettings> {
+pub(super) fn read(
+    documents: &[Document],
+    rules: &Rules,
+    has_smtp: bool,
+    secrets: &Secrets<'_>,
+) -> Vec<DigestSettings> {
+    let report = secrets.report;
     let mut digests = Vec::new();
     for entry in Table::merged(documents, "digests", report).into_entries() {
         rules::check_name("digest", &entry, report);
@@ -27,7 +34,7 @@ pub(super) fn read(documents: &[Document], rules: &Rules, report: &Report) -> Ve
             let help = "write `publish = false` in the tag, or rename the digest";
             report.add(fault.related(rules.graph.tags[&tag.name.0].place.clone(), "the tag").help(help));
         }
-        digests.extend(digest(&entry, rules));
+        digests.extend(digest(&entry, rules, has_smtp, secrets));
     }
     digests.extend(rules.set.tags.iter().filter(|tag| tag.publish).map(of_tag));
     digests
@@ -45,10 +52,10 @@ fn of_tag(tag: &query::TagRule) -> DigestSettings {
         private: false,
         limit: DEFAULT_LIMIT,
     };
-    DigestSettings { spec, query, query_text, from_tag: true }
+    DigestSettings { spec, query, query_text, from_tag: true, webhooks: Vec::new(), mail_to: Vec::new() }
 }
 
-fn digest(entry: &Entry<'_>, rules: &Rules) -> Option<DigestSettings> {
+fn digest(entry: &Entry<'_>, rules: &Rules, has_smtp: bool, secrets: &Secrets<'_>) -> Option<DigestSettings> {
     let table = entry.value.table(format!("the digest {}", quoted(entry.key)))?;
     let query_text = table.text("query", "a query");
     if !table.has("query") {
@@ -68,8 +75,11 @@ fn digest(entry: &Entry<'_>, rules: &Rules) -> Option<DigestSettings> {
         private: table.boolean("private").unwrap_or(false),
         limit: limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(DEFAULT_LIMIT),
     };
+    let webhooks = outputs::webhooks(&table, secrets);
+    let mail_to = outputs::mail_to(&table, has_smtp);
     table.finish();
-    Some(DigestSettings { spec, query: query?, query_text: query_text?.text.to_owned(), from_tag: false })
+    let query_text = query_text?.text.to_owned();
+    Some(DigestSettings { spec, query: query?, query_text, from_tag: false, webhooks, mail_to })
 }
 
 /// Periodic with `every` or `cron`, else a stream.

@@ -10,6 +10,7 @@ mod feed_text;
 mod feeds;
 mod include;
 pub mod opml;
+mod outputs;
 mod reader;
 mod references;
 mod rule_text;
@@ -92,11 +93,13 @@ fn load_with(path: &Path, environment: &Environment, edit: Option<&Edit>) -> Res
     let http = service::http(documents, &secrets);
     let fetch = service::fetch(documents, &http.public_url, &secrets);
     let rules = rules::read(documents, &report);
+    let smtp = outputs::smtp(documents, &secrets);
     let settings = Settings {
         service: service::service(documents, environment, &report),
         retention: service::retention(documents, &report),
         feeds: feeds::read(&files, &fetch, &secrets),
-        digests: digests::read(documents, &rules, &report),
+        digests: digests::read(documents, &rules, smtp.is_some(), &secrets),
+        smtp,
         rules: rules.set,
         http,
         fetch,
@@ -108,4 +111,5 @@ fn load_with(path: &Path, environment: &Environment, edit: Option<&Edit>) -> Res
 }
 
 /// What may stand at the top of a file.
-const SECTIONS: [&str; 9] = ["include", "service", "http", "fetch", "retention", "feeds", "lists", "tags", "digests"];
+const SECTIONS: [&str; 10] =
+    ["include", "service", "http", "fetch", "retention", "smtp", "feeds", "lists", "tags", "digests"];

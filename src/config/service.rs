@@ -56,8 +56,15 @@ pub(super) fn http(documents: &[Document], secrets: &Secrets<'_>) -> HttpSetting
     let listen = listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8787)));
     let public_url = table.text("public_url", "a web address").and_then(public_url);
     let hubs = table.get("hubs").map(|value| value.texts("an array of web addresses")).unwrap_or_default();
+    let hub = table.boolean("hub").unwrap_or(false);
+    if hub && !table.has("public_url") {
+        let message = "`hub` needs `public_url`: readers elsewhere ask for subscriptions at that address";
+        let fault = Diagnostic::error(table.place_of("hub"), message);
+        report.add(fault.help("write `public_url = \"https://…\"` in [http]").resting_on_absence());
+    }
     let settings = HttpSettings {
         listen,
+        hub,
         public_url: public_url.unwrap_or_else(|| default_public_url(listen)),
         hubs: hubs.into_iter().filter_map(values::web_address).collect(),
         login: table.get("login").and_then(|value| login(value, "[http] login", secrets)),

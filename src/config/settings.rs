@@ -18,6 +18,8 @@ pub struct Settings {
     pub feeds: Vec<FeedSettings>,
     pub rules: RuleSet,
     pub digests: Vec<DigestSettings>,
+    /// How mail is sent; there when a digest is sent by mail.
+    pub smtp: Option<SmtpSettings>,
     /// Every file that was read, for watching.
     pub files: Vec<PathBuf>,
 }
@@ -35,6 +37,8 @@ pub struct HttpSettings {
     pub public_url: Url,
     /// `WebSub` hubs to name in our feeds and to ping.
     pub hubs: Vec<Url>,
+    /// Whether readers may subscribe at our own hub.
+    pub hub: bool,
     /// Who may change state through pages; `None`: nobody.
     pub login: Option<Login>,
     /// The bearer token that may change state through the API; `None`: none does.
@@ -142,4 +146,37 @@ pub struct DigestSettings {
     pub query_text: String,
     /// Made from a tag that publishes itself.
     pub from_tag: bool,
+    pub webhooks: Vec<WebhookSettings>,
+    /// Addresses that each issue is mailed to.
+    pub mail_to: Vec<String>,
+}
+
+/// A receiver of a digest's entries, or of its issues.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebhookSettings {
+    pub url: Url,
+    /// What messages to it are signed with.
+    pub secret: Option<Secret>,
+}
+
+/// How the connection to the mail server is made safe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MailTls {
+    /// From the first byte.
+    Implicit,
+    /// By STARTTLS, without which nothing is sent.
+    StartTls,
+    /// Not at all: for a mail server on this machine.
+    None,
+}
+
+/// The mail server, and who writes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SmtpSettings {
+    pub host: String,
+    pub port: u16,
+    pub tls: MailTls,
+    /// `Name <local@domain>`, or the address alone.
+    pub from: String,
+    pub login: Option<Login>,
 }

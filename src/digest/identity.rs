@@ -24,6 +24,12 @@ pub fn feed_id(digest: &DigestName) -> EntryId {
     entry_id("digest", &[&digest.0])
 }
 
+/// The id of what is pushed to one receiver: the same at every try, another for every receiver.
+#[must_use]
+pub fn delivery_id(digest: &DigestName, target: &str, subject: &str) -> String {
+    entry_id("delivery", &[&digest.0, target, subject]).0
+}
+
 /// A name-based UUID of version 8 (RFC 9562 section 5.8): 122 bits of SHA-256 over the kind and the
 /// length-prefixed parts, so that no two lists of parts run into the same bytes.
 fn entry_id(kind: &str, parts: &[&str]) -> EntryId {

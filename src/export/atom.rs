@@ -7,7 +7,7 @@ use crate::model::{EntrySource, PublishedEntry, PublishedFeed};
 pub(super) fn render(feed: &PublishedFeed) -> Vec<u8> {
     let mut document = Document::new();
     let mut attributes = vec![("xmlns", "http://www.w3.org/2005/Atom")];
-    if feed.addresses.is_archive_page() {
+    if feed.addresses.is_archive {
         attributes.push(("xmlns:fh", "http://purl.org/syndication/history/1.0"));
     }
     attributes.extend(language(feed.language.as_ref()));
@@ -30,7 +30,7 @@ fn head(document: &mut Document, feed: &PublishedFeed) {
     if let Some(url) = &feed.icon_url {
         document.text("icon", &[], url);
     }
-    if feed.addresses.is_archive_page() {
+    if feed.addresses.is_archive {
         document.empty("fh:archive", &[]);
     }
     links(document, feed, Format::Atom, "link");
@@ -50,15 +50,18 @@ pub(super) fn links(document: &mut Document, feed: &PublishedFeed, format: Forma
     for hub in &feed.hubs {
         link("hub", hub, None);
     }
-    for (relation, archive_relation, stem) in [
-        ("first", "current", &addresses.first_stem),
-        ("next", "prev-archive", &addresses.older_stem),
-        ("previous", "next-archive", &addresses.newer_stem),
+    let current = addresses.first_stem.as_ref().filter(|_| addresses.is_archive);
+    let first = addresses.first_stem.as_ref().filter(|_| !addresses.is_archive);
+    for (relation, stem) in [
+        ("first", first),
+        ("next", addresses.older_stem.as_ref()),
+        ("previous", addresses.newer_stem.as_ref()),
+        ("current", current),
+        ("prev-archive", addresses.prev_archive_stem.as_ref()),
+        ("next-archive", addresses.next_archive_stem.as_ref()),
     ] {
-        let Some(stem) = stem else { continue };
-        link(relation, &format.address(stem), Some(media_type));
-        if addresses.is_archived {
-            link(archive_relation, &format.address(stem), Some(media_type));
+        if let Some(stem) = stem {
+            link(relation, &format.address(stem), Some(media_type));
         }
     }
 }

@@ -7,13 +7,16 @@ use serde::{Serialize, Serializer};
 
 pub(super) fn render(feed: &PublishedFeed) -> Vec<u8> {
     let format = Format::JsonFeed;
+    let archive = feed.addresses.prev_archive_stem.as_ref().filter(|_| feed.addresses.is_archive);
+    let older = feed.addresses.older_stem.as_ref().or(archive);
     let document = Feed {
         version: "https://jsonfeed.org/version/1.1",
         title: Text(&feed.title),
         home_page_url: &feed.addresses.page_url,
         self_url: format.address(&feed.addresses.stem),
         description: Text(&feed.description),
-        next_url: feed.addresses.older_stem.as_ref().map(|stem| format.address(stem)),
+        // JSON Feed has one word for the way into the past.
+        next_url: older.map(|stem| format.address(stem)),
         icon: feed.icon_url.as_deref(),
         authors: vec![Author { name: Text(&feed.author) }],
         language: feed.language.as_deref(),

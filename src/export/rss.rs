@@ -13,7 +13,7 @@ pub(super) fn render(feed: &PublishedFeed) -> Vec<u8> {
         ("xmlns:content", "http://purl.org/rss/1.0/modules/content/"),
         ("xmlns:dc", "http://purl.org/dc/elements/1.1/"),
     ];
-    if feed.addresses.is_archive_page() {
+    if feed.addresses.is_archive {
         attributes.push(("xmlns:fh", "http://purl.org/syndication/history/1.0"));
     }
     document.parent("rss", &attributes, |document| {
@@ -46,7 +46,7 @@ fn head(document: &mut Document, feed: &PublishedFeed) {
             document.text("link", &[], &feed.addresses.page_url);
         });
     }
-    if feed.addresses.is_archive_page() {
+    if feed.addresses.is_archive {
         document.empty("fh:archive", &[]);
     }
     atom::links(document, feed, Format::Rss, "atom:link");

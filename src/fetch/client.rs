@@ -25,7 +25,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout, timeout_at};
 use url::Url;
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// From the request to the end of the headers of its answer, connecting included.
 const HEADERS_TIMEOUT: Duration = Duration::from_secs(20);
 /// Long enough for the feeds of one host that follow each other, short enough not to hold thousands of sockets.
@@ -41,17 +41,17 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 /// Makes visits. Cheap to clone; the clones share connections.
 #[derive(Debug, Clone)]
 pub struct Client {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
 #[derive(Debug)]
-struct Shared {
-    policy: AddressPolicy,
-    timeout: Duration,
+pub(super) struct Shared {
+    pub(super) policy: AddressPolicy,
+    pub(super) timeout: Duration,
     max_body_bytes: u64,
     per_host: usize,
     user_agent: HeaderValue,
-    default_proxy: Option<Url>,
+    pub(super) default_proxy: Option<Url>,
     tls: rustls::ClientConfig,
     /// One connection pool a proxy, made when first needed; `None` is the direct way.
     pools: Mutex<HashMap<Option<Url>, reqwest::Client>>,
@@ -115,7 +115,7 @@ impl Client {
 }
 
 impl Shared {
-    fn pool(&self, proxy: Option<&Url>) -> Result<reqwest::Client, ClientError> {
+    pub(super) fn pool(&self, proxy: Option<&Url>) -> Result<reqwest::Client, ClientError> {
         let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(pool) = pools.get(&proxy.cloned()) {
             return Ok(pool.clone());

@@ -10,6 +10,7 @@ mod body;
 mod client;
 mod error;
 pub mod freshness;
+mod message;
 mod redirect;
 mod resolver;
 
@@ -17,6 +18,7 @@ pub use address::{AddressPolicy, Refusal};
 pub use client::{Client, ClientError};
 pub use error::{Cause, FetchError, Phase, RedirectFault};
 pub use freshness::Freshness;
+pub use message::{Answer, Message};
 pub use redirect::{Adoption, adoption};
 
 use crate::config::{FeedSettings, Secret};

@@ -1,12 +1,13 @@
 //! The addresses of digests as feeds: rendered once a version, kept in every coding, answered from memory.
 
-use super::documents::{Place, digest_document, public_outline, publisher};
+use super::documents::{Place, archive_document, digest_document, public_outline, publisher};
 use super::operations::unavailable;
 use super::representation::{Effort, Representation};
 use super::{AppState, pages, refuse};
 use crate::config::{DigestSettings, Settings};
+use crate::digest::ArchivePart;
 use crate::export::{Format, opml, render};
-use crate::model::DigestName;
+use crate::model::{DigestName, PublishedFeed};
 use crate::store::{DigestVersion, ReadTx, StoreError};
 use axum::Router;
 use axum::extract::{Path, Query, State};
@@ -29,7 +30,10 @@ const FEED_POLICY: &str = "default-src 'none'; sandbox";
 const NO_SUCH_DIGEST: &str = "there is no digest of this name; see /digests";
 
 pub(super) fn routes() -> Router<AppState> {
-    Router::new().route("/digests/{file}", get(show)).route("/digests.opml", get(outline))
+    Router::new()
+        .route("/digests/{file}", get(show))
+        .route("/digests/{name}/archive/{file}", get(show_archive))
+        .route("/digests.opml", get(outline))
 }
 
 /// Documents that subscribers poll, one a digest and format. Bounded by the config.
@@ -72,6 +76,44 @@ async fn show(
     response
 }
 
+async fn show_archive(
+    State(state): State<AppState>,
+    Path((name, file)): Path<(String, String)>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    let mut response = answer_archive(&state, Place::public(&name), &file, &uri, &headers).await;
+    response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    response
+}
+
+/// A document of a digest's archive, as in `2026-11-1.atom`.
+pub(super) async fn answer_archive(
+    state: &AppState,
+    place: Place,
+    file: &str,
+    uri: &Uri,
+    headers: &HeaderMap,
+) -> Response {
+    const NO_SUCH_PART: &str = "there is no such document in the archive of a digest";
+    let settings = state.settings();
+    let (part, format) = split_extension(file);
+    let (Some(digest), Ok(part), Some(format)) =
+        (place.digest(&settings).cloned(), part.parse::<ArchivePart>(), format)
+    else {
+        return refuse(uri, StatusCode::NOT_FOUND, NO_SUCH_PART);
+    };
+    let read = state.store.read(move |tx| {
+        let feed = archive_document(tx, &digest, &publisher(&settings), &part)?;
+        Ok(feed.map(|feed| represented(&feed, format, Effort::Passing)))
+    });
+    match read.await {
+        Ok(Some(representation)) => as_feed(representation.answer(headers)),
+        Ok(None) => refuse(uri, StatusCode::NOT_FOUND, NO_SUCH_PART),
+        Err(error) => unavailable(uri, &error),
+    }
+}
+
 /// `weekly.atom` as `weekly` in Atom; what has no extension of ours is a page.
 pub(super) fn split_extension(file: &str) -> (&str, Option<Format>) {
     let split = file.rsplit_once('.').and_then(|(name, extension)| Some((name, Format::from_extension(extension)?)));
@@ -92,6 +134,7 @@ pub(super) async fn answer(
     let Some(digest) = place.digest(&settings).cloned() else {
         return refuse(uri, StatusCode::NOT_FOUND, NO_SUCH_DIGEST);
     };
+    let links = discovery_links(&settings, &digest, format).filter(|_| before.is_none());
     let found = match before {
         None => newest(state, settings, digest, format).await,
         Some(_) => state
@@ -101,10 +144,26 @@ pub(super) async fn answer(
             .map(|found| found.map(Arc::new)),
     };
     match found {
-        Ok(Some(representation)) => as_feed(representation.answer(headers)),
+        Ok(Some(representation)) => {
+            let mut response = as_feed(representation.answer(headers));
+            response.headers_mut().extend(links.map(|links| (header::LINK, links)));
+            response
+        }
         Ok(None) => refuse(uri, StatusCode::NOT_FOUND, NO_SUCH_DIGEST),
         Err(error) => unavailable(uri, &error),
     }
+}
+
+/// Where a document can be subscribed to, for who looks at headers alone (W3C WebSub section 4).
+fn discovery_links(settings: &Settings, digest: &DigestSettings, format: Format) -> Option<HeaderValue> {
+    let publisher = publisher(settings);
+    if digest.spec.private || publisher.hubs.is_empty() {
+        return None;
+    }
+    let own = format.address(&publisher.address(&format!("digests/{}", digest.spec.name.0)));
+    let hubs = publisher.hubs.iter().map(|hub| format!("<{hub}>; rel=\"hub\""));
+    let links: Vec<String> = hubs.chain([format!("<{own}>; rel=\"self\"")]).collect();
+    HeaderValue::from_str(&links.join(", ")).ok()
 }
 
 /// The document that subscribers poll, from memory as long as it is what the store holds.
@@ -150,11 +209,12 @@ fn rendered(
     effort: Effort,
 ) -> Result<Option<Representation>, StoreError> {
     let feed = digest_document(tx, digest, &publisher(settings), before)?;
-    Ok(feed.map(|feed| {
-        Representation::new(content_type(format), render(&feed, format), effort)
-            .public_for(feed.ttl_s)
-            .modified_at(feed.updated_at)
-    }))
+    Ok(feed.map(|feed| represented(&feed, format, effort)))
+}
+
+fn represented(feed: &PublishedFeed, format: Format, effort: Effort) -> Representation {
+    let representation = Representation::new(content_type(format), render(feed, format), effort);
+    representation.public_for(feed.ttl_s).modified_at(feed.updated_at)
 }
 
 /// The public digests, for a reader to import.

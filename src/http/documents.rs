@@ -3,7 +3,7 @@
 //! What is served and what `veille export` writes both come from here, so they are the same bytes.
 
 use crate::config::{DigestSettings, Settings};
-use crate::digest::{Publisher, document, issue_entry, story_entry};
+use crate::digest::{ArchivePart, Publisher, archive_parts, document, issue_entry, story_entry};
 use crate::export::OutlinedFeed;
 use crate::model::{DigestKind, DigestSpec, FeedAddresses, Issue, IssueId, PublishedEntry, PublishedFeed};
 use crate::store::{ReadTx, StoreError};
@@ -17,10 +17,12 @@ pub const OUTLINE_TITLE: &str = "veille";
 /// The service as the publisher of its digests.
 #[must_use]
 pub fn publisher(settings: &Settings) -> Publisher {
+    let public_url = settings.http.public_url.as_str().trim_end_matches('/').to_owned();
+    let own_hub = settings.http.hub.then(|| format!("{public_url}/hub"));
     Publisher {
-        public_url: settings.http.public_url.as_str().trim_end_matches('/').to_owned(),
+        public_url,
         time_zone: settings.service.time_zone.clone(),
-        hubs: settings.http.hubs.iter().map(ToString::to_string).collect(),
+        hubs: own_hub.into_iter().chain(settings.http.hubs.iter().map(ToString::to_string)).collect(),
         ttl_s: DIGEST_TTL_S,
         tag_titles: settings.rules.tags.iter().map(|rule| (rule.name.clone(), rule.title.clone())).collect(),
     }
@@ -103,8 +105,75 @@ pub fn digest_document(
         }
     };
     let (entries, older) = page;
-    let addresses = addresses(page_url, before, older);
+    let newest_archive = if before.is_none() { archive(tx, digest)?.pop() } else { None };
+    let addresses = FeedAddresses {
+        prev_archive_stem: newest_archive.map(|part| archive_stem(&page_url, &part)),
+        ..addresses(page_url, before, older)
+    };
     Ok(Some(document(spec, publisher, addresses, entries, version.changed_at)))
+}
+
+/// The complete documents of a digest's archive, oldest first.
+///
+/// # Errors
+/// The store cannot be read.
+pub fn archive(tx: &ReadTx<'_>, digest: &DigestSettings) -> Result<Vec<ArchivePart>, StoreError> {
+    let name = &digest.spec.name;
+    let months = match digest.spec.kind {
+        DigestKind::Stream => tx.entries_a_month(name)?,
+        DigestKind::Periodic { .. } => tx.issues_a_month(name)?,
+    };
+    Ok(archive_parts(&months, digest.spec.limit as u64))
+}
+
+/// A document of a digest's archive; `None` while it is not complete. It is dated by its entries, so that what
+/// enters the digest later does not change it.
+///
+/// # Errors
+/// The store cannot be read.
+pub fn archive_document(
+    tx: &ReadTx<'_>,
+    digest: &DigestSettings,
+    publisher: &Publisher,
+    part: &ArchivePart,
+) -> Result<Option<PublishedFeed>, StoreError> {
+    let (spec, parts) = (&digest.spec, archive(tx, digest)?);
+    let Some(place) = parts.iter().position(|known| known == part) else { return Ok(None) };
+    let Some(path) = digest_path(tx, spec)? else { return Ok(None) };
+    let page_url = publisher.address(&path);
+    let limit = spec.limit as u64;
+    let skipped = (part.number - 1) * limit;
+    let entries: Vec<PublishedEntry> = match spec.kind {
+        DigestKind::Stream => {
+            let stories = tx.stories_of_month(&spec.name, &part.month, skipped, limit)?;
+            stories.iter().map(|(membership, story)| story_entry(story, membership, publisher)).collect()
+        }
+        DigestKind::Periodic { .. } => {
+            let entry = |issue: &Issue| {
+                tx.issue_stories(issue.id).map(|stories| issue_entry(spec, issue, &stories, &page_url, publisher))
+            };
+            let issues = tx.issues_of_month(&spec.name, &part.month, skipped, limit)?;
+            issues.iter().map(entry).collect::<Result<_, _>>()?
+        }
+    };
+    let Some(updated_at) = entries.iter().map(|entry| entry.updated_at).max().or(tx.created_at(&spec.name)?) else {
+        return Ok(None);
+    };
+    let stem = |part: Option<&ArchivePart>| part.map(|part| archive_stem(&page_url, part));
+    let addresses = FeedAddresses {
+        stem: archive_stem(&page_url, part),
+        first_stem: Some(page_url.clone()),
+        prev_archive_stem: stem(place.checked_sub(1).and_then(|before| parts.get(before))),
+        next_archive_stem: stem(parts.get(place + 1)),
+        is_archive: true,
+        page_url,
+        ..FeedAddresses::default()
+    };
+    Ok(Some(document(spec, publisher, addresses, entries, updated_at)))
+}
+
+fn archive_stem(page_url: &str, part: &ArchivePart) -> String {
+    format!("{page_url}/archive/{part}")
 }
 
 /// The digests that anyone may know of, as an outline for a reader to import.
@@ -138,9 +207,8 @@ fn addresses(first: String, before: Option<i64>, older: Option<i64>) -> FeedAddr
     FeedAddresses {
         stem: before.map_or_else(|| first.clone(), at),
         older_stem: older.map(at),
-        newer_stem: None,
         first_stem: before.map(|_| first.clone()),
-        is_archived: false,
         page_url: first,
+        ..FeedAddresses::default()
     }
 }

@@ -131,6 +131,7 @@ mod tests {
             listen: "127.0.0.1:0".parse().unwrap(),
             public_url: "http://localhost/".parse().unwrap(),
             hubs: Vec::new(),
+            hub: false,
             login: login.then(|| Login { username: "curator".into(), password: Secret("pass:word é".into()) }),
             token: token.then(|| Secret("token".into())),
             trusted_proxies: Vec::new(),

@@ -9,6 +9,7 @@ mod digests;
 mod documents;
 mod guard;
 mod health;
+mod hub;
 mod json;
 mod login;
 mod negotiation;
@@ -21,7 +22,10 @@ mod server;
 mod visitor;
 mod workbench;
 
-pub use documents::{OUTLINE_TITLE, configured_digest, digest_document, digest_path, public_outline, publisher};
+pub use documents::{
+    OUTLINE_TITLE, archive, archive_document, configured_digest, digest_document, digest_path, public_outline,
+    publisher,
+};
 pub use health::{Health, RefusedReload};
 pub use login::BadTries;
 pub use operations::HttpMetrics;
@@ -109,6 +113,7 @@ pub fn router(state: AppState) -> Router {
         .merge(digests::routes())
         .merge(private::routes())
         .merge(api::routes())
+        .merge(hub::routes())
         .route("/healthz", get(operations::healthz))
         .route("/readyz", get(operations::readyz))
         .route("/metrics", get(operations::metrics))

@@ -3,7 +3,7 @@
 //! A wrong key, a wrong name and a public digest's name are one and the same 404. Nothing here may be
 //! kept by a cache, indexed, read by another site's script, or written to a log.
 
-use super::digests::{PageQuery, answer, split_extension};
+use super::digests::{PageQuery, answer, answer_archive, split_extension};
 use super::documents::{Place, configured_digest};
 use super::operations::unavailable;
 use super::{AppState, pages, refuse};
@@ -24,6 +24,7 @@ pub(super) fn routes() -> Router<AppState> {
     Router::new()
         .route("/private/{key}/{file}", get(show))
         .route("/private/{key}/{name}/{issue}", get(issue))
+        .route("/private/{key}/{name}/archive/{file}", get(archive))
         .route_layer(from_fn(secluded))
 }
 
@@ -54,6 +55,19 @@ async fn issue(
 ) -> Response {
     match is_admitted(&state, &key, &name).await {
         Ok(true) => pages::show_issue(state, Place::private(&key, &name), period, &uri, &headers).await,
+        Ok(false) => nothing(&uri),
+        Err(error) => unavailable(&uri, &error),
+    }
+}
+
+async fn archive(
+    State(state): State<AppState>,
+    Path((key, name, file)): Path<(String, String, String)>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    match is_admitted(&state, &key, &name).await {
+        Ok(true) => answer_archive(&state, Place::private(&key, &name), &file, &uri, &headers).await,
         Ok(false) => nothing(&uri),
         Err(error) => unavailable(&uri, &error),
     }

@@ -4,6 +4,7 @@
 //! with it lives in the stage that does it. Instants are [`Timestamp`]s whose names end in `_at`;
 //! durations carry their unit in the name or are `jiff::SignedDuration`.
 
+mod delivery;
 mod digest;
 mod feed;
 mod host;
@@ -14,6 +15,9 @@ mod publication;
 mod story;
 mod tag;
 
+pub use delivery::{
+    ConfiguredOutput, Delivery, DeliveryId, OutputHealth, OutputId, OutputKind, SubscriptionRequest, Told,
+};
 pub use digest::{
     ConfiguredDigest, DigestKind, DigestName, DigestSpec, GroupBy, Issue, IssueId, Membership, PendingEntry, Schedule,
 };

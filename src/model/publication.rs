@@ -44,17 +44,13 @@ pub struct FeedAddresses {
     pub older_stem: Option<String>,
     /// The page with what came after.
     pub newer_stem: Option<String>,
-    /// Whether the pages of the past are an archive: each, once there, keeps its members for ever
-    /// (RFC 5005 section 4), so that a reader need not fetch it twice.
-    pub is_archived: bool,
-}
-
-impl FeedAddresses {
-    /// Whether the document is itself a page of an archive.
-    #[must_use]
-    pub fn is_archive_page(&self) -> bool {
-        self.is_archived && self.first_stem.is_some()
-    }
+    /// The archive's document before this one, or its newest (RFC 5005 section 4). What an archive's document
+    /// holds, once it is there, is not added to, so that a reader need not fetch it twice.
+    pub prev_archive_stem: Option<String>,
+    /// The archive's document after this one.
+    pub next_archive_stem: Option<String>,
+    /// Whether this document is itself one of the archive.
+    pub is_archive: bool,
 }
 
 /// One entry: a story of a stream digest, or an issue of a periodic one.

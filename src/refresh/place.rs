@@ -120,7 +120,12 @@ impl Arrival {
         }
         // What a new feed brings from its past takes its own place in time and waits for no issue.
         let is_archive = is_first && now.duration_since(ordered_at) > NEWS;
-        self.digests.iter().try_for_each(|digest| tx.enter_digest(digest, story, ordered_at, is_archive, now).map(drop))
+        for digest in &self.digests {
+            if tx.enter_digest(digest, story, ordered_at, is_archive, now)? {
+                tx.tell_of_entry(digest, story, now)?;
+            }
+        }
+        Ok(())
     }
 
     fn change(
@@ -140,9 +145,11 @@ impl Arrival {
         };
         tx.set_tags(id, tags, now)?;
         tx.story_changed(item.story_id, now)?;
-        digests
-            .iter()
-            .try_for_each(|digest| tx.enter_digest(digest, item.story_id, item.ordered_at(), false, now).map(drop))?;
+        for digest in digests {
+            if tx.enter_digest(digest, item.story_id, item.ordered_at(), false, now)? {
+                tx.tell_of_entry(digest, item.story_id, now)?;
+            }
+        }
         Self::leave_others(tx, &item, digests, now)
     }
 

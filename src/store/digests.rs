@@ -104,6 +104,91 @@ impl ReadTx<'_> {
         Ok(self.connection.prepare_cached(&sql)?.query_row(params![digest.0, period], issue).optional()?)
     }
 
+    /// When a digest was first configured.
+    pub fn created_at(&self, digest: &DigestName) -> Result<Option<Timestamp>, StoreError> {
+        let sql = "SELECT created_at FROM digests WHERE digest = ?1";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        Ok(statement.query_row([&digest.0], |row| instant_at(row, "created_at")).optional()?)
+    }
+
+    /// How many stories entered a digest in each month (UTC), oldest month first; those that left count.
+    pub fn entries_a_month(&self, digest: &DigestName) -> Result<Vec<(String, u64)>, StoreError> {
+        self.by_month(
+            "SELECT strftime('%Y-%m', entered_at / 1000, 'unixepoch') AS month, count(*) AS entries \
+             FROM digest_entries WHERE digest = ?1 GROUP BY month ORDER BY month",
+            digest,
+        )
+    }
+
+    /// How many issues of a digest were cut in each month (UTC), oldest month first.
+    pub fn issues_a_month(&self, digest: &DigestName) -> Result<Vec<(String, u64)>, StoreError> {
+        self.by_month(
+            "SELECT strftime('%Y-%m', cut_at / 1000, 'unixepoch') AS month, count(*) AS entries \
+             FROM issues WHERE digest = ?1 GROUP BY month ORDER BY month",
+            digest,
+        )
+    }
+
+    fn by_month(&self, sql: &str, digest: &DigestName) -> Result<Vec<(String, u64)>, StoreError> {
+        let mut statement = self.connection.prepare_cached(sql)?;
+        collect(statement.query_map([&digest.0], |row| Ok((row.get("month")?, count(row.get("entries")?))))?)
+    }
+
+    /// Stories that entered a digest in a month, in the order in which they entered: `limit` places after the
+    /// first `skipped` ones. A place whose story left stays empty, so no other story moves into it.
+    pub fn stories_of_month(
+        &self,
+        digest: &DigestName,
+        month: &str,
+        skipped: u64,
+        limit: u64,
+    ) -> Result<Vec<(Membership, Story)>, StoreError> {
+        let sql = "SELECT e.sequence, e.story_id, s.entry_id, e.entered_at, e.updated_at FROM \
+             (SELECT * FROM digest_entries WHERE digest = ?1 AND entered_at >= unixepoch(?2 || '-01') * 1000 \
+                 AND entered_at < unixepoch(?2 || '-01', '+1 month') * 1000 ORDER BY sequence LIMIT ?4 OFFSET ?3) e \
+             JOIN stories s USING (story_id) WHERE e.left_at IS NULL ORDER BY e.sequence";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let (skipped, limit) = (skipped.cast_signed(), limit.cast_signed());
+        let rows = statement.query_map(params![digest.0, month, skipped, limit], membership)?;
+        self.with_stories(collect(rows)?)
+    }
+
+    /// Issues of a digest that were cut in a month, oldest first: `limit` of them after the first `skipped`.
+    pub fn issues_of_month(
+        &self,
+        digest: &DigestName,
+        month: &str,
+        skipped: u64,
+        limit: u64,
+    ) -> Result<Vec<Issue>, StoreError> {
+        let sql = format!(
+            "SELECT {ISSUE_COLUMNS} FROM issues WHERE digest = ?1 AND cut_at >= unixepoch(?2 || '-01') * 1000 \
+             AND cut_at < unixepoch(?2 || '-01', '+1 month') * 1000 ORDER BY issue_id LIMIT ?4 OFFSET ?3"
+        );
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let (skipped, limit) = (skipped.cast_signed(), limit.cast_signed());
+        collect(statement.query_map(params![digest.0, month, skipped, limit], issue)?)
+    }
+
+    /// The story of this entry id as a member of a digest that it has not left.
+    pub fn digest_story(
+        &self,
+        digest: &DigestName,
+        entry_id: &EntryId,
+    ) -> Result<Option<(Membership, Story)>, StoreError> {
+        let sql = "SELECT e.sequence, e.story_id, s.entry_id, e.entered_at, e.updated_at FROM stories s \
+             JOIN digest_entries e USING (story_id) WHERE s.entry_id = ?2 AND e.digest = ?1 AND e.left_at IS NULL";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let rows = statement.query_map(params![digest.0, entry_id.0], membership)?;
+        Ok(self.with_stories(collect(rows)?)?.pop())
+    }
+
+    /// The issue of this entry id.
+    pub fn issue_with_entry_id(&self, entry_id: &EntryId) -> Result<Option<Issue>, StoreError> {
+        let sql = format!("SELECT {ISSUE_COLUMNS} FROM issues WHERE entry_id = ?1");
+        Ok(self.connection.prepare_cached(&sql)?.query_row([&entry_id.0], issue).optional()?)
+    }
+
     /// The stories of an issue in the order in which they entered.
     pub fn issue_stories(&self, issue: IssueId) -> Result<Vec<(Membership, Story)>, StoreError> {
         let sql = "SELECT e.sequence, e.story_id, s.entry_id, e.entered_at, e.updated_at FROM digest_entries e \
@@ -273,6 +358,8 @@ impl WriteTx<'_> {
         let sql = "UPDATE digest_entries SET issue_id = ?2 WHERE digest = ?1 AND issue_id IS NULL \
                    AND sequence IN (SELECT value FROM json_each(?3))";
         self.connection.prepare_cached(sql)?.execute(params![digest.0, id, to_json(&issue.sequences)])?;
+        self.tell_of_issue(digest, &issue.entry_id, now)?;
+        self.tell_of_document(digest, now)?;
         self.digest_changed(digest, now);
         Ok(())
     }
@@ -286,11 +373,20 @@ impl WriteTx<'_> {
         }
     }
 
+    fn is_stream(&self, digest: &DigestName) -> Result<bool, StoreError> {
+        let sql = "SELECT kind = 'stream' FROM digests WHERE digest = ?1";
+        Ok(self.connection.prepare_cached(sql)?.query_row([&digest.0], |row| row.get(0)).optional()?.unwrap_or(false))
+    }
+
     /// Gives each digest that the job has changed its new version.
     pub(super) fn raise_versions(&self) -> Result<(), StoreError> {
         let sql = "UPDATE digests SET version = version + 1, changed_at = max(changed_at, ?2) WHERE digest = ?1";
         for (digest, at) in self.changed_digests.take() {
             self.connection.prepare_cached(sql)?.execute(params![digest.0, millis(at)])?;
+            // What a periodic digest shows are its issues: who waits for it is told when one is cut.
+            if self.is_stream(&digest)? {
+                self.tell_of_document(&digest, at)?;
+            }
         }
         Ok(())
     }

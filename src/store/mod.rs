@@ -5,6 +5,7 @@
 //! engine stays possible; no decision is taken here that a pure module could take.
 
 mod addresses;
+mod deliveries;
 mod digests;
 mod error;
 mod feeds;
@@ -22,6 +23,7 @@ mod words;
 mod writer;
 
 pub use addresses::MissingFeed;
+pub use deliveries::{HubLimits, Outcome};
 pub use digests::{DigestVersion, NewIssue};
 pub use error::StoreError;
 pub use items::{ItemFilter, KnownItems};

@@ -17,6 +17,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0002_item_words.sql"),
     include_str!("../../migrations/0003_signatures.sql"),
     include_str!("../../migrations/0004_feed_addresses.sql"),
+    include_str!("../../migrations/0005_deliveries.sql"),
 ];
 
 /// How long a command waits for the daemon's write to end, and the reverse.
@@ -167,6 +168,23 @@ mod tests {
             let connection = open_for_writing(&path).expect("opens");
             let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).expect("pragma");
             assert_eq!(version, i64::try_from(MIGRATIONS.len()).expect("small"));
+        }
+    }
+
+    #[test]
+    fn a_database_of_each_older_schema_is_copied_and_brought_up_to_date() {
+        for version in 1..MIGRATIONS.len() {
+            let directory = directory();
+            let path = directory.path().join("veille.db");
+            let mut old = Connection::open(&path).expect("opens");
+            for (index, sql) in MIGRATIONS.iter().take(version).enumerate() {
+                migrate(&mut old, sql, index + 1).expect("migrates");
+            }
+            drop(old);
+            let connection = open_for_writing(&path).expect("opens");
+            let now: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).expect("pragma");
+            assert_eq!(now, known_version());
+            assert!(path.with_extension(format!("db.before-{version}")).exists());
         }
     }
 

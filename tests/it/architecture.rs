@@ -21,6 +21,7 @@ const DIRECTIONS: &[(&str, &[&str])] = &[
     ("scheduler", &["config", "digest", "model", "pace", "refresh", "store"]),
     ("search", &["classifier", "model", "query", "store"]),
     ("http", &["classifier", "config", "digest", "export", "model", "query", "scheduler", "search", "store"]),
+    ("delivery", &["config", "digest", "export", "fetch", "http", "model", "refresh", "store"]),
     ("demo", &["config", "model"]),
     ("service", &[]),
 ];
@@ -36,7 +37,8 @@ const CRATES: &[(&str, &[&str])] = &[
     ("tokio_cron_scheduler", &["scheduler"]),
     ("daachorse", &["classifier"]),
     ("ammonia", &["feed"]),
-    ("maud", &["http", "digest", "export"]),
+    ("lettre", &["delivery"]),
+    ("maud", &["http", "digest", "export", "delivery"]),
     ("clap", &["cli"]),
 ];
 

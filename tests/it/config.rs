@@ -296,3 +296,36 @@ proptest! {
         prop_assert_eq!(read, expected);
     }
 }
+
+#[test]
+fn an_output_that_could_never_work_is_an_error() {
+    let digest = "[digests.d]\nquery = \"ai\"\n";
+    let weekly = "[digests.d]\nquery = \"ai\"\nevery = \"week\"\nemail = { to = [\"a@example.org\"] }\n";
+    let smtp = "[smtp]\nhost = \"mail.example.org\"\nfrom = \"v <v@example.org>\"\n";
+    let check = |text: &str, expected: &str| {
+        let errors = load_files(&[("veille.toml", text)]).1.expect_err(text);
+        assert!(errors.to_string().contains(expected), "{text}\n{errors}");
+    };
+    check(&format!("{smtp}{digest}email = {{ to = [\"a@example.org\"] }}\n"), "it has no issue to mail");
+    check(weekly, "needs a mail server");
+    check(&format!("{smtp}{}", weekly.replace("a@example.org", "nobody")), "is not a mail address");
+    check(&format!("{smtp}tls = \"ssl\"\n{digest}"), "is no way to secure mail");
+    check(&format!("[smtp]\nhost = \"mail.example.org\"\n{digest}"), "has no `from`");
+    check(
+        &format!(
+            "{smtp}tls = \"none\"\nlogin = {{ username = \"u\", password_env = \"VEILLE_TEST_PASSWORD\" }}\n{digest}"
+        ),
+        "in the clear",
+    );
+    check(&format!("[http]\nhub = true\n{digest}"), "`hub` needs `public_url`");
+    check(&format!("{digest}[[digests.d.webhooks]]\nsecret = {{ env = \"VEILLE_TEST_PASSWORD\" }}\n"), "has no `url`");
+    check(
+        &format!("{digest}webhooks = [{{ url = \"https://a.example/\", secret = {{ value = \"s\" }} }}]\n"),
+        "where no secret may be",
+    );
+    check(
+        &format!("{digest}webhooks = [{{ url = \"https://a.example/\" }}, {{ url = \"https://a.example/\" }}]\n"),
+        "twice",
+    );
+    load_valid(&[("veille.toml", &format!("{smtp}{weekly}"))]);
+}

@@ -15,6 +15,7 @@ mod identity;
 mod issues;
 mod moving;
 mod mutation;
+mod outputs;
 mod polling;
 mod publishing;
 mod readers;

@@ -1,11 +1,18 @@
 //! Our digests in readers that are not ours: feedparser (a Python that has it in `VEILLE_PYTHON`) and newsboat. feedparser
 //! knows no JSON Feed; that is read as its specification says, by Python's own JSON.
 
-use crate::support::app::{App, FAST};
+use crate::support::app::{App, FAST, PATIENCE, wait_until};
 use crate::support::origin::Origin;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
+use veille::app::sync_store;
+use veille::config::{Environment, load};
+use veille::refresh::Watch as RulesInForce;
+use veille::scheduler::cut_due_issues;
+use veille::store::Store;
 
 /// Headlines that break careless writers and readers.
 const TITLES: [&str; 4] = [
@@ -116,5 +123,128 @@ fn newsboat_subscribes_and_shows_each_entry_once_unread() {
         let titles = "SELECT group_concat(title, '|') FROM rss_item";
         let titles: String = cache.query_row(titles, [], |row| row.get(0)).expect("newsboat's cache");
         assert!(titles.contains("Palo Alto") && titles.contains("帕洛阿尔托"), "{titles}");
+    }
+}
+
+/// A newsboat with a home of its own; `None` where it is not installed, which is said.
+struct Newsboat {
+    home: PathBuf,
+}
+
+impl Newsboat {
+    fn subscribed(home: PathBuf, url: &str) -> Option<Self> {
+        if Command::new("newsboat").arg("--version").output().is_err() {
+            println!("skipped: newsboat is not installed");
+            return None;
+        }
+        fs::create_dir(&home).expect("a directory");
+        fs::write(home.join("config"), "").expect("writes");
+        let newsboat = Self { home };
+        newsboat.subscribe(url);
+        Some(newsboat)
+    }
+
+    fn subscribe(&self, url: &str) {
+        fs::write(self.home.join("urls"), format!("{url}\n")).expect("writes");
+    }
+
+    /// Reloads, and gives how many entries it has ever shown.
+    fn seen(&self) -> i64 {
+        let mut newsboat = Command::new("newsboat");
+        newsboat.env("HOME", &self.home).env("LANG", "C.UTF-8");
+        for (option, name) in [("-u", "urls"), ("-c", "cache.db"), ("-C", "config")] {
+            newsboat.arg(option).arg(self.home.join(name));
+        }
+        let output = newsboat.args(["-x", "reload"]).output().expect("newsboat runs");
+        assert!(output.status.success(), "{output:?}");
+        let cache = rusqlite::Connection::open(self.home.join("cache.db")).expect("newsboat's cache");
+        cache.query_row("SELECT count(*) FROM rss_item", [], |row| row.get(0)).expect("newsboat's cache")
+    }
+}
+
+#[test]
+fn newsboat_sees_each_entry_once_through_edit_restart_retag_and_a_rule_changed_and_back() {
+    let origin = Origin::start();
+    let feed = origin.feed("/news.xml");
+    feed.add(3);
+    let watch = |rule: &str| {
+        format!(
+            "[[feeds]]\nurl = \"{}\"\n[tags.some]\npublish = false\nany = [\"{rule}\"]\n\
+             [digests.all]\nquery = \"tag:some\"\n",
+            origin.url("/news.xml")
+        )
+    };
+    let app = App::new(FAST, &watch("Item"));
+    app.poll(&["--force"]);
+    // A port that stays over the restart: a reader knows a feed by its address.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port();
+    let service = fs::read_to_string(app.config()).expect("written by us");
+    app.write("veille.toml", &service.replace("127.0.0.1:0", &format!("127.0.0.1:{port}")));
+    let mut daemon = app.start();
+    let url = format!("http://127.0.0.1:{port}/digests/all.atom");
+    let Some(newsboat) = Newsboat::subscribed(app.directory().join("reader"), &url) else { return };
+    assert_eq!(newsboat.seen(), 3);
+
+    feed.retitle(1, "Item 1, with another title");
+    let edited = || daemon.get("/digests/all.atom").text().contains("with another title").then_some(());
+    assert!(wait_until(PATIENCE, edited).is_some(), "the edit is served");
+    assert_eq!(newsboat.seen(), 3, "after an edit");
+    daemon.kill();
+    for rule in ["Nothing that is said", "Item"] {
+        app.write("watch.toml", &watch(rule));
+        assert_eq!(app.run(&["retag"]).code(), 0);
+        daemon = app.start();
+        assert_eq!(newsboat.seen(), 3, "under the rule {rule}");
+        daemon.kill();
+    }
+    daemon = app.start();
+    feed.add(1);
+    let grown = || (daemon.get("/digests/all.atom").text().matches("<entry>").count() == 4).then_some(());
+    assert!(wait_until(PATIENCE, grown).is_some(), "the new entry is served");
+    assert_eq!(newsboat.seen(), 4);
+}
+
+/// Days of a virtual clock around the ends of summer time, each with a story and its issue, and ten without the daemon.
+#[tokio::test]
+async fn newsboat_sees_each_issue_once_across_summer_time_and_ten_days_asleep() {
+    const HOUR: SignedDuration = SignedDuration::from_hours(1);
+    for start in ["2026-03-25T12:00:00Z", "2026-10-21T12:00:00Z"] {
+        let app = App::new(
+            FAST,
+            "[digests.daily]\nquery = \"published>=1970-01-02\"\nevery = \"day\"\nat = \"02:30\"\nempty_issues = true\n\
+             [[feeds]]\nurl = \"https://feed.example/\"\n",
+        );
+        let service = fs::read_to_string(app.config()).expect("written by us");
+        app.write("veille.toml", &service.replace("timezone = \"UTC\"", "timezone = \"Europe/Paris\""));
+        let environment = Environment::new([("HOME", "/nonexistent")]);
+        let watch =
+            RulesInForce::compile(load(&app.config(), &environment).expect("valid").settings).expect("compiles");
+        fs::create_dir_all(app.data_dir()).expect("a directory");
+        let store = Store::open(app.data_dir()).expect("a store");
+        let mut now: Timestamp = start.parse().expect("an instant");
+        sync_store(&store, &watch, now).await.expect("stored");
+        let site = app.directory().join("site");
+        let url = format!("file://{}", site.join("digests/daily.atom").display());
+        let Some(newsboat) = Newsboat::subscribed(app.directory().join("reader"), &url) else { return };
+
+        let exported = || {
+            let written = app.run(&["export", site.to_str().expect("a path")]);
+            assert_eq!(written.code(), 0, "{written:?}");
+        };
+        for day in 1..=8 {
+            // Each hour, as the bell rings: 02:30 is skipped on one of these nights, and comes twice on another.
+            for _ in 0..24 {
+                now += HOUR;
+                cut_due_issues(&store, &watch, now).await.expect("cut");
+            }
+            exported();
+            assert_eq!(newsboat.seen(), day, "on day {day} from {start}");
+        }
+        now += HOUR * (10 * 24);
+        for _ in 0..2 {
+            cut_due_issues(&store, &watch, now).await.expect("cut");
+            exported();
+            assert_eq!(newsboat.seen(), 18, "after ten days asleep from {start}");
+        }
     }
 }

@@ -790,6 +790,8 @@ pub(super) fn settings(data_dir: &std::path::Path) -> Settings {
         query: veille::query::parse("tag:french-ai").unwrap().0,
         query_text: "tag:french-ai".into(),
         from_tag: false,
+        webhooks: Vec::new(),
+        mail_to: Vec::new(),
     };
     let weekly = DigestKind::Periodic {
         schedule: Schedule::Week { on: jiff::civil::Weekday::Monday, at: jiff::civil::time(8, 0, 0, 0) },
@@ -805,6 +807,7 @@ pub(super) fn settings(data_dir: &std::path::Path) -> Settings {
             listen: "127.0.0.1:8787".parse().unwrap(),
             public_url: "https://watch.example.org/".parse().unwrap(),
             hubs: Vec::new(),
+            hub: false,
             login: None,
             token: None,
             trusted_proxies: Vec::new(),
@@ -849,6 +852,7 @@ pub(super) fn settings(data_dir: &std::path::Path) -> Settings {
             digest("french-ai", "French AI going west", DigestKind::Stream),
             digest("weekly", "French AI, weekly", weekly),
         ],
+        smtp: None,
         files: Vec::new(),
     }
 }

@@ -6,7 +6,9 @@ use crate::config::DigestSettings;
 use crate::digest::{issue_entry, issue_groups};
 use crate::http::AppState;
 use crate::http::documents::{Place, publisher};
-use crate::model::{DigestKind, GroupBy, Issue, IssueId, Membership, PublishedEntry, Schedule, Story};
+use crate::model::{
+    DigestKind, GroupBy, Issue, IssueId, Membership, OutputHealth, OutputKind, PublishedEntry, Schedule, Story,
+};
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
@@ -91,12 +93,19 @@ pub(in crate::http) async fn show_digest(
                 Members::Issues(issues, older)
             }
         };
-        Ok(Some(write_digest(site, digest, &place.path, &members)))
+        let outputs = tx.outputs(Some(&digest.spec.name))?;
+        Ok(Some(write_digest(site, digest, &place.path, &members, &outputs)))
     })
     .await
 }
 
-fn write_digest(site: &Site, digest: &DigestSettings, path: &str, members: &Members) -> Markup {
+fn write_digest(
+    site: &Site,
+    digest: &DigestSettings,
+    path: &str,
+    members: &Members,
+    outputs: &[OutputHealth],
+) -> Markup {
     let spec = &digest.spec;
     let head = html! {
         @for (extension, media_type) in
@@ -127,6 +136,7 @@ fn write_digest(site: &Site, digest: &DigestSettings, path: &str, members: &Memb
                 h2 { "Subscribe" }
                 p { code.address { (site.address(&format!("{path}.atom"))) } }
                 (parts::formats(path))
+                (pushed(outputs))
                 h2 { "What it gathers" }
                 p { code { (digest.query_text) } }
                 p.quiet { (rhythm(&spec.kind)) "." }
@@ -134,6 +144,30 @@ fn write_digest(site: &Site, digest: &DigestSettings, path: &str, members: &Memb
         }
     };
     whole_page(site, Section::Digests, &spec.title, &head, &main)
+}
+
+/// How the digest is pushed. To whom is not for everybody who sees the page: `veille digests show` tells it.
+fn pushed(outputs: &[OutputHealth]) -> Markup {
+    let of_kind = |kind| outputs.iter().filter(move |output: &&OutputHealth| output.kind == kind);
+    html! {
+        @if !outputs.is_empty() {
+            h2 { "Pushed" }
+            ul {
+                @for (kind, words) in [
+                    (OutputKind::Webhook, "webhooks"),
+                    (OutputKind::Email, "mail readers"),
+                    (OutputKind::Hub, "WebSub hubs"),
+                    (OutputKind::Subscription, "WebSub subscribers"),
+                ] {
+                    @let count = of_kind(kind).count();
+                    @let waiting: u64 = of_kind(kind).map(|output| output.waiting).sum();
+                    @if count > 0 {
+                        li { (words) ": " (count) @if waiting > 0 { ", " (waiting) " deliveries waiting" } }
+                    }
+                }
+            }
+        }
+    }
 }
 
 fn pager(path: &str, older: Option<i64>) -> Markup {

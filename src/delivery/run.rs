@@ -1,0 +1,341 @@
+//! The task that works off deliveries: takes what is due, makes a try of each, records how it ended.
+
+use super::mail::{self, IssueMail};
+use super::{retry, webhook, websub};
+use crate::config::{DigestSettings, Settings};
+use crate::digest::{issue_entry, issue_groups, story_entry};
+use crate::export::{self, Format};
+use crate::fetch::{Answer, FetchError, Message};
+use crate::http::{configured_digest, digest_document, digest_path, publisher};
+use crate::model::{
+    Delivery, DigestKind, EntryId, GroupBy, OutputId, OutputKind, SubscriptionRequest, Timestamp, Told,
+};
+use crate::refresh::Surroundings;
+use crate::store::{Outcome, ReadTx, StoreError};
+use jiff::SignedDuration;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+/// How often it is looked what is due.
+const TICK: Duration = Duration::from_secs(1);
+/// Tries at a time; of one output never more than one.
+const TRIES_AT_ONCE: usize = 8;
+/// Outputs looked at when some are under way.
+const OUTPUTS_SEEN: usize = 64;
+/// Between two verifications at one host: the hub is no tool to flood others with.
+const VERIFICATION_GAP: SignedDuration = SignedDuration::from_secs(2);
+/// Requests looked at in one tick; more than the hosts that can wait for their turn.
+const REQUESTS_SEEN: usize = 100;
+
+/// Works off deliveries, and asks subscribers back, until `stop`.
+///
+/// A try that was under way then is made again at the next start: a receiver may get a delivery twice, with the
+/// same id, and never not at all.
+pub async fn run(surroundings: Arc<dyn Fn() -> Surroundings + Send + Sync>, stop: &CancellationToken) {
+    tokio::select! {
+        () = stop.cancelled() => {}
+        // Apart from each other: a callback that drips must not hold up a delivery.
+        () = async { tokio::join!(work_off(&*surroundings), Verifier::default().answer_requests(&*surroundings)); } => {}
+    }
+}
+
+async fn work_off(surroundings: &(dyn Fn() -> Surroundings + Send + Sync)) {
+    let mut tries: JoinSet<OutputId> = JoinSet::new();
+    let mut busy = HashSet::new();
+    loop {
+        if let Err(error) = start_due(&surroundings(), &mut tries, &mut busy).await {
+            tracing::error!(%error, "deliveries cannot be read; they are tried again in a second");
+        }
+        tokio::select! {
+            Some(ended) = tries.join_next() => match ended {
+                Ok(output) => { busy.remove(&output); }
+                Err(error) => {
+                    tracing::error!(%error, "a delivery ended in a panic; this is a defect of veille");
+                    // Which output it was is not known any more; a delivery made twice has one id.
+                    busy.clear();
+                }
+            },
+            () = tokio::time::sleep(TICK) => {}
+        }
+    }
+}
+
+async fn start_due(
+    around: &Surroundings,
+    tries: &mut JoinSet<OutputId>,
+    busy: &mut HashSet<OutputId>,
+) -> Result<(), StoreError> {
+    if tries.len() >= TRIES_AT_ONCE {
+        return Ok(());
+    }
+    let now = (around.clock)();
+    let due = around.store.read(move |tx| tx.due_deliveries(now, OUTPUTS_SEEN)).await?;
+    for delivery in due {
+        if tries.len() < TRIES_AT_ONCE && busy.insert(delivery.output) {
+            let around = around.clone();
+            tries.spawn(async move {
+                attempt(&around, &delivery).await;
+                delivery.output
+            });
+        }
+    }
+    Ok(())
+}
+
+/// One try, and its record.
+async fn attempt(around: &Surroundings, delivery: &Delivery) {
+    let outcome = match prepare(around, delivery).await {
+        Ok(Prepared::Message(message)) => send(around, delivery, &message).await,
+        Ok(Prepared::Mail(message)) => match &around.watch.settings.smtp {
+            Some(smtp) => mail::send(*message, smtp, delivery, (around.clock)()).await,
+            None => gone("there is no [smtp] any more"),
+        },
+        Ok(Prepared::Nothing(why)) => gone(why),
+        Err(error) => {
+            tracing::error!(%error, digest = delivery.digest.0, "a delivery cannot be prepared");
+            return;
+        }
+    };
+    let (recorded, made, now) = (delivery.clone(), outcome.clone(), (around.clock)());
+    match around.store.write(move |tx| tx.record_outcome(&recorded, &made, now)).await {
+        Ok(()) => log(delivery, &outcome),
+        Err(error) => {
+            tracing::error!(%error, digest = delivery.digest.0, "a delivery's outcome is not stored: it is tried again");
+        }
+    }
+}
+
+fn gone(why: &str) -> Outcome {
+    Outcome::Failed { error: why.to_owned(), next_try_at: None, holds_output: false }
+}
+
+/// A target may hold a secret in its path, so a log names its host.
+fn log(delivery: &Delivery, outcome: &Outcome) {
+    let (digest, kind) = (&delivery.digest.0, delivery.kind.name());
+    let host = Url::parse(&delivery.target).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
+    match outcome {
+        Outcome::Delivered => tracing::info!(digest, kind, host, attempts = delivery.attempts + 1, "delivered"),
+        Outcome::Failed { error, next_try_at: Some(at), .. } => {
+            tracing::warn!(digest, kind, host, next_try_at = %at, "a delivery failed: {error}");
+        }
+        Outcome::Failed { error, .. } => tracing::error!(digest, kind, host, "a delivery is given up: {error}"),
+        Outcome::Stopped(error) => tracing::warn!(digest, kind, host, "nothing more is delivered there: {error}"),
+    }
+}
+
+enum Prepared {
+    Message(Message),
+    Mail(Box<lettre::Message>),
+    /// What it was to tell of is not there any more.
+    Nothing(&'static str),
+}
+
+async fn prepare(around: &Surroundings, delivery: &Delivery) -> Result<Prepared, StoreError> {
+    let (settings, delivery, now) = (Arc::clone(&around.watch.settings), delivery.clone(), (around.clock)());
+    around.store.read(move |tx| prepared(tx, &settings, &delivery, now)).await
+}
+
+fn prepared(tx: &ReadTx<'_>, settings: &Settings, delivery: &Delivery, now: Timestamp) -> Result<Prepared, StoreError> {
+    const LEFT: Prepared = Prepared::Nothing("what it was to tell of has left the digest");
+    let Some(digest) = configured_digest(settings, &delivery.digest.0) else {
+        return Ok(Prepared::Nothing("the digest is not configured any more"));
+    };
+    let found = match &delivery.told {
+        Told::Document => return document(tx, settings, digest, delivery),
+        Told::Entry(entry) => entry_message(tx, settings, digest, delivery, entry, now)?,
+        Told::Issue(entry) => issue_message(tx, settings, digest, delivery, entry, now)?,
+    };
+    Ok(found.unwrap_or(LEFT))
+}
+
+fn entry_message(
+    tx: &ReadTx<'_>,
+    settings: &Settings,
+    digest: &DigestSettings,
+    delivery: &Delivery,
+    entry: &EntryId,
+    now: Timestamp,
+) -> Result<Option<Prepared>, StoreError> {
+    let Some((membership, story)) = tx.digest_story(&digest.spec.name, entry)? else { return Ok(None) };
+    let publisher = publisher(settings);
+    let Some(path) = digest_path(tx, &digest.spec)? else { return Ok(None) };
+    let entry = story_entry(&story, &membership, &publisher);
+    Ok(to_webhook(digest, delivery, &publisher.address(&path), &entry, now))
+}
+
+fn issue_message(
+    tx: &ReadTx<'_>,
+    settings: &Settings,
+    digest: &DigestSettings,
+    delivery: &Delivery,
+    entry: &EntryId,
+    now: Timestamp,
+) -> Result<Option<Prepared>, StoreError> {
+    let Some(issue) = tx.issue_with_entry_id(entry)? else { return Ok(None) };
+    let Some(path) = digest_path(tx, &digest.spec)? else { return Ok(None) };
+    let publisher = publisher(settings);
+    let page_url = publisher.address(&path);
+    let stories = tx.issue_stories(issue.id)?;
+    let entry = issue_entry(&digest.spec, &issue, &stories, &page_url, &publisher);
+    if delivery.kind == OutputKind::Webhook {
+        return Ok(to_webhook(digest, delivery, &page_url, &entry, now));
+    }
+    let group_by = match digest.spec.kind {
+        DigestKind::Periodic { group_by, .. } => group_by,
+        DigestKind::Stream => GroupBy::None,
+    };
+    let groups = issue_groups(&stories, group_by, &publisher);
+    let Some(smtp) = &settings.smtp else { return Ok(Some(Prepared::Nothing("there is no [smtp] any more"))) };
+    let mail = IssueMail {
+        spec: &digest.spec,
+        issue: &issue,
+        entry: &entry,
+        groups: &groups,
+        time_zone: &publisher.time_zone,
+    };
+    Ok(Some(match mail::write(&mail, &smtp.from, &delivery.target) {
+        Ok(message) => Prepared::Mail(Box::new(message)),
+        Err(error) => {
+            tracing::error!(digest = digest.spec.name.0, "{error}");
+            Prepared::Nothing("the mail cannot be written; the log says why")
+        }
+    }))
+}
+
+fn to_webhook(
+    digest: &DigestSettings,
+    delivery: &Delivery,
+    page_url: &str,
+    entry: &crate::model::PublishedEntry,
+    now: Timestamp,
+) -> Option<Prepared> {
+    let webhook = digest.webhooks.iter().find(|webhook| webhook.url.as_str() == delivery.target)?;
+    let id = webhook::id(delivery);
+    let body = webhook::body(&id, &digest.spec, page_url, &delivery.told, entry);
+    let secret = webhook.secret.as_ref().map(|secret| secret.0.as_str());
+    let headers = webhook::headers(&id, &body, secret, now);
+    Some(Prepared::Message(Message { url: webhook.url.clone(), is_configured: true, headers, body: Some(body.into()) }))
+}
+
+/// To a hub the addresses of the documents, to a subscriber the one that it asked for, whole.
+fn document(
+    tx: &ReadTx<'_>,
+    settings: &Settings,
+    digest: &DigestSettings,
+    delivery: &Delivery,
+) -> Result<Prepared, StoreError> {
+    let publisher = publisher(settings);
+    let Ok(url) = Url::parse(&delivery.target) else { return Ok(Prepared::Nothing("its address is none")) };
+    let stem = publisher.address(&format!("digests/{}", digest.spec.name.0));
+    if delivery.kind == OutputKind::Hub {
+        let body = websub::ping(&Format::ALL.map(|format| format.address(&stem)));
+        let headers = vec![("content-type", "application/x-www-form-urlencoded".to_owned())];
+        return Ok(Prepared::Message(Message { url, is_configured: true, headers, body: Some(body.into()) }));
+    }
+    let format = delivery.topic.rsplit_once('.').and_then(|(_, extension)| Format::from_extension(extension));
+    let Some(format) = format else { return Ok(Prepared::Nothing("its topic is no document")) };
+    let Some(feed) = digest_document(tx, digest, &publisher, None)? else {
+        return Ok(Prepared::Nothing("the digest has no document"));
+    };
+    let body = export::render(&feed, format);
+    let secret = delivery.secret.as_deref();
+    let headers = websub::distribution_headers(&format.address(&stem), &feed.hubs, format, secret, &body);
+    Ok(Prepared::Message(Message { url, is_configured: false, headers, body: Some(body.into()) }))
+}
+
+async fn send(around: &Surroundings, delivery: &Delivery, message: &Message) -> Outcome {
+    let now = (around.clock)();
+    judge(delivery, around.watch.client.send(message, now).await, fastrand::f64(), (around.clock)())
+}
+
+/// What an answer means for a delivery. Any 2xx is a success, 410 the end (`WebSub` section 7 says so of
+/// subscribers, and webhooks follow it); all else is tried again.
+fn judge(delivery: &Delivery, answer: Result<Answer, FetchError>, chance: f64, now: Timestamp) -> Outcome {
+    let again = |wait| retry::next_try_at(delivery.created_at, delivery.attempts, wait, chance, now);
+    match answer {
+        Ok(answer) if answer.is_success() => Outcome::Delivered,
+        Ok(answer) if answer.status == 410 => Outcome::Stopped("it answered 410: it wants nothing more".to_owned()),
+        Ok(answer) => Outcome::Failed {
+            error: format!("it answered {} where 2xx says that it took the delivery", answer.status),
+            next_try_at: again(answer.retry_after),
+            holds_output: answer.status == 429 || answer.status >= 500,
+        },
+        Err(error) => Outcome::Failed { error: error.to_string(), next_try_at: again(None), holds_output: true },
+    }
+}
+
+/// Asks those who made a request of the hub whether they meant it (`WebSub` section 5.3).
+#[derive(Debug, Default)]
+struct Verifier {
+    /// When each host was last asked.
+    asked_at: HashMap<String, Timestamp>,
+}
+
+impl Verifier {
+    async fn answer_requests(mut self, surroundings: &(dyn Fn() -> Surroundings + Send + Sync)) {
+        loop {
+            let around = surroundings();
+            if around.watch.settings.http.hub
+                && let Err(error) = self.ask_back(&around).await
+            {
+                tracing::error!(%error, "the hub's requests cannot be read or answered; it goes on in a second");
+            }
+            tokio::time::sleep(TICK).await;
+        }
+    }
+
+    async fn ask_back(&mut self, around: &Surroundings) -> Result<(), StoreError> {
+        let now = (around.clock)();
+        self.asked_at.retain(|_, at| now.duration_since(*at).abs() < VERIFICATION_GAP);
+        let requests = around.store.read(|tx| tx.subscription_requests(REQUESTS_SEEN)).await?;
+        let mut asking = JoinSet::new();
+        for request in requests {
+            if asking.len() < TRIES_AT_ONCE && !self.asked_at.contains_key(&request.host) {
+                self.asked_at.insert(request.host.clone(), now);
+                let around = around.clone();
+                asking.spawn(async move {
+                    let confirmed = is_confirmed(&around, &request).await;
+                    let now = (around.clock)();
+                    around.store.write(move |tx| tx.answer_request(&request, confirmed, now)).await
+                });
+            }
+        }
+        while let Some(answered) = asking.join_next().await {
+            answered.map_err(|error| StoreError::Other(error.to_string()))??;
+        }
+        Ok(())
+    }
+}
+
+/// Whether the reader answers 2xx with the challenge, and nothing else.
+async fn is_confirmed(around: &Surroundings, request: &SubscriptionRequest) -> bool {
+    let Ok(callback) = Url::parse(&request.callback) else { return false };
+    let topic_url = publisher(&around.watch.settings).address(&format!("digests/{}", request.topic));
+    let Ok(challenge) = getrandom::u64() else { return false };
+    let challenge = format!("{challenge:016x}");
+    let url = websub::verification(request, &callback, &topic_url, &challenge);
+    let message = Message { url, is_configured: false, headers: Vec::new(), body: None };
+    match around.watch.client.send(&message, (around.clock)()).await {
+        Ok(answer) if answer.is_success() && answer.body == challenge.as_bytes() => {
+            tracing::info!(
+                topic = request.topic,
+                host = request.host,
+                subscribes = request.subscribes,
+                "hub: confirmed"
+            );
+            true
+        }
+        Ok(answer) => {
+            tracing::info!(topic = request.topic, host = request.host, status = answer.status, "hub: not confirmed");
+            false
+        }
+        Err(error) => {
+            tracing::info!(topic = request.topic, host = request.host, "hub: not confirmed: {error}");
+            false
+        }
+    }
+}
