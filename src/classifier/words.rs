@@ -70,7 +70,6 @@ fn of_expr(expr: &Expr, fields: Fields, lists: &BTreeMap<String, Vec<Query>>) ->
     match &expr.kind {
         ExprKind::And(parts) => Needed::all(each(parts)),
         ExprKind::Or(parts) => Needed::any(each(parts)),
-        ExprKind::Not(_) | ExprKind::Compare(_) => Needed::Anything,
         ExprKind::Scope(scope, inner) => of_expr(inner, Fields::of(*scope), lists),
         ExprKind::Proximity { left, operator, .. } if operator.negated => of_expr(left, fields, lists),
         ExprKind::Proximity { left, right, .. } => {
@@ -79,8 +78,8 @@ fn of_expr(expr: &Expr, fields: Fields, lists: &BTreeMap<String, Vec<Query>>) ->
         ExprKind::Term(Term::Text { text, exact }) if fields.iter().all(|field| INDEXED.contains(&field)) => {
             Pattern::new(text, *exact).map_or(Needed::Anything, |pattern| of_words(&pattern.words))
         }
-        // An expression may hold across words, a stem under many forms.
-        ExprKind::Term(_) => Needed::Anything,
+        // What holds by absence needs nothing; an expression may hold across words, a stem under many forms.
+        ExprKind::Not(_) | ExprKind::Compare(_) | ExprKind::Term(_) => Needed::Anything,
         ExprKind::List(name) => {
             let terms = lists.get(name).into_iter().flatten();
             Needed::any(terms.map(|term| of_expr(&term.root, fields, lists)))

@@ -14,7 +14,7 @@ pub enum Needed {
     Tag(TagName),
     /// Two or more conditions, none of them [`Needed::Anything`].
     All(Vec<Needed>),
-    /// Any of some conditions, none of them [`Needed::Anything`].
+    /// Any of two or more conditions, none of them [`Needed::Anything`].
     Any(Vec<Needed>),
 }
 
@@ -53,7 +53,8 @@ impl Needed {
         }
         match any.len() {
             1 => any.remove(0),
-            0..=MAX_ALTERNATIVES => Needed::Any(any),
+            2..=MAX_ALTERNATIVES => Needed::Any(any),
+            // None at all is an empty list, which no index can be asked for.
             _ => Needed::Anything,
         }
     }
@@ -82,6 +83,7 @@ mod tests {
         assert_eq!(Needed::all([Needed::Anything, word("a")]), word("a"));
         assert_eq!(Needed::all([Needed::Anything]), Needed::Anything);
         assert_eq!(Needed::any([Needed::Anything, word("a")]), Needed::Anything);
+        assert_eq!(Needed::any([]), Needed::Anything);
     }
 
     #[test]

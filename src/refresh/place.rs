@@ -40,6 +40,9 @@ pub(super) struct Arrival {
     signature: Signature,
 }
 
+/// What rules and digests make of an item: its tags and where it belongs.
+type Verdict = (Vec<TagMatch>, Vec<DigestName>);
+
 impl Arrivals {
     /// Classifies what is new or changed. Takes time in proportion to it, so not to be run in the transaction.
     pub(super) fn classify(
@@ -162,7 +165,7 @@ impl Arrival {
         item: &Item,
         watch: &Watch,
         now: Timestamp,
-    ) -> Result<Option<(Vec<TagMatch>, Vec<DigestName>)>, StoreError> {
+    ) -> Result<Option<Verdict>, StoreError> {
         let corrections = tx.as_read().corrections(item.id)?;
         let arrived = item_text(&self.item.content, record, now);
         if corrections.is_empty() && arrived.published_at == Some(item.ordered_at()) {

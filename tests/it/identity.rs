@@ -221,7 +221,7 @@ fn searched(app: &App) -> Tagged {
 
 #[test]
 fn ingest_preview_search_and_retag_give_identical_tags() {
-    let (feeds, size) = if std::env::var_os("VEILLE_LONG").is_some() { (20, 5_000) } else { (3, 500) };
+    let (feeds, size) = if std::env::var_os("VEILLE_LONG").is_some() { (20, 5_000) } else { (3, 350) };
     let (app, _origin, lines) = filled(feeds, size);
     let ingested = stored(&app);
     assert!(

@@ -90,13 +90,12 @@ impl<'a> Placing<'a> {
 
     /// Whether the issue that the story would have been in is cut: then it is in the digest, but in no issue.
     fn had_its_cut(&mut self, digest: &DigestName, times: &Times) -> Result<bool, StoreError> {
-        let until = match self.cut_until_at.get(digest) {
-            Some(until) => *until,
-            None => {
-                let until = self.tx.as_read().cut_until_at(digest)?;
-                self.cut_until_at.insert(digest.clone(), until);
-                until
-            }
+        let until = if let Some(until) = self.cut_until_at.get(digest) {
+            *until
+        } else {
+            let until = self.tx.as_read().cut_until_at(digest)?;
+            self.cut_until_at.insert(digest.clone(), until);
+            until
         };
         Ok(until.is_none_or(|until| times.last_seen_at < until))
     }
