@@ -172,21 +172,16 @@ pub(super) fn output_in_words(output: &OutputHealth, now: Timestamp) -> String {
             output.last_error.as_deref().unwrap_or_default()
         );
     }
-    let mut words = match output.delivered {
+    let delivered = match output.delivered {
         0 => "nothing delivered yet".to_owned(),
         count => format!("{count} delivered, last {}", ago(output.last_delivered_at, now)),
     };
-    if output.waiting > 0 {
-        let next = ahead(output.next_try_at, now);
-        words += &format!("; {} waiting, next try {next}", output.waiting);
-    }
-    if output.given_up > 0 {
-        words += &format!("; {} given up", output.given_up);
-    }
-    if let Some(error) = &output.last_error {
-        words += &format!("; failing: {error}");
-    }
-    words
+    let next = ahead(output.next_try_at, now);
+    let waiting = (output.waiting > 0).then(|| format!("{} waiting, next try {next}", output.waiting));
+    let given_up = (output.given_up > 0).then(|| format!("{} given up", output.given_up));
+    let failing = output.last_error.as_ref().map(|error| format!("failing: {error}"));
+    let words: Vec<String> = [Some(delivered), waiting, given_up, failing].into_iter().flatten().collect();
+    words.join("; ")
 }
 
 fn addresses(digest: &DigestLine) -> String {

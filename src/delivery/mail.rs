@@ -18,7 +18,7 @@ use std::time::{Duration, SystemTime};
 /// For a command to be answered by the mail server.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(30);
 /// For the whole conversation.
-const SENDING_TIMEOUT: Duration = Duration::from_secs(120);
+const SENDING_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// An issue, ready to be written as a mail.
 pub(super) struct IssueMail<'a> {
@@ -37,7 +37,7 @@ pub(super) struct IssueMail<'a> {
 pub(super) fn write(mail: &IssueMail<'_>, from: &str, to: &str) -> Result<Message, String> {
     let from: Mailbox = from.parse().map_err(|error| format!("`from` in [smtp] is no sender: {error}"))?;
     let to: Mailbox = to.parse().map_err(|error| format!("`{to}` is no mail address: {error}"))?;
-    let id = delivery_id(&mail.spec.name, &to.email.to_string(), &mail.entry.id.0);
+    let id = delivery_id(&mail.spec.name, to.email.as_ref(), &mail.entry.id.0);
     let id = id.trim_start_matches("urn:uuid:");
     let domain = from.email.domain().to_owned();
     let unsubscribe = format!("<mailto:{}?subject=unsubscribe%20{}>", from.email, mail.spec.name.0);

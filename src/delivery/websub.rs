@@ -8,7 +8,7 @@ use url::Url;
 use url::form_urlencoded::Serializer;
 
 /// Tells a hub that these documents changed. The recommendation leaves the form to the hub (section 6); this one,
-/// of PubSubHubbub 0.4, is what public hubs take. Some of them call the address `hub.topic`.
+/// of `PubSubHubbub` 0.4, is what public hubs take. Some of them call the address `hub.topic`.
 pub(super) fn ping(topics: &[String]) -> String {
     let mut form = Serializer::new(String::new());
     form.append_pair("hub.mode", "publish");
