@@ -8,7 +8,7 @@ use super::reader::{Document, Entry, Table, Text};
 use super::references::References;
 use super::rules::{self, Rules};
 use super::{DigestSettings, values};
-use crate::model::{DigestKind, DigestName, DigestSpec, GroupBy, Schedule};
+use crate::model::{DigestKind, DigestName, DigestSpec, FEED_HEALTH, GroupBy, Schedule};
 use crate::query;
 use jiff::civil::{Time, Weekday};
 
@@ -19,8 +19,17 @@ const MOST_ENTRIES: i64 = 1_000;
 /// All digests: the configured ones in the order of files and lines, then those of the tags.
 pub(super) fn read(documents: &[Document], rules: &Rules, report: &Report) -> Vec<DigestSettings> {
     let mut digests = Vec::new();
+    for tag in rules.set.tags.iter().filter(|tag| tag.publish && tag.name.0 == FEED_HEALTH) {
+        let place = rules.graph.tags[&tag.name.0].place.clone();
+        let message = format!("the tag {} has the name of veille's own digest of feeds", quoted(FEED_HEALTH));
+        report.add(Diagnostic::error(place, message).help("write `publish = false` in the tag, or rename it"));
+    }
     for entry in Table::merged(documents, "digests", report).into_entries() {
         rules::check_name("digest", &entry, report);
+        if entry.key == FEED_HEALTH {
+            let message = format!("{} is veille's own digest of what becomes of feeds", quoted(FEED_HEALTH));
+            report.add(Diagnostic::error(entry.key_place.clone(), message).help("give this digest another name"));
+        }
         if let Some(tag) = rules.set.tags.iter().find(|tag| tag.publish && tag.name.0 == entry.key) {
             let message = format!("the digest {} has the name of a tag, which is a digest itself", quoted(entry.key));
             let fault = Diagnostic::error(entry.key_place.clone(), message);

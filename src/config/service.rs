@@ -67,9 +67,21 @@ pub(super) fn http(documents: &[Document], secrets: &Secrets<'_>) -> HttpSetting
             table.finish();
             token
         }),
+        subscribe_to_hubs: subscribe_to_hubs(&table),
     };
     table.finish();
     settings
+}
+
+/// Hubs deliver to our public address, so there has to be one.
+fn subscribe_to_hubs(table: &Table<'_>) -> bool {
+    let wanted = table.boolean("subscribe_to_hubs").unwrap_or(false);
+    if wanted && !table.has("public_url") {
+        let message = "`subscribe_to_hubs` needs `public_url`: hubs deliver to that address";
+        let fault = Diagnostic::error(table.place_of("subscribe_to_hubs"), message);
+        table.report.add(fault.help("write `public_url = \"https://…\"` in [http]").resting_on_absence());
+    }
+    wanted
 }
 
 /// A user's name and password: `{ username = "…", password_file = "…" }`.

@@ -7,6 +7,7 @@ use super::address::AddressPolicy;
 use super::body::{ACCEPT_ENCODING, Coding, Decoder};
 use super::error::{Cause, FetchError, Phase, RedirectFault};
 use super::freshness::Freshness;
+use super::links;
 use super::redirect::{self, HOPS_MAX};
 use super::resolver::GuardedResolver;
 use super::{FetchOutcome, FetchRequest, Modified, NotModified, Remembered, RetryLater};
@@ -25,7 +26,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout, timeout_at};
 use url::Url;
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// From the request to the end of the headers of its answer, connecting included.
 const HEADERS_TIMEOUT: Duration = Duration::from_secs(20);
 /// Long enough for the feeds of one host that follow each other, short enough not to hold thousands of sockets.
@@ -41,17 +42,17 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 /// Makes visits. Cheap to clone; the clones share connections.
 #[derive(Debug, Clone)]
 pub struct Client {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
 #[derive(Debug)]
-struct Shared {
-    policy: AddressPolicy,
-    timeout: Duration,
+pub(super) struct Shared {
+    pub(super) policy: AddressPolicy,
+    pub(super) timeout: Duration,
     max_body_bytes: u64,
     per_host: usize,
     user_agent: HeaderValue,
-    default_proxy: Option<Url>,
+    pub(super) default_proxy: Option<Url>,
     tls: rustls::ClientConfig,
     /// One connection pool a proxy, made when first needed; `None` is the direct way.
     pools: Mutex<HashMap<Option<Url>, reqwest::Client>>,
@@ -115,7 +116,7 @@ impl Client {
 }
 
 impl Shared {
-    fn pool(&self, proxy: Option<&Url>) -> Result<reqwest::Client, ClientError> {
+    pub(super) fn pool(&self, proxy: Option<&Url>) -> Result<reqwest::Client, ClientError> {
         let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(pool) = pools.get(&proxy.cloned()) {
             return Ok(pool.clone());
@@ -339,6 +340,7 @@ impl<'v> Visit<'v> {
         let content_type =
             response.headers().get(CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
         let status = response.status().as_u16();
+        let hub_links = links::of_hub(response.headers(), &self.url).map(Box::new);
         let body = self.body(&mut response).await.map_err(|cause| (cause, freshness))?;
         Ok(FetchOutcome::Modified(Modified {
             body,
@@ -348,6 +350,7 @@ impl<'v> Visit<'v> {
             permanent_target: self.permanent_target.clone(),
             remembered: Remembered { url: self.url.clone(), validators, lifetime: freshness.lifetime },
             freshness,
+            hub_links,
         }))
     }
 

@@ -7,6 +7,7 @@ mod api;
 mod conditional;
 mod digests;
 mod documents;
+mod feed_health;
 mod guard;
 mod health;
 mod json;
@@ -18,6 +19,8 @@ mod patience;
 mod private;
 mod representation;
 mod server;
+mod signature;
+mod websub;
 mod workbench;
 
 pub use documents::{OUTLINE_TITLE, configured_digest, digest_document, digest_path, public_outline, publisher};
@@ -25,6 +28,7 @@ pub use health::{Health, RefusedReload};
 pub use login::BadTries;
 pub use operations::HttpMetrics;
 pub use server::{Limits, serve};
+pub use websub::TakeDelivery;
 pub use workbench::ConfigFiles;
 
 use crate::config::Settings;
@@ -78,6 +82,7 @@ pub struct AppState {
     /// None at first.
     pub bad_tries: Arc<BadTries>,
     pub config: Arc<ConfigFiles>,
+    pub take_delivery: TakeDelivery,
 }
 
 impl std::fmt::Debug for AppState {
@@ -101,7 +106,9 @@ pub fn router(state: AppState) -> Router {
     Router::new()
         .merge(pages::routes())
         .merge(digests::routes())
+        .merge(feed_health::routes())
         .merge(private::routes())
+        .merge(websub::routes())
         .merge(api::routes())
         .route("/healthz", get(operations::healthz))
         .route("/readyz", get(operations::readyz))
@@ -157,9 +164,10 @@ async fn answer(request: Request, next: Next, uri: &Uri) -> Response {
     }
 }
 
-/// A path as it may stand in a log: a private digest's is its key.
+/// A path as it may stand in a log: a private digest's and a hub's hold a key.
 fn path_for_logs(uri: &Uri) -> &str {
-    if uri.path().starts_with(private::ROOT) { private::ROOT } else { uri.path() }
+    let secret = [private::ROOT, websub::ROOT].into_iter().find(|root| uri.path().starts_with(root));
+    secret.unwrap_or(uri.path())
 }
 
 /// Says no once a search that begins now has had its time.

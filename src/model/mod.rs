@@ -7,9 +7,11 @@
 mod digest;
 mod feed;
 mod item;
+mod notice;
 mod private_key;
 mod publication;
 mod story;
+mod subscription;
 mod tag;
 
 pub use digest::{
@@ -21,7 +23,9 @@ pub use feed::{
 };
 pub use item::{ContentHash, Enclosure, Item, ItemContent, ItemId, ItemKey, ItemKeys, KnownItem, NewItem, ordered_at};
 pub use jiff::Timestamp;
+pub use notice::{FEED_HEALTH, FeedCondition, Notice, NoticeKind, OpenNotice};
 pub use private_key::PrivateKey;
 pub use publication::{EntryLink, EntrySource, FeedAddresses, PublishedCategory, PublishedEntry, PublishedFeed};
 pub use story::{EntryId, Story, StoryId};
+pub use subscription::{HubDelivery, LEASE, Subscription, SubscriptionState, lease_ends};
 pub use tag::{Evidence, Field, TagMatch, TagName, TagOrigin, corrected};

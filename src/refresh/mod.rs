@@ -8,6 +8,7 @@ pub mod discovery;
 mod outcome;
 mod place;
 mod plan;
+pub mod push;
 mod timing;
 mod visit;
 mod watch;

@@ -7,7 +7,9 @@ mod calendar;
 mod cutter;
 pub mod due;
 pub mod queue;
+mod reviewer;
 
 pub use calendar::{Bells, Calendar};
 pub use cutter::cut_due_issues;
 pub use due::TakeSurroundings;
+pub use reviewer::review_feeds;

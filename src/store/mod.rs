@@ -11,11 +11,13 @@ mod feeds;
 mod items;
 mod lock;
 mod maintenance;
+mod notices;
 mod private_keys;
 mod readers;
 mod rows;
 mod schema;
 mod stories;
+mod subscriptions;
 mod tags;
 mod writer;
 
