@@ -11,7 +11,7 @@ pub use source::ConfigSource;
 use crate::delivery;
 use crate::http::{self, AppState, DocumentCache, Health, HttpMetrics, Limits};
 use crate::model::Timestamp;
-use crate::refresh::{Desk, Surroundings, Watch};
+use crate::refresh::{Desk, Surroundings, Watch, push};
 use crate::scheduler::{Bells, Calendar, TakeSurroundings, cut_due_issues, due};
 use crate::service::Notifier;
 use crate::store::{DirectoryLock, Store};
@@ -107,6 +107,7 @@ impl Daemon {
         tasks.spawn(self.clone().keep_archive());
         tasks.spawn(self.clone().keep_index());
         tasks.spawn(self.clone().deliver());
+        tasks.spawn(self.clone().keep_subscriptions());
         tasks.spawn(self.clone().follow_config());
         tasks.spawn(self.clone().feed_watchdog());
         tracing::info!(%address, feeds = self.current_watch().settings.feeds.len(), "veille is watching");
@@ -136,7 +137,12 @@ impl Daemon {
         let mut registry = Registry::default();
         let metrics = HttpMetrics::register(&mut registry);
         let settings = watch::Sender::new(Arc::clone(&self.current_watch().settings));
+        let surroundings = self.surroundings();
         let state = AppState {
+            take_delivery: Arc::new(move |delivery| {
+                let around = surroundings();
+                Box::pin(async move { push::receive(&around, delivery).await })
+            }),
             store: Arc::clone(&self.store),
             settings: settings.subscribe(),
             health: Arc::clone(&self.health),

@@ -16,6 +16,7 @@ pub mod feed;
 pub mod fetch;
 pub mod http;
 pub mod model;
+pub mod notices;
 pub mod pace;
 pub mod query;
 pub mod refresh;

@@ -2,8 +2,8 @@
 
 use super::Daemon;
 use crate::model::Timestamp;
-use crate::refresh::{Surroundings, archive, discovery};
-use crate::scheduler::{Bells, cut_due_issues};
+use crate::refresh::{Surroundings, archive, discovery, push};
+use crate::scheduler::{Bells, cut_due_issues, review_feeds};
 use crate::search;
 use crate::stories;
 use std::sync::Arc;
@@ -15,6 +15,8 @@ const PRUNE_BATCH: u32 = 500;
 const SITES_AN_HOUR: u32 = 20;
 /// How long the record of a delivery that ended is kept.
 const DELIVERIES_KEPT: jiff::SignedDuration = jiff::SignedDuration::from_hours(90 * 24);
+/// A feed that names a hub is subscribed to within so long.
+const HUBS_ASKED_EVERY: Duration = Duration::from_secs(2);
 /// A retag that could not be stored is tried again after so long.
 const RETAG_RETRY: Duration = Duration::from_mins(1);
 /// The index of words gathers what came for so long: many items at once cost less.
@@ -27,6 +29,7 @@ impl Daemon {
             tokio::select! {
                 () = self.stop.cancelled() => return,
                 () = bells.cut_issues.notified() => self.cut_issues().await,
+                () = bells.review_feeds.notified() => self.review_feeds().await,
                 () = bells.maintain.notified() => {
                     tokio::spawn(self.clone().seek_missing());
                     self.maintain().await;
@@ -38,6 +41,12 @@ impl Daemon {
     async fn cut_issues(&self) {
         if let Err(error) = cut_due_issues(&self.store, &self.current_watch(), (self.clock)()).await {
             tracing::error!(%error, "issues cannot be cut; the next bell tries again");
+        }
+    }
+
+    async fn review_feeds(&self) {
+        if let Err(error) = review_feeds(&self.store, (self.clock)()).await {
+            tracing::error!(%error, "the feeds cannot be reviewed; the next minute tries again");
         }
     }
 
@@ -74,6 +83,28 @@ impl Daemon {
         }
         if removed > 0 {
             tracing::info!(items = removed, "retention removed old items");
+        }
+    }
+
+    /// Asks the hubs that are due, each in a few seconds at most, until the daemon stops.
+    pub(super) async fn keep_subscriptions(self) {
+        loop {
+            tokio::select! {
+                () = self.stop.cancelled() => return,
+                () = tokio::time::sleep(HUBS_ASKED_EVERY) => {}
+            }
+            let around = (self.surroundings())();
+            if !around.watch.settings.http.subscribe_to_hubs {
+                continue;
+            }
+            tokio::select! {
+                () = self.stop.cancelled() => return,
+                asked = push::subscribe_due(&around) => {
+                    if let Err(error) = asked {
+                        tracing::error!(%error, "what hubs were asked cannot be stored; they are asked again");
+                    }
+                }
+            }
         }
     }
 

@@ -7,7 +7,7 @@ use super::{Context, Workplace};
 use crate::app;
 use crate::model::{FeedRecord, FeedState, Timestamp, WAIT_CEILING};
 use crate::refresh::{Outcome, Visit, discovery};
-use crate::scheduler::cut_due_issues;
+use crate::scheduler::{cut_due_issues, review_feeds};
 use crate::search;
 use anyhow::bail;
 use serde::Serialize;
@@ -100,6 +100,7 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
         if args.feeds.is_empty() {
             discovery::seek_missing(&around(), SITES_ASKED).await?;
         }
+        review_feeds(store, Workplace::now()).await?;
         cut_due_issues(store, &watch, Workplace::now()).await?;
         search::index_items(store, |done| done < INDEXED_AT_ONCE).await?;
         Ok::<_, anyhow::Error>(())

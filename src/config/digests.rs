@@ -9,7 +9,7 @@ use super::references::References;
 use super::rules::{self, Rules};
 use super::secrets::Secrets;
 use super::{DigestSettings, outputs, values};
-use crate::model::{DigestKind, DigestName, DigestSpec, GroupBy, Schedule};
+use crate::model::{DigestKind, DigestName, DigestSpec, FEED_HEALTH, GroupBy, Schedule};
 use crate::query;
 use jiff::civil::{Time, Weekday};
 
@@ -26,8 +26,17 @@ pub(super) fn read(
 ) -> Vec<DigestSettings> {
     let report = secrets.report;
     let mut digests = Vec::new();
+    for tag in rules.set.tags.iter().filter(|tag| tag.publish && tag.name.0 == FEED_HEALTH) {
+        let place = rules.graph.tags[&tag.name.0].place.clone();
+        let message = format!("the tag {} has the name of veille's own digest of feeds", quoted(FEED_HEALTH));
+        report.add(Diagnostic::error(place, message).help("write `publish = false` in the tag, or rename it"));
+    }
     for entry in Table::merged(documents, "digests", report).into_entries() {
         rules::check_name("digest", &entry, report);
+        if entry.key == FEED_HEALTH {
+            let message = format!("{} is veille's own digest of what becomes of feeds", quoted(FEED_HEALTH));
+            report.add(Diagnostic::error(entry.key_place.clone(), message).help("give this digest another name"));
+        }
         if let Some(tag) = rules.set.tags.iter().find(|tag| tag.publish && tag.name.0 == entry.key) {
             let message = format!("the digest {} has the name of a tag, which is a digest itself", quoted(entry.key));
             let fault = Diagnostic::error(entry.key_place.clone(), message);

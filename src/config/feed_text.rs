@@ -76,7 +76,9 @@ fn readdress(text: &str, from: &Url, to: &Url) -> Result<Option<String>, toml_ed
         }
         _ => {}
     }
-    Ok(found.then(|| document.to_string()))
+    // The editor writes every line end as the Unix one.
+    let line_end = if text.contains("\r\n") { "\r\n" } else { "\n" };
+    Ok(found.then(|| document.to_string().replace("\r\n", "\n").replace('\n', line_end)))
 }
 
 /// The one line in which two texts differ; `None` when they differ in more, or in their line ends.

@@ -76,6 +76,7 @@ pub(super) fn http(documents: &[Document], secrets: &Secrets<'_>) -> HttpSetting
         }),
         trusted_proxies: table.get("trusted_proxies").map(networks).unwrap_or_default(),
         requests_per_minute: requests_per_minute(&table),
+        subscribe_to_hubs: subscribe_to_hubs(&table),
     };
     table.finish();
     settings
@@ -85,6 +86,17 @@ pub(super) fn http(documents: &[Document], secrets: &Secrets<'_>) -> HttpSetting
 fn requests_per_minute(table: &Table<'_>) -> u32 {
     let written = table.get("requests_per_minute").and_then(|value| value.integer(0..=1_000_000));
     written.and_then(|count| u32::try_from(count).ok()).unwrap_or(600)
+}
+
+/// Hubs deliver to our public address, so there has to be one.
+fn subscribe_to_hubs(table: &Table<'_>) -> bool {
+    let wanted = table.boolean("subscribe_to_hubs").unwrap_or(false);
+    if wanted && !table.has("public_url") {
+        let message = "`subscribe_to_hubs` needs `public_url`: hubs deliver to that address";
+        let fault = Diagnostic::error(table.place_of("subscribe_to_hubs"), message);
+        table.report.add(fault.help("write `public_url = \"https://…\"` in [http]").resting_on_absence());
+    }
+    wanted
 }
 
 /// A user's name and password: `{ username = "…", password_file = "…" }`.

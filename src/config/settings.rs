@@ -41,6 +41,8 @@ pub struct HttpSettings {
     pub hub: bool,
     /// Who may change state through pages; `None`: nobody.
     pub login: Option<Login>,
+    /// Whether we subscribe at the hubs that feeds name.
+    pub subscribe_to_hubs: bool,
     /// The bearer token that may change state through the API; `None`: none does.
     pub token: Option<Secret>,
     /// The web servers before us, whose word on who asks is taken.

@@ -2,7 +2,7 @@
 //! number, no clock, no address of ours goes in, so an id never changes and a lost transaction
 //! replays to the same one.
 
-use crate::model::{DigestName, EntryId, ItemKey};
+use crate::model::{DigestName, EntryId, ItemKey, NoticeKind, Timestamp};
 use sha2::{Digest as _, Sha256};
 
 /// The id of a story's entry: from the identity of the feed (its URL as first configured) and the
@@ -16,6 +16,12 @@ pub fn story_entry_id(feed_url: &str, key: &ItemKey) -> EntryId {
 #[must_use]
 pub fn issue_entry_id(digest: &DigestName, period: &str) -> EntryId {
     entry_id("issue", &[&digest.0, period])
+}
+
+/// The id of a notice's entry: from the identity of the feed (none for many at once), what it tells and since when.
+#[must_use]
+pub fn notice_entry_id(feed_url: &str, kind: NoticeKind, started_at: Timestamp) -> EntryId {
+    entry_id("notice", &[feed_url, kind.name(), &started_at.as_millisecond().to_string()])
 }
 
 /// The id of a digest itself.

@@ -11,6 +11,7 @@ mod entry;
 mod identity;
 mod issue;
 mod issue_text;
+mod notice;
 mod publisher;
 
 pub use archive::{ArchivePart, NoPart, archive_parts};
@@ -18,7 +19,8 @@ pub use calendar::{BadSchedule, Calendar, PERIODS_PER_CALL, Period};
 pub use cut::{Cut, assign};
 pub use document::document;
 pub use entry::{reason, story_entry};
-pub use identity::{delivery_id, feed_id, issue_entry_id, story_entry_id};
+pub use identity::{delivery_id, feed_id, issue_entry_id, notice_entry_id, story_entry_id};
 pub use issue::{issue_entry, issue_groups};
 pub use issue_text::{IssueGroup, issue_html, issue_plain_text};
+pub use notice::feed_health;
 pub use publisher::Publisher;

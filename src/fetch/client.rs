@@ -7,6 +7,7 @@ use super::address::AddressPolicy;
 use super::body::{ACCEPT_ENCODING, Coding, Decoder};
 use super::error::{Cause, FetchError, Phase, RedirectFault};
 use super::freshness::Freshness;
+use super::links;
 use super::redirect::{self, HOPS_MAX};
 use super::resolver::GuardedResolver;
 use super::{FetchOutcome, FetchRequest, Modified, NotModified, Remembered, RetryLater};
@@ -339,6 +340,7 @@ impl<'v> Visit<'v> {
         let content_type =
             response.headers().get(CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
         let status = response.status().as_u16();
+        let hub_links = links::of_hub(response.headers(), &self.url).map(Box::new);
         let body = self.body(&mut response).await.map_err(|cause| (cause, freshness))?;
         Ok(FetchOutcome::Modified(Modified {
             body,
@@ -348,6 +350,7 @@ impl<'v> Visit<'v> {
             permanent_target: self.permanent_target.clone(),
             remembered: Remembered { url: self.url.clone(), validators, lifetime: freshness.lifetime },
             freshness,
+            hub_links,
         }))
     }
 

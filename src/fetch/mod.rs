@@ -10,6 +10,7 @@ mod body;
 mod client;
 mod error;
 pub mod freshness;
+mod links;
 mod message;
 mod redirect;
 mod resolver;
@@ -99,6 +100,16 @@ pub struct Modified {
     /// To be stored instead of whatever was known of `final_url`. Empty validators clear the old ones.
     pub remembered: Remembered,
     pub freshness: Freshness,
+    /// What its headers say of hubs; `None`: nothing.
+    pub hub_links: Option<Box<HubLinks>>,
+}
+
+/// What `Link` headers say of hubs (W3C WebSub section 4).
+#[derive(Debug, Clone)]
+pub struct HubLinks {
+    pub hub: Option<Url>,
+    /// What the document is called at the hub.
+    pub topic: Option<Url>,
 }
 
 impl Modified {
@@ -108,7 +119,8 @@ impl Modified {
     }
 }
 
-fn charset(content_type: &str) -> Option<&str> {
+/// The `charset` parameter of a Content-Type.
+pub fn charset(content_type: &str) -> Option<&str> {
     let mut parameters = content_type.split(';').skip(1).filter_map(|parameter| parameter.split_once('='));
     let (_, value) = parameters.find(|(name, _)| name.trim().eq_ignore_ascii_case("charset"))?;
     Some(value.trim().trim_matches(['"', '\'']))

@@ -242,7 +242,7 @@ impl DocumentCache {
     }
 }
 
-fn content_type(format: Format) -> &'static str {
+pub(super) fn content_type(format: Format) -> &'static str {
     match format {
         Format::Atom => "application/atom+xml; charset=utf-8",
         Format::Rss => "application/rss+xml; charset=utf-8",
@@ -250,7 +250,7 @@ fn content_type(format: Format) -> &'static str {
     }
 }
 
-fn as_feed(mut response: Response) -> Response {
+pub(super) fn as_feed(mut response: Response) -> Response {
     response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(FEED_POLICY));
     response
 }

@@ -2,6 +2,7 @@
 //!
 //! Decides from the request head alone. The limits are those of checks W5, W10 and W11.
 
+use super::websub;
 use axum::extract::Request;
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
@@ -62,7 +63,7 @@ impl KnownHosts {
 pub(super) fn inspect(request: &Request, hosts: &KnownHosts) -> Result<(), Refusal> {
     check_size(request.uri(), request.headers())?;
     check_host(request.uri(), request.headers(), hosts)?;
-    check_body(request.method(), request.headers())?;
+    check_body(request.method(), request.headers(), longest_body(request.uri().path()))?;
     if is_safe(request.method()) { Ok(()) } else { check_site(request.headers()) }
 }
 
@@ -104,15 +105,20 @@ fn check_host(uri: &Uri, headers: &HeaderMap, hosts: &KnownHosts) -> Result<(), 
     }
 }
 
-fn check_body(method: &Method, headers: &HeaderMap) -> Result<(), Refusal> {
+/// A hub delivers whole documents; all else is short.
+fn longest_body(path: &str) -> u64 {
+    if path.starts_with(websub::ROOT) { websub::MAX_DELIVERY_BYTES } else { MAX_BODY_BYTES }
+}
+
+fn check_body(method: &Method, headers: &HeaderMap, longest: u64) -> Result<(), Refusal> {
     // hyper drops a Content-Length that stands beside a Transfer-Encoding, so the smuggler's pair cannot be
     // told from chunks alone. Nothing that we serve needs chunks.
     if headers.contains_key(header::TRANSFER_ENCODING) {
         return Err(refusal(StatusCode::BAD_REQUEST, "send a Content-Length instead of a Transfer-Encoding"));
     }
     let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    if !is_safe(method) && length.is_some_and(|length| length > MAX_BODY_BYTES) {
-        return Err(refusal(StatusCode::PAYLOAD_TOO_LARGE, "the body is longer than 64 KiB"));
+    if !is_safe(method) && length.is_some_and(|length| length > longest) {
+        return Err(refusal(StatusCode::PAYLOAD_TOO_LARGE, "the body is longer than this address takes"));
     }
     Ok(())
 }

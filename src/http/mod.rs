@@ -7,6 +7,7 @@ mod api;
 mod conditional;
 mod digests;
 mod documents;
+mod feed_health;
 mod guard;
 mod health;
 mod hub;
@@ -19,7 +20,9 @@ mod patience;
 mod private;
 mod representation;
 mod server;
+mod signature;
 mod visitor;
+mod websub;
 mod workbench;
 
 pub use documents::{
@@ -31,6 +34,7 @@ pub use login::BadTries;
 pub use operations::HttpMetrics;
 pub use server::{Limits, serve};
 pub use visitor::Allowances;
+pub use websub::TakeDelivery;
 pub use workbench::ConfigFiles;
 
 use crate::config::Settings;
@@ -88,6 +92,7 @@ pub struct AppState {
     /// None taken at first.
     pub allowances: Arc<Allowances>,
     pub config: Arc<ConfigFiles>,
+    pub take_delivery: TakeDelivery,
 }
 
 impl std::fmt::Debug for AppState {
@@ -111,7 +116,9 @@ pub fn router(state: AppState) -> Router {
     Router::new()
         .merge(pages::routes())
         .merge(digests::routes())
+        .merge(feed_health::routes())
         .merge(private::routes())
+        .merge(websub::routes())
         .merge(api::routes())
         .merge(hub::routes())
         .route("/healthz", get(operations::healthz))
@@ -187,9 +194,10 @@ async fn answer(request: Request, next: Next, uri: &Uri) -> Response {
     }
 }
 
-/// A path as it may stand in a log: a private digest's is its key.
+/// A path as it may stand in a log: a private digest's and a hub's hold a key.
 fn path_for_logs(uri: &Uri) -> &str {
-    if uri.path().starts_with(private::ROOT) { private::ROOT } else { uri.path() }
+    let secret = [private::ROOT, websub::ROOT].into_iter().find(|root| uri.path().starts_with(root));
+    secret.unwrap_or(uri.path())
 }
 
 /// Says no once a search that begins now has had its time.

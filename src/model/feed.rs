@@ -124,6 +124,8 @@ pub struct FeedRecord {
     pub overflow_count: u32,
     pub last_overflow_at: Option<Timestamp>,
     pub redirect: Option<RedirectMemory>,
+    /// Until when its hub is relied upon to deliver what is new.
+    pub delivered_until_at: Option<Timestamp>,
     /// What each address on the way said with its last good answer.
     pub remembered: Vec<Remembered>,
 }

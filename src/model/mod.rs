@@ -10,9 +10,11 @@ mod feed;
 mod host;
 mod item;
 mod needed;
+mod notice;
 mod private_key;
 mod publication;
 mod story;
+mod subscription;
 mod tag;
 
 pub use delivery::{
@@ -32,7 +34,9 @@ pub use item::{
 };
 pub use jiff::Timestamp;
 pub use needed::Needed;
+pub use notice::{FEED_HEALTH, FeedCondition, Notice, NoticeKind, OpenNotice};
 pub use private_key::PrivateKey;
 pub use publication::{EntryLink, EntrySource, FeedAddresses, PublishedCategory, PublishedEntry, PublishedFeed};
 pub use story::{EntryId, Story, StoryId};
+pub use subscription::{HubDelivery, LEASE, Subscription, SubscriptionState, lease_ends};
 pub use tag::{Correction, Evidence, Field, TagMatch, TagName, TagOrigin, corrected};

@@ -36,7 +36,7 @@ pub enum DiscoveryError {
     #[error("{0}: not modified, although nothing was known of it")]
     NotModified(Url),
     #[error("{url}: {error}")]
-    Fetch { url: Url, error: FetchError },
+    Fetch { url: Url, error: Box<FetchError> },
     #[error("{0}: this is neither a feed nor a page that names one; look for the site's RSS or Atom address")]
     Nothing(Url),
 }
@@ -116,7 +116,7 @@ async fn get(client: &Client, request: FetchRequest, now: Timestamp) -> Result<M
         Ok(FetchOutcome::RetryLater(answer)) => Err(DiscoveryError::LeftAlone { url, status: answer.status }),
         Ok(FetchOutcome::Gone(_)) => Err(DiscoveryError::Gone(url)),
         Ok(FetchOutcome::NotModified(_)) => Err(DiscoveryError::NotModified(url)),
-        Err(error) => Err(DiscoveryError::Fetch { url, error }),
+        Err(error) => Err(DiscoveryError::Fetch { url, error: Box::new(error) }),
     }
 }
 

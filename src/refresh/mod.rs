@@ -10,6 +10,7 @@ mod hands;
 mod outcome;
 mod place;
 mod plan;
+pub mod push;
 mod timing;
 mod visit;
 mod watch;

@@ -3,9 +3,9 @@
 use super::place::Arrivals;
 use super::timing::{VisitEnd, schedule};
 use super::{Desk, Watch, outcome, plan};
-use crate::config::FeedSettings;
+use crate::config::{FeedSettings, Interval};
 use crate::feed::{self, FeedError, ParsedFeed, ReadContext};
-use crate::fetch::{FetchOutcome, FetchRequest, Modified};
+use crate::fetch::{self, FetchOutcome, FetchRequest, Modified};
 use crate::model::{FeedId, FeedRecord, FeedState, Timestamp, host_of};
 use crate::store::{KnownItems, Store, StoreError, WriteTx};
 use jiff::SignedDuration;
@@ -17,6 +17,9 @@ const RHYTHM_ITEMS: u32 = 60;
 
 /// How long a 429 or 503 that names no time holds the other feeds of its host.
 const HOLD_UNASKED: SignedDuration = SignedDuration::from_hours(1);
+
+/// A feed whose hub delivers is asked at least so often, within `max_interval`: hubs fail without a word.
+const WHILE_DELIVERED: SignedDuration = SignedDuration::from_hours(12);
 
 /// All that a visit works with; taken at its start, so that a reload never changes a visit under way.
 #[derive(Debug, Clone)]
@@ -77,6 +80,21 @@ struct Brought {
     outcome: Option<Outcome>,
     /// Host and port that asked to be left alone.
     asked_for_peace: Option<String>,
+    hub: Hub,
+}
+
+/// What a visit tells of the feed's hub.
+#[derive(Debug, Default)]
+enum Hub {
+    /// No document came.
+    #[default]
+    Untold,
+    NoneNamed,
+    Named {
+        hub: String,
+        /// What the document calls itself there.
+        topic: String,
+    },
 }
 
 impl Brought {
@@ -148,6 +166,9 @@ pub async fn refresh(around: &Surroundings, feed: FeedId) -> Result<Option<Visit
         }
     };
     schedule(&mut record, &before, end, &rhythm, settings, &around.watch.settings, now);
+    if around.watch.settings.http.subscribe_to_hubs {
+        rely_on_hub(&mut record, end, settings, around.watch.settings.fetch.max_interval, now);
+    }
     store(around, record, &before, brought, now).await.map(Some)
 }
 
@@ -186,6 +207,7 @@ async fn read_document(
     for warning in &parsed.warnings {
         tracing::debug!(feed.url = %record.url, %warning, "the document was mended");
     }
+    let hub = hub_of(&answer, &parsed);
     let feed = record.id;
     let arrived = std::mem::take(&mut parsed.items);
     let is_first = record.last_success_at.is_none();
@@ -200,12 +222,48 @@ async fn read_document(
     outcome::with_document(record, &answer, &parsed, &plan, now);
     let (watch, for_text) = (Arc::clone(&around.watch), record.clone());
     let arrivals = around.desk.work(move || Arrivals::classify(plan, is_first, &for_text, &watch, now)).await?;
-    Ok(Brought { arrivals, outcome: Some(outcome), asked_for_peace: None })
+    Ok(Brought { arrivals, outcome: Some(outcome), asked_for_peace: None, hub })
 }
 
 fn parse(answer: &Modified, language: Option<&str>) -> Result<ParsedFeed, FeedError> {
-    let context = ReadContext { base_url: answer.final_url.as_str(), http_charset: answer.charset(), language };
-    feed::read(&answer.body, &context)
+    parse_document(&answer.body, answer.content_type.as_deref(), answer.final_url.as_str(), language)
+}
+
+pub(super) fn parse_document(
+    body: &[u8],
+    content_type: Option<&str>,
+    base_url: &str,
+    language: Option<&str>,
+) -> Result<ParsedFeed, FeedError> {
+    feed::read(body, &ReadContext { base_url, http_charset: content_type.and_then(fetch::charset), language })
+}
+
+/// The hub that a document names; what the headers say goes before (W3C WebSub section 4).
+fn hub_of(answer: &Modified, parsed: &ParsedFeed) -> Hub {
+    let base = &answer.final_url;
+    let (hub, topic) = answer.hub_links.as_ref().map_or((None, None), |links| (links.hub.clone(), links.topic.clone()));
+    let hub = hub.or_else(|| parsed.hubs.iter().find_map(|hub| base.join(hub).ok()));
+    let topic = topic.or_else(|| base.join(parsed.self_url.as_deref()?).ok()).unwrap_or_else(|| base.clone());
+    hub.map_or(Hub::NoneNamed, |hub| Hub::Named { hub: hub.into(), topic: topic.into() })
+}
+
+/// Asked rarely, and again as soon as the lease ends, while a hub delivers. An operator's `cron` stands.
+fn rely_on_hub(
+    record: &mut FeedRecord,
+    end: VisitEnd,
+    settings: &FeedSettings,
+    max_interval: SignedDuration,
+    now: Timestamp,
+) {
+    let brought_items = matches!(end, VisitEnd::Good { new: 1.., .. });
+    let until = record.delivered_until_at.filter(|until| *until > now);
+    let (Some(until), Some(next), VisitEnd::Good { .. }) = (until, record.next_check_at, end) else { return };
+    let rarely = now.saturating_add(WHILE_DELIVERED.min(max_interval)).unwrap_or(Timestamp::MAX).min(until);
+    if brought_items || rarely <= next || matches!(settings.interval, Some(Interval::Cron(_))) {
+        return;
+    }
+    record.next_check_at = Some(rarely);
+    "its hub delivers what is new; asked all the same, to be sure".clone_into(&mut record.next_check_reason);
 }
 
 /// Everything of a visit in one transaction: items, tags, stories, digest entries, the feed's record
@@ -241,6 +299,16 @@ async fn store(
             }
             if let Some((host, until)) = &held {
                 tx.hold_host(host, *until)?;
+            }
+            match &brought.hub {
+                Hub::Named { hub, topic } if watch.settings.http.subscribe_to_hubs => {
+                    tx.note_hub(record.id, Some((hub, topic)), now)?;
+                }
+                Hub::Named { .. } | Hub::NoneNamed => tx.note_hub(record.id, None, now)?,
+                Hub::Untold => {}
+            }
+            if !brought.arrivals.added.is_empty() && record.delivered_until_at.is_some_and(|until| until > now) {
+                tx.delivery_missed(record.id, now)?;
             }
             give_way(tx, &mut record)?;
             tx.save_feed(&record)

@@ -14,11 +14,15 @@ const CUT_ISSUES: &str = "* * * * * *";
 /// Retention, forgetting of old signatures, the database's own upkeep: once an hour, off the full hour.
 const MAINTAIN: &str = "0 17 * * * *";
 
+/// What the operator is told of feeds follows them within a minute.
+const REVIEW_FEEDS: &str = "30 * * * * *";
+
 /// Bells that the calendar rings; one that is ringing already is not rung twice.
 #[derive(Debug, Clone, Default)]
 pub struct Bells {
     pub cut_issues: Arc<Notify>,
     pub maintain: Arc<Notify>,
+    pub review_feeds: Arc<Notify>,
 }
 
 /// The running calendar.
@@ -39,7 +43,9 @@ impl Calendar {
     /// The scheduler cannot be started.
     pub async fn start(bells: &Bells) -> Result<Self, JobSchedulerError> {
         let jobs = JobScheduler::new().await?;
-        for (schedule, bell) in [(CUT_ISSUES, &bells.cut_issues), (MAINTAIN, &bells.maintain)] {
+        for (schedule, bell) in
+            [(CUT_ISSUES, &bells.cut_issues), (MAINTAIN, &bells.maintain), (REVIEW_FEEDS, &bells.review_feeds)]
+        {
             let bell = Arc::clone(bell);
             let job = Job::new_async(schedule, move |_, _| {
                 let bell = Arc::clone(&bell);

@@ -8,7 +8,9 @@ mod cutter;
 pub mod due;
 mod journal;
 pub mod queue;
+mod reviewer;
 
 pub use calendar::{Bells, Calendar};
 pub use cutter::cut_due_issues;
 pub use due::TakeSurroundings;
+pub use reviewer::review_feeds;

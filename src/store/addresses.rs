@@ -47,7 +47,7 @@ impl ReadTx<'_> {
                                        UNION ALL SELECT feed_id FROM offered_addresses WHERE url = ?1) \
                      AND f.url NOT IN (SELECT url FROM in_config) \
                      AND (a.url IS NULL OR a.url = ?1 OR a.url NOT IN (SELECT url FROM in_config)) \
-                   ORDER BY a.url = ?1 DESC, f.state = 'removed', f.feed_id LIMIT 1";
+                   ORDER BY a.url = ?1 DESC, f.state <> 'active', f.feed_id LIMIT 1";
         let mut statement = self.connection.prepare_cached(sql)?;
         Ok(statement.query_row([url], |row| Ok((FeedId(row.get(0)?), row.get(1)?))).optional()?)
     }

@@ -17,7 +17,9 @@ const COLUMNS: &str = "feed_id, url, fetch_url, configured_title, title, site_ur
     item_identity, next_check_at, next_check_reason, last_refresh_at, last_success_at, last_new_item_at, last_status, \
     fresh_until_at, retry_after_at, wait_was_cut, ttl_s, skip_hours, skip_days, failure_count, failing_since_at, last_error, \
     overflow_count, last_overflow_at, redirect_url, redirect_count, redirect_since_at, \
-    coalesce((SELECT a.url FROM feed_addresses a WHERE a.feed_id = feeds.feed_id), url) AS configured_url";
+    coalesce((SELECT a.url FROM feed_addresses a WHERE a.feed_id = feeds.feed_id), url) AS configured_url, \
+    (SELECT s.expires_at FROM subscriptions s WHERE s.feed_id = feeds.feed_id AND s.state = 'active' \
+         AND s.missed_at IS NULL) AS delivered_until_at";
 
 impl ReadTx<'_> {
     /// Active feeds that are due at `now` and where to ask for them, longest overdue first.
@@ -320,6 +322,7 @@ fn record(row: &Row<'_>) -> rusqlite::Result<FeedRecord> {
             .and_then(|url| Url::parse(&url).ok())
             .zip(redirect_since_at)
             .map(|(target, first_seen_at)| RedirectMemory { target, first_seen_at, answers: redirect_count }),
+        delivered_until_at: optional_instant_at(row, "delivered_until_at")?,
         remembered: Vec::new(),
     })
 }
@@ -367,7 +370,7 @@ fn state_name(state: FeedState) -> &'static str {
 }
 
 /// The schema's CHECK admits no other name.
-fn state(name: &str) -> FeedState {
+pub(super) fn state(name: &str) -> FeedState {
     STATES.iter().find(|(_, known)| *known == name).expect("the schema checks the state").0
 }
 

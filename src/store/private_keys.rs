@@ -45,7 +45,8 @@ fn fact_name(digest: &DigestName) -> String {
     format!("private_key {}", digest.0)
 }
 
-fn random_key() -> Result<PrivateKey, StoreError> {
+/// 160 bits of the system's.
+pub(super) fn random_key() -> Result<PrivateKey, StoreError> {
     let mut bytes = [0; PrivateKey::BYTES];
     getrandom::fill(&mut bytes)
         .map_err(|error| StoreError::Other(format!("the system gives no random bytes for a private key: {error}")))?;

@@ -16,7 +16,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0001_initial.sql"),
     include_str!("../../migrations/0002_item_words.sql"),
     include_str!("../../migrations/0003_signatures.sql"),
-    include_str!("../../migrations/0004_feed_addresses.sql"),
+    include_str!("../../migrations/0004_feeds_and_notices.sql"),
     include_str!("../../migrations/0005_deliveries.sql"),
 ];
 

@@ -66,6 +66,7 @@ impl Watch {
             documents: Arc::default(),
             bad_tries: Arc::default(),
             allowances: Arc::default(),
+            take_delivery: Arc::new(|_| Box::pin(async { Ok(()) })),
             config: Arc::new(ConfigFiles {
                 path: directory.path().join("veille.toml"),
                 environment: Environment::default(),
@@ -804,6 +805,7 @@ pub(super) fn settings(data_dir: &std::path::Path) -> Settings {
             time_zone: jiff::tz::TimeZone::get("Europe/Paris").unwrap(),
         },
         http: HttpSettings {
+            subscribe_to_hubs: false,
             listen: "127.0.0.1:8787".parse().unwrap(),
             public_url: "https://watch.example.org/".parse().unwrap(),
             hubs: Vec::new(),

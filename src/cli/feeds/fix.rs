@@ -174,6 +174,12 @@ fn edits(moves: &[Move], settings: &Settings, report: &mut Report) -> anyhow::Re
         }));
         edits.push(made);
     }
+    for (from, to) in &addresses {
+        if !report.fixed.iter().any(|fixed| fixed.url == from.as_str()) {
+            let reason = "no `url` of a [[feeds]] table has it in plain sight: look for it in the config".to_owned();
+            report.by_hand.push(ByHand { url: from.to_string(), to: to.to_string(), reason });
+        }
+    }
     Ok(edits)
 }
 

@@ -24,6 +24,7 @@ fn write(site: &Site, feeds: &[FeedHealth]) -> Markup {
                 (feeds.len()) " " (parts::plural(feeds.len(), "feed", "feeds")) ", "
                 @if failing == 0 { "all well." } @else { (failing) " failing." }
             }
+            p { "An operator's reader may follow " a href="/digests/feed-health" { "what becomes of them" } "." }
             table {
                 thead {
                     tr {

@@ -9,6 +9,7 @@ mod parts;
 mod style;
 
 mod digests;
+mod feed_health;
 mod feeds;
 mod home;
 mod item;
@@ -17,6 +18,7 @@ mod search;
 mod tag;
 
 pub(super) use digests::{show_digest, show_issue};
+pub(super) use feed_health::show as show_feed_health;
 pub(super) use layout::error_page;
 
 use super::AppState;
