@@ -25,7 +25,7 @@ fn decode_bytes<'a>(body: &'a [u8], http_charset: Option<&str>, warnings: &mut V
     if let Some(encoding) = utf_16(body) {
         return with(encoding, body, warnings);
     }
-    let has_escape = body.contains(&0x1b);
+    let has_escape = memchr::memchr(0x1b, body).is_some();
     if !has_escape && let Ok(text) = std::str::from_utf8(body) {
         return Cow::Borrowed(text);
     }
@@ -122,28 +122,46 @@ fn decode_utf_32(body: &[u8], big_endian: bool) -> String {
 
 /// Takes out what XML 1.0 cannot hold (control characters, U+FFFE, U+FFFF) and makes every line end `\n`.
 fn clean(text: Cow<'_, str>) -> Cow<'_, str> {
-    let is_bad = |c: char| (c < ' ' && !matches!(c, '\t' | '\n')) || matches!(c, '\u{7f}' | '\u{fffe}' | '\u{ffff}');
-    let is_suspect = |byte: &u8| (*byte < b' ' && !matches!(byte, b'\t' | b'\n')) || *byte == 0x7f;
-    let needs_cleaning = text.as_bytes().iter().fold(false, |found, byte| found | is_suspect(byte))
-        || text.contains('\u{fffe}')
-        || text.contains('\u{ffff}');
-    if !needs_cleaning {
-        return text;
-    }
+    let Some(first) = next_bad(&text, 0) else { return text };
     let mut cleaned = String::with_capacity(text.len());
-    let mut characters = text.chars().peekable();
-    while let Some(c) = characters.next() {
-        match c {
-            '\r' => {
-                if characters.peek() != Some(&'\n') {
-                    cleaned.push('\n');
-                }
-            }
-            c if is_bad(c) => {}
-            c => cleaned.push(c),
+    let (mut from, mut next) = (0, Some(first));
+    while let Some((at, length)) = next {
+        cleaned.push_str(&text[from..at]);
+        from = at + length;
+        if text[at..].starts_with('\r') && !text[from..].starts_with('\n') {
+            cleaned.push('\n');
+        }
+        next = next_bad(&text, from);
+    }
+    cleaned.push_str(&text[from..]);
+    Cow::Owned(cleaned)
+}
+
+/// Where at or after `from` a character stands that has to go, and its length in bytes.
+fn next_bad(text: &str, from: usize) -> Option<(usize, usize)> {
+    /// Bytes that are or begin such a character.
+    const SUSPECT: [bool; 256] = {
+        let mut suspect = [false; 256];
+        let mut byte = 0;
+        while byte < 0x20 {
+            suspect[byte] = byte != 0x09 && byte != 0x0a;
+            byte += 1;
+        }
+        suspect[0x7f] = true;
+        suspect[0xef] = true;
+        suspect
+    };
+    let bytes = text.as_bytes();
+    let mut at = from;
+    while at < bytes.len() {
+        at += bytes[at..].iter().position(|byte| SUSPECT[usize::from(*byte)])?;
+        match &bytes[at..] {
+            [0xef, 0xbf, 0xbe | 0xbf, ..] => return Some((at, 3)),
+            [0xef, ..] => at += 3,
+            _ => return Some((at, 1)),
         }
     }
-    Cow::Owned(cleaned)
+    None
 }
 
 #[cfg(test)]

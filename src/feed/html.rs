@@ -4,9 +4,12 @@
 //! and attributes; ammonia then has the last word on the tree. Neither loads anything.
 
 use super::lexer::{Lexer, Tag, Token};
+use super::names::Names;
 use super::reference;
-use super::text::{self, Name, is_silent, local};
+use super::text::{self, is_silent, local, lower};
+use super::url::is_plain_address;
 use super::vocabulary::is_void_element;
+use memchr::{memchr, memchr3};
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::LazyLock;
@@ -42,7 +45,7 @@ pub(super) fn escaped_paragraphs(text: &str) -> String {
     let mut html = String::with_capacity(text.len() + 16);
     for line in text.lines().filter(|line| !line.is_empty()) {
         html.push_str("<p>");
-        push_escaped(&mut html, line, false);
+        push_escaped(&mut html, line);
         html.push_str("</p>");
     }
     html
@@ -75,7 +78,7 @@ static AMMONIA: LazyLock<ammonia::Builder<'static>> = LazyLock::new(|| {
 });
 
 /// The elements that ammonia lets through.
-const ALLOWED: [&str; 76] = [
+static ALLOWED: Names<75> = Names::new([
     "a",
     "abbr",
     "acronym",
@@ -151,13 +154,7 @@ const ALLOWED: [&str; 76] = [
     "ul",
     "var",
     "wbr",
-    "xmp",
-];
-
-fn allowed(name: &str) -> Option<&'static str> {
-    let at = ALLOWED.binary_search(&name).ok()?;
-    (ALLOWED[at] != "xmp").then_some(ALLOWED[at])
-}
+]);
 
 /// Markup beyond the bounds.
 struct TooMuch;
@@ -177,20 +174,20 @@ impl Rewriter<'_> {
         let mut lexer = Lexer::new(html);
         while let Some(token) = lexer.next() {
             match token {
-                Token::Text(text) => push_escaped(&mut self.out, &reference::resolve(text), false),
-                Token::CData(text) => push_escaped(&mut self.out, text, false),
+                Token::Text(text) => self.text(&reference::resolve(text)),
+                Token::CData(text) => self.text(text),
                 Token::Other(_) => {}
                 Token::Start(tag) => {
-                    let name = Name::lower(local(tag.name));
-                    if is_silent(name.as_str()) {
+                    let name = lower(local(tag.name));
+                    if is_silent(&name) {
                         if !tag.empty {
                             lexer.skip_element(tag.name);
                         }
                     } else {
-                        self.start(&tag, name.as_str())?;
+                        self.start(&tag, &name)?;
                     }
                 }
-                Token::End(name) => self.end(Name::lower(local(name)).as_str()),
+                Token::End(name) => self.end(&lower(local(name))),
             }
         }
         while self.is_tidy
@@ -201,18 +198,27 @@ impl Rewriter<'_> {
         Ok(())
     }
 
+    fn text(&mut self, text: &str) {
+        self.is_tidy = self.is_tidy && text_fits(text, self.open.last().copied(), &self.out);
+        push_escaped(&mut self.out, text);
+    }
+
     fn start(&mut self, tag: &Tag<'_>, name: &str) -> Result<(), TooMuch> {
         self.tags += 1;
         if self.tags > MAX_TAGS {
             return Err(TooMuch);
         }
-        let Some(name) = allowed(name) else { return Ok(()) };
+        let Some(name) = ALLOWED.get(name) else { return Ok(()) };
         if name == "img" && is_tracker(tag) {
             return Ok(());
         }
         if let Some(open) = self.open.last().copied().filter(|open| ends(open, name)) {
             self.open.pop();
             self.close(open);
+        }
+        if name == "tr" && self.open.last() == Some(&"table") {
+            self.out.push_str("<tbody>");
+            self.open.push("tbody");
         }
         self.is_tidy = self.is_tidy && fits(name, &self.open);
         self.out.push('<');
@@ -229,6 +235,10 @@ impl Rewriter<'_> {
     }
 
     fn end(&mut self, name: &str) {
+        if name == "table" && matches!(self.open[..], [.., "table", "tbody"]) {
+            self.open.pop();
+            self.close("tbody");
+        }
         let Some(at) = self.open.iter().rposition(|open| *open == name) else { return };
         self.is_tidy = self.is_tidy && at + 1 == self.open.len();
         let name = self.open.remove(at);
@@ -244,8 +254,7 @@ impl Rewriter<'_> {
     fn attributes(&mut self, tag: &Tag<'_>, element: &str) {
         let mut seen: Vec<&'static str> = Vec::new();
         for (name, value) in tag.attributes().take(MAX_ATTRIBUTES) {
-            let name = Name::lower(name);
-            let Some(name) = allowed_attribute(element, name.as_str()) else { continue };
+            let Some(name) = allowed_attribute(element, &lower(name)) else { continue };
             if seen.contains(&name) {
                 continue;
             }
@@ -268,7 +277,7 @@ impl Rewriter<'_> {
         self.out.push(' ');
         self.out.push_str(name);
         self.out.push_str("=\"");
-        push_escaped(&mut self.out, value, true);
+        push_escaped_value(&mut self.out, value);
         self.out.push('"');
     }
 }
@@ -324,15 +333,35 @@ fn fits(name: &str, open: &[&str]) -> bool {
     if ends_paragraph(name) && open.contains(&"p") {
         return false;
     }
+    let innermost = open.last().copied();
+    // Inside a table only its parts stay where they are; what else stands there is moved before it.
+    if matches!(innermost, Some("table" | "thead" | "tbody" | "tr")) {
+        return match name {
+            "thead" | "tbody" => innermost == Some("table"),
+            "tr" => matches!(innermost, Some("thead" | "tbody")),
+            "td" | "th" => innermost == Some("tr"),
+            _ => false,
+        };
+    }
     match name {
-        "table" | "caption" | "col" | "colgroup" | "tbody" | "thead" | "tr" | "td" | "th" | "rp" | "rt" | "rtc"
-        | "ruby" | "pre" | "area" | "map" => false,
+        "caption" | "col" | "colgroup" | "tbody" | "thead" | "tr" | "td" | "th" | "rp" | "rt" | "rtc" | "ruby"
+        | "area" | "map" => false,
         "li" => nearest(&["li", "ul", "ol"]) != Some("li"),
         "dd" | "dt" => !matches!(nearest(&["dd", "dt", "dl"]), Some("dd" | "dt")),
         "a" => !open.contains(&"a"),
         "h1" | "h2" | "h3" | "h4" | "h5" | "h6" => {
             !matches!(open.last(), Some(&("h1" | "h2" | "h3" | "h4" | "h5" | "h6")))
         }
+        _ => true,
+    }
+}
+
+/// Whether HTML's parser leaves a text where it is written: not beside the cells of a table, and not without the
+/// line break that it takes away at the start of preformatted text.
+fn text_fits(text: &str, innermost: Option<&str>, before: &str) -> bool {
+    match innermost {
+        Some("table" | "thead" | "tbody" | "tr") => text.bytes().all(|byte| byte.is_ascii_whitespace()),
+        Some("pre") => !(text.starts_with('\n') && before.ends_with('>')),
         _ => true,
     }
 }
@@ -363,7 +392,8 @@ fn safe_address<'v>(value: &'v str, base: Option<&Url>, is_link: bool) -> Option
     let value = value.trim();
     let has = |scheme: &str| value.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
     if has("http://") || has("https://") {
-        return Url::parse(value).ok().map(|_| Cow::Borrowed(value));
+        let is_address = is_plain_address(value) || Url::parse(value).is_ok();
+        return is_address.then_some(Cow::Borrowed(value));
     }
     if has("mailto:") {
         return is_link.then_some(Cow::Borrowed(value));
@@ -411,23 +441,41 @@ const TRACKERS: [&str; 20] = [
     "://www.facebook.com/tr?",
 ];
 
-fn push_escaped(out: &mut String, text: &str, is_attribute: bool) {
-    let bytes = text.as_bytes();
-    let mut from = 0;
-    for (at, byte) in bytes.iter().enumerate() {
-        let (escaped, length) = match byte {
-            b'&' => ("&amp;", 1),
-            b'<' => ("&lt;", 1),
-            b'>' => ("&gt;", 1),
-            b'"' if is_attribute => ("&quot;", 1),
-            0xc2 if bytes.get(at + 1) == Some(&0xa0) => ("&nbsp;", 2),
-            _ => continue,
-        };
-        out.push_str(&text[from..at]);
-        out.push_str(escaped);
-        from = at + length;
+fn push_escaped(out: &mut String, text: &str) {
+    let mut rest = text;
+    while let Some(at) = memchr3(b'&', b'<', b'>', rest.as_bytes()) {
+        push_with_blanks(out, &rest[..at]);
+        out.push_str(match rest.as_bytes()[at] {
+            b'&' => "&amp;",
+            b'<' => "&lt;",
+            _ => "&gt;",
+        });
+        rest = &rest[at + 1..];
+    }
+    push_with_blanks(out, rest);
+}
+
+fn push_with_blanks(out: &mut String, text: &str) {
+    let (mut from, mut at) = (0, 0);
+    while let Some(next) = memchr(0xc2, &text.as_bytes()[at..]) {
+        at += next;
+        if text[at..].starts_with('\u{a0}') {
+            out.push_str(&text[from..at]);
+            out.push_str("&nbsp;");
+            from = at + 2;
+        }
+        at += 2;
     }
     out.push_str(&text[from..]);
+}
+
+fn push_escaped_value(out: &mut String, value: &str) {
+    for (index, piece) in value.split('"').enumerate() {
+        if index > 0 {
+            out.push_str("&quot;");
+        }
+        push_escaped(out, piece);
+    }
 }
 
 #[cfg(test)]
@@ -478,6 +526,11 @@ mod tests {
         check("<p>a<p>b", "<p>a</p><p>b</p>");
         check("<b>a<i>b</b>c</i>", "<b>a<i>b</i></b><i>c</i>");
         check("<table><tr><td>x</td></tr></table>", "<table><tbody><tr><td>x</td></tr></tbody></table>");
+        check(
+            "<table><tbody>y<tr><td>x</td></tr></tbody></table>",
+            "y<table><tbody><tr><td>x</td></tr></tbody></table>",
+        );
+        check("<pre>\na</pre>", "<pre>a</pre>");
     }
 
     #[test]
@@ -503,6 +556,15 @@ mod tests {
             "<i>unclosed",
             "</p>stray</div>",
             "<dl><dt>a<dd>b</dl>",
+            "<table>\n<tbody><tr> <td>a<b>c</b></td>\n<th>b</th></tr>\n</tbody></table>",
+            "<table><thead><tr><th><table><tbody><tr><td>a</td></tr></tbody></table></th></tr></thead></table>",
+            "<table><tbody><tr><td><p>a<td>b</table>",
+            "<p>a<table><tbody><tr><td>b</td></tr></tbody></table>",
+            "<table><tbody><tr><td><a href='https://x.example'>a</td></tr></tbody></table>b",
+            "<table><tr><td>a</td></tr><tr><td>b</td></tr></table>c",
+            "<table><tr><td>a</td></tr><thead><tr><td>b</td></tr></thead></table>",
+            "<table><tr><td><table><tr><td>a</td></tr></table></td></tr></table>",
+            "<pre>a\nb</pre><pre> \n</pre><pre><b>\na</b></pre>",
         ] {
             let (once, _) = sanitise(html, None);
             assert_eq!(sanitise(&once, None).0, once, "{html}");

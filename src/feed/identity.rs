@@ -6,39 +6,51 @@ use super::url::canonical_url;
 use crate::model::{ContentHash, ItemContent, ItemKey, ItemKeys, NewItem};
 use sha2::{Digest, Sha256};
 use siphasher::sip128::{Hasher128, SipHasher24};
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
-use std::hash::Hasher;
+use std::hash::{Hash, Hasher};
 
 /// Gives each item its keys. An item that stands twice in the document has the same keys twice.
 pub(super) fn identify(contents: Vec<ItemContent>) -> Vec<NewItem> {
     let facts: Vec<Facts> = contents.iter().map(Facts::of).collect();
-    let mut by_guid: HashMap<&str, HashSet<(&str, &str)>> = HashMap::new();
-    let mut by_link: HashMap<&str, HashSet<(&str, &str)>> = HashMap::new();
-    let mut by_both: HashMap<(&str, &str), HashSet<&str>> = HashMap::new();
-    for item in &facts {
-        by_guid.entry(&item.guid).or_default().insert((&item.link, &item.title));
-        by_link.entry(&item.link).or_default().insert((&item.guid, &item.title));
-        by_both.entry((&item.guid, &item.link)).or_default().insert(&item.title);
+    let by_guid = shared(facts.iter().map(|item| (item.guid, (item.link.as_str(), item.title))));
+    let by_link = shared(facts.iter().map(|item| (item.link.as_str(), (item.guid, item.title))));
+    let on_shared_guid = facts.iter().filter(|item| by_guid.contains(item.guid));
+    let by_both = shared(on_shared_guid.map(|item| ((item.guid, item.link.as_str()), item.title)));
+    let keys = |item: &Facts<'_>| ItemKeys {
+        guid: (!item.guid.is_empty()).then(|| {
+            if !by_guid.contains(item.guid) {
+                key('g', &[item.guid])
+            } else if !by_both.contains(&(item.guid, item.link.as_str())) {
+                key('g', &[item.guid, &item.link])
+            } else {
+                key('g', &[item.guid, &item.link, item.title])
+            }
+        }),
+        link: (!item.link.is_empty() && !by_link.contains(item.link.as_str())).then(|| key('l', &[&item.link])),
+        content: key('c', &[item.title, item.text]),
+    };
+    let named: Vec<(ItemKeys, ContentHash)> = facts.iter().map(|facts| (keys(facts), facts.hash)).collect();
+    let items = contents.into_iter().zip(named);
+    items.map(|(content, (keys, content_hash))| NewItem { keys, content_hash, content }).collect()
+}
+
+/// The names that things have in common which differ.
+fn shared<K: Copy + Eq + Hash, V: Eq>(things: impl Iterator<Item = (K, V)>) -> HashSet<K> {
+    let mut first: HashMap<K, V> = HashMap::with_capacity(things.size_hint().0);
+    let mut shared = HashSet::new();
+    for (name, thing) in things {
+        match first.entry(name) {
+            Entry::Occupied(known) if *known.get() != thing => {
+                shared.insert(name);
+            }
+            Entry::Occupied(_) => {}
+            Entry::Vacant(free) => {
+                free.insert(thing);
+            }
+        }
     }
-    let keys: Vec<ItemKeys> = facts
-        .iter()
-        .map(|item| ItemKeys {
-            guid: (!item.guid.is_empty()).then(|| {
-                if by_guid[item.guid.as_str()].len() == 1 {
-                    key('g', &[&item.guid])
-                } else if by_both[&(item.guid.as_str(), item.link.as_str())].len() == 1 {
-                    key('g', &[&item.guid, &item.link])
-                } else {
-                    key('g', &[&item.guid, &item.link, &item.title])
-                }
-            }),
-            link: (!item.link.is_empty() && by_link[item.link.as_str()].len() == 1).then(|| key('l', &[&item.link])),
-            content: key('c', &[&item.title, &item.text]),
-        })
-        .collect();
-    let hashes: Vec<ContentHash> = facts.iter().map(|facts| facts.hash).collect();
-    let named = contents.into_iter().zip(keys).zip(hashes);
-    named.map(|((content, keys), content_hash)| NewItem { keys, content_hash, content }).collect()
+    shared
 }
 
 /// The key that a link gives to an item where no other item of the document has it.
@@ -48,24 +60,25 @@ pub fn link_key(link: &str) -> ItemKey {
 }
 
 /// What of an item its identity rests on. Empty where the item has none.
-struct Facts {
-    guid: String,
+struct Facts<'a> {
+    guid: &'a str,
     /// Canonical, so that twins on http and https are one.
     link: String,
-    title: String,
-    text: String,
+    title: &'a str,
+    text: &'a str,
     hash: ContentHash,
 }
 
-impl Facts {
-    fn of(content: &ItemContent) -> Facts {
+impl<'a> Facts<'a> {
+    fn of(content: &'a ItemContent) -> Facts<'a> {
         let text = if content.content_text.is_empty() { &content.summary } else { &content.content_text };
+        let link = content.link.as_deref().map(canonical_url).unwrap_or_default();
         Facts {
-            guid: content.guid.as_deref().unwrap_or_default().trim().to_owned(),
-            link: content.link.as_deref().map(canonical_url).unwrap_or_default(),
-            title: content.title.clone(),
-            text: super::html::cut(text, 1024).to_owned(),
-            hash: content_hash(content),
+            guid: content.guid.as_deref().unwrap_or_default().trim(),
+            hash: content_hash(content, &link),
+            link,
+            title: &content.title,
+            text: super::html::cut(text, 1024),
         }
     }
 }
@@ -84,8 +97,8 @@ fn key(rung: char, parts: &[&str]) -> ItemKey {
 /// Hash of what a reader sees of an item: title, link, authors, categories, texts, enclosures.
 ///
 /// Dates are left out, since some feeds move them at every fetch; so is markup, which holds their counters and
-/// advertisements. Links are canonical, so that a feed's move to https edits nothing.
-pub(super) fn content_hash(content: &ItemContent) -> ContentHash {
+/// advertisements. The link is the canonical one, so that a feed's move to https edits nothing.
+fn content_hash(content: &ItemContent, link: &str) -> ContentHash {
     // SipHash with a zero key: a fixed function; the values are stored, so it must never change.
     let mut hasher = SipHasher24::new();
     let mut write = |text: &str| {
@@ -93,7 +106,7 @@ pub(super) fn content_hash(content: &ItemContent) -> ContentHash {
         hasher.write(&[0xff]);
     };
     write(&content.title);
-    write(&content.link.as_deref().map(canonical_url).unwrap_or_default());
+    write(link);
     content.authors.iter().for_each(|author| write(author));
     write("");
     content.categories.iter().for_each(|category| write(category));
@@ -153,10 +166,10 @@ mod tests {
     #[test]
     fn an_edit_changes_the_hash_and_a_moved_date_does_not() {
         let mut content = item("1", "https://a.example/1", "t");
-        let before = content_hash(&content);
+        let before = content_hash(&content, "");
         content.published_at = Some(crate::model::Timestamp::UNIX_EPOCH);
-        assert_eq!(content_hash(&content), before);
+        assert_eq!(content_hash(&content, ""), before);
         content.summary = "new".to_owned();
-        assert_ne!(content_hash(&content), before);
+        assert_ne!(content_hash(&content, ""), before);
     }
 }

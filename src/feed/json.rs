@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 /// Reads a document; a `version` that names no JSON Feed is forgiven when there are items.
 pub(super) fn read(source: &str) -> Result<Draft<'static>, FeedError> {
-    let value: Value = serde_json::from_str(source).map_err(|error| FeedError::Json(error.to_string()))?;
+    let (value, is_broken) = value(source)?;
     let Value::Object(feed) = value else { return Err(FeedError::NotAFeed) };
     let is_named = feed.get("version").and_then(Value::as_str).is_some_and(|version| version.contains("jsonfeed.org"));
     let Some(Value::Array(items)) = feed.get("items") else {
@@ -18,7 +18,46 @@ pub(super) fn read(source: &str) -> Result<Draft<'static>, FeedError> {
     }
     let authors = authors(&feed);
     let items: Vec<_> = items.iter().filter_map(Value::as_object).map(|item| draft_item(item, &authors)).collect();
-    Ok(Draft { channel: channel(&feed), item_elements: items.len(), items, ..Draft::default() })
+    Ok(Draft { channel: channel(&feed), item_elements: items.len(), items, is_broken, ..Draft::default() })
+}
+
+/// The first value of a document; of a broken one what stands before the break, and `true`.
+fn value(source: &str) -> Result<(Value, bool), FeedError> {
+    let first = serde_json::Deserializer::from_str(source).into_iter().next();
+    let error = match first {
+        Some(Ok(value)) => return Ok((value, false)),
+        Some(Err(error)) => error,
+        None => return Err(FeedError::Empty),
+    };
+    let line_start = source.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum::<usize>();
+    let sound = &source[..source.floor_char_boundary(line_start + error.column())];
+    let mended = up_to_last_item(sound).and_then(|mended| serde_json::from_str(&mended).ok());
+    mended.map(|value| (value, true)).ok_or_else(|| FeedError::Json(error.to_string()))
+}
+
+/// The start of a document to the end of the last object that is whole in a list of the feed, closed as it must be.
+fn up_to_last_item(source: &str) -> Option<String> {
+    let mut open = Vec::new();
+    let (mut in_string, mut is_escaped, mut end) = (false, false, None);
+    for (at, byte) in source.bytes().enumerate() {
+        if in_string {
+            in_string = byte != b'"' || is_escaped;
+            is_escaped = byte == b'\\' && !is_escaped;
+            continue;
+        }
+        match byte {
+            b'"' => in_string = true,
+            b'{' | b'[' => open.push(byte),
+            b'}' | b']' => {
+                open.pop();
+                if byte == b'}' && open == b"{[" {
+                    end = Some(at + 1);
+                }
+            }
+            _ => {}
+        }
+    }
+    end.map(|end| format!("{}]}}", &source[..end]))
 }
 
 type Owned = Cow<'static, str>;

@@ -4,6 +4,8 @@
 //! an unclosed comment or CDATA section ends where a reader would say it does. It does not match tags and
 //! resolves neither names nor references.
 
+use memchr::{memchr, memchr2, memmem};
+
 /// One piece of the document. All slices borrow from the source as it stands there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Token<'a> {
@@ -121,7 +123,7 @@ impl<'a> Lexer<'a> {
     /// Goes on after the end tag of that name; to the end of the source when there is none.
     pub fn skip_element(&mut self, name: &str) {
         let mut from = self.position;
-        while let Some(at) = self.source[from..].find("</") {
+        while let Some(at) = memmem::find(&self.source.as_bytes()[from..], b"</") {
             let start = from + at + 2;
             let end_name = &self.source[start..start + name_len(&self.source[start..])];
             if end_name.eq_ignore_ascii_case(name) {
@@ -139,7 +141,12 @@ impl<'a> Lexer<'a> {
         if self.exhausted[closer] {
             return None;
         }
-        let found = self.source.get(from..)?.find(CLOSERS[closer]).map(|at| from + at);
+        let rest = self.source.as_bytes().get(from..)?;
+        let found = match CLOSERS[closer].as_bytes() {
+            [byte] => memchr(*byte, rest),
+            bytes => memmem::find(rest, bytes),
+        };
+        let found = found.map(|at| from + at);
         self.exhausted[closer] = found.is_none();
         found
     }
@@ -148,7 +155,7 @@ impl<'a> Lexer<'a> {
         let start = self.position;
         let mut from = start;
         let end = loop {
-            match self.source[from..].find('<') {
+            match memchr(b'<', &self.source.as_bytes()[from..]) {
                 None => break self.source.len(),
                 Some(at) if opens_markup(&self.source.as_bytes()[from + at..]) && from + at > start => break from + at,
                 Some(at) => from += at + 1,
@@ -220,7 +227,7 @@ impl<'a> Lexer<'a> {
         let start = self.position + 2;
         let rest = &self.source[start..];
         let name = &rest[..name_len(rest)];
-        let stop = rest.find(['>', '<']).unwrap_or(rest.len());
+        let stop = memchr2(b'>', b'<', rest.as_bytes()).unwrap_or(rest.len());
         let closed = rest.as_bytes().get(stop) == Some(&b'>');
         self.position = start + stop + usize::from(closed);
         Token::End(name)
@@ -261,7 +268,7 @@ impl<'a> Lexer<'a> {
         match self.find(closer, at + 1) {
             Some(end) => {
                 let value = &self.source[at + 1..end];
-                let swallowed_tags = value.find('>').is_some_and(|close| value[close..].contains("</"));
+                let swallowed_tags = memchr(b'>', value.as_bytes()).is_some_and(|close| value[close..].contains("</"));
                 if swallowed_tags { at + 1 } else { end + 1 }
             }
             None => at + 1,
@@ -303,7 +310,8 @@ fn opens_markup(bytes: &[u8]) -> bool {
 }
 
 fn name_len(text: &str) -> usize {
-    text.find(|c: char| c.is_ascii_whitespace() || matches!(c, '/' | '>' | '<' | '=' | '"' | '\''))
+    text.bytes()
+        .position(|byte| byte.is_ascii_whitespace() || matches!(byte, b'/' | b'>' | b'<' | b'=' | b'"' | b'\''))
         .unwrap_or(text.len())
 }
 

@@ -15,6 +15,7 @@ mod html;
 mod identity;
 mod json;
 mod lexer;
+mod names;
 mod normalise;
 mod reference;
 mod repair;

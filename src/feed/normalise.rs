@@ -164,8 +164,14 @@ fn title(title: &Text<'_>) -> String {
         TextKind::Plain => said_plain(source),
         _ => text::to_text_loose(source),
     };
-    let line = without_mark_floods(text::one_line(&text));
-    html::cut(&line, MAX_TITLE_BYTES).to_owned()
+    let mut line = without_mark_floods(one_line(text));
+    line.truncate(line.floor_char_boundary(MAX_TITLE_BYTES));
+    line
+}
+
+/// The one line of a text whose white space is tidy already.
+fn one_line(text: String) -> String {
+    if text.contains('\n') { text.replace('\n', " ") } else { text }
 }
 
 fn without_mark_floods(line: String) -> String {
@@ -239,8 +245,7 @@ fn alternate<'c, 'a>(links: &'c [Link<'a>]) -> Option<&'c Link<'a>> {
 fn authors(entry: &Entry) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     for person in &entry.authors {
-        let name =
-            person.name.as_ref().or(person.email.as_ref()).map(|name| text::one_line(&text::to_text_loose(name)));
+        let name = person.name.as_ref().or(person.email.as_ref()).map(|name| one_line(text::to_text_loose(name)));
         if let Some(name) = name.filter(|name| !name.is_empty() && !names.contains(name)) {
             names.push(name);
         }
@@ -251,7 +256,7 @@ fn authors(entry: &Entry) -> Vec<String> {
 fn categories(categories: Vec<feed_rs::model::Category>) -> Vec<String> {
     categories
         .into_iter()
-        .map(|category| text::one_line(&text::to_text_loose(&category.term)))
+        .map(|category| one_line(text::to_text_loose(&category.term)))
         .filter(|term| !term.is_empty())
         .collect()
 }

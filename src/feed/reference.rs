@@ -1,5 +1,6 @@
 //! Character and entity references: `&amp;`, `&eacute;`, `&#233;`, `&#xE9;`, and the bare `&` that is none.
 
+use memchr::memchr;
 use std::borrow::Cow;
 
 /// Resolves every reference that ends in `;` once; everything else stays as it is, a bare `&` included.
@@ -7,19 +8,19 @@ use std::borrow::Cow;
 /// HTML's named entities count, since feeds use them without declaring them. A number from 128 to 159 is read
 /// as windows-1252 (as browsers do); one that names no character becomes U+FFFD, a control character nothing.
 pub(super) fn resolve(text: &str) -> Cow<'_, str> {
-    let Some(first) = text.find('&') else { return Cow::Borrowed(text) };
+    let Some(first) = memchr(b'&', text.as_bytes()) else { return Cow::Borrowed(text) };
     let mut resolved = String::with_capacity(text.len());
     resolved.push_str(&text[..first]);
     let mut rest = &text[first..];
     loop {
         if let Some((length, reference)) = read(rest) {
-            reference.push_to(&mut resolved);
+            resolved.push_str(reference.as_str(&mut [0; 4]));
             rest = &rest[length..];
         } else {
             resolved.push('&');
             rest = &rest[1..];
         }
-        let Some(next) = rest.find('&') else { break };
+        let Some(next) = memchr(b'&', rest.as_bytes()) else { break };
         resolved.push_str(&rest[..next]);
         rest = &rest[next..];
     }
@@ -36,11 +37,12 @@ pub(super) enum Reference {
 }
 
 impl Reference {
-    pub fn push_to(&self, text: &mut String) {
+    /// What stands there in its place; `buffer` has room for one character.
+    pub fn as_str<'r>(&'r self, buffer: &'r mut [u8; 4]) -> &'r str {
         match self {
-            Reference::Nothing => {}
-            Reference::Char(c) => text.push(*c),
-            Reference::Named(name) => text.push_str(name),
+            Reference::Nothing => "",
+            Reference::Char(c) => c.encode_utf8(buffer),
+            Reference::Named(name) => name,
         }
     }
 }

@@ -601,7 +601,7 @@ impl<'a> Scope<'a> {
     }
 
     fn enter(&mut self, tag: &Tag<'a>, depth: usize) {
-        if !tag.raw_attributes().contains("xml") {
+        if tag.raw_attributes().len() < "xml".len() || !tag.raw_attributes().contains("xml") {
             return;
         }
         for (name, value) in tag.attributes() {

@@ -5,6 +5,8 @@
 use super::lexer::{Lexer, Token};
 use super::reference;
 use super::vocabulary::is_html_element;
+use memchr::memchr;
+use std::borrow::Cow;
 use std::ops::Range;
 
 /// The text of an HTML fragment. Scripts and styles are no text; two `<br>` end a block, one is a blank.
@@ -120,7 +122,16 @@ pub(super) fn closes_tag(value: &str) -> bool {
 }
 
 pub(super) fn local(name: &str) -> &str {
-    name.rsplit(':').next().unwrap_or(name)
+    name.bytes().rposition(|byte| byte == b':').map_or(name, |colon| &name[colon + 1..])
+}
+
+/// A name in lower case, which nearly all are.
+pub(super) fn lower(name: &str) -> Cow<'_, str> {
+    if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        Cow::Owned(name.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(name)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -221,13 +232,13 @@ fn walk<S: Sink>(html: &str, dialect: Dialect, sink: &mut S) {
                 walker.text(&html[at..end], at);
             }
             Token::Start(tag) => {
-                let name = Name::lower(local(tag.name));
-                walker.element(name.as_str(), at);
-                if is_silent(name.as_str()) && !tag.empty {
+                let name = lower(local(tag.name));
+                walker.element(&name, at);
+                if is_silent(&name) && !tag.empty {
                     lexer.skip_element(tag.name);
                 }
             }
-            Token::End(name) => walker.element(Name::lower(local(name)).as_str(), at),
+            Token::End(name) => walker.element(&lower(local(name)), at),
         }
     }
 }
@@ -235,17 +246,17 @@ fn walk<S: Sink>(html: &str, dialect: Dialect, sink: &mut S) {
 impl<S: Sink> Walker<'_, S> {
     fn text(&mut self, text: &str, at: usize) {
         let mut from = 0;
-        while let Some(next) = text[from..].find('&') {
+        while let Some(next) = memchr(b'&', &text.as_bytes()[from..]) {
             let next = from + next;
             self.words(&text[from..next], at + from);
             from = next;
             if let Some((length, meaning)) = reference::read(&text[next..]) {
-                let mut resolved = String::new();
-                meaning.push_to(&mut resolved);
+                let mut buffer = [0; 4];
+                let resolved = meaning.as_str(&mut buffer);
                 if resolved.chars().all(char::is_whitespace) {
                     self.space(Due::Blank, at + next);
                 } else {
-                    self.word(&resolved, at + next..at + next + length);
+                    self.word(resolved, at + next..at + next + length);
                 }
                 from += length;
             } else {
@@ -306,45 +317,35 @@ impl<S: Sink> Walker<'_, S> {
 
 /// Length of the beginning that needs no tidying: words with one blank between each, none before or after.
 fn tidy_len(text: &str) -> usize {
+    /// White space, and the first bytes of all white space beyond ASCII.
+    const SUSPECT: [bool; 256] = {
+        let mut suspect = [false; 256];
+        let mut byte = 0;
+        while byte <= 0x20 {
+            suspect[byte] = true;
+            byte += 1;
+        }
+        suspect[0xc2] = true;
+        suspect[0xe1] = true;
+        suspect[0xe2] = true;
+        suspect[0xe3] = true;
+        suspect
+    };
     let bytes = text.as_bytes();
     let mut at = 0;
-    while let Some(&byte) = bytes.get(at) {
-        let is_end = match byte {
+    while let Some(plain) = bytes[at..].iter().position(|byte| SUSPECT[usize::from(*byte)]) {
+        at += plain;
+        let is_end = match bytes[at] {
             b' ' => bytes.get(at + 1).is_none_or(|next| *next <= b' ' || !next.is_ascii()) || at == 0,
             0..b' ' => true,
-            // The first bytes of all white space beyond ASCII.
-            0xc2 | 0xe1..=0xe3 => text[at..].starts_with(char::is_whitespace),
-            _ => false,
+            _ => text[at..].starts_with(char::is_whitespace),
         };
         if is_end {
             return at;
         }
         at += 1;
     }
-    at
-}
-
-/// A short name in lower case, without an allocation.
-pub(super) struct Name {
-    bytes: [u8; 16],
-    length: usize,
-}
-
-impl Name {
-    /// Names longer than any of HTML are cut; they name nothing we know either way.
-    pub fn lower(name: &str) -> Name {
-        let mut bytes = [0; 16];
-        let mut length = 0;
-        for byte in name.bytes().take(16) {
-            bytes[length] = if byte.is_ascii() { byte.to_ascii_lowercase() } else { b'?' };
-            length += 1;
-        }
-        Name { bytes, length }
-    }
-
-    pub fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.bytes[..self.length]).expect("a name holds ascii only")
-    }
+    bytes.len()
 }
 
 /// Elements whose inside no reader sees.

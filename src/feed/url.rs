@@ -14,34 +14,88 @@ use url::Url;
 /// ```
 pub fn canonical_url(link: &str) -> String {
     let link = link.trim();
+    if let Some(parts) = Parts::of_plain(link) {
+        return parts.canonical();
+    }
     let Ok(url) = Url::parse(link) else { return link.to_owned() };
     if !matches!(url.scheme(), "http" | "https") {
         return link.to_owned();
     }
-    let host = url.host_str().unwrap_or_default().trim_end_matches('.');
-    let mut canonical = String::with_capacity(link.len());
-    canonical.push_str("https://");
-    canonical.push_str(host.strip_prefix("www.").unwrap_or(host));
-    // The port of the other scheme is what a twin on `http:80` or `https:443` would have.
-    if let Some(port) = url.port().filter(|port| !matches!(port, 80 | 443)) {
-        canonical.push(':');
-        canonical.push_str(&port.to_string());
-    }
-    canonical.push_str(url.path().trim_end_matches('/'));
-    let mut separator = '?';
-    for parameter in url.query().unwrap_or_default().split('&') {
-        let name = parameter.split('=').next().unwrap_or_default();
-        if !parameter.is_empty() && !is_tracking(name) {
-            canonical.push(separator);
-            canonical.push_str(parameter);
-            separator = '&';
+    let parts = Parts {
+        host: url.host_str().unwrap_or_default(),
+        // The port of the other scheme is what a twin on `http:80` or `https:443` would have.
+        port: url.port().filter(|port| !matches!(port, 80 | 443)),
+        path: url.path(),
+        query: url.query().unwrap_or_default(),
+        fragment: url.fragment().unwrap_or_default(),
+    };
+    parts.canonical()
+}
+
+struct Parts<'a> {
+    host: &'a str,
+    port: Option<u16>,
+    path: &'a str,
+    query: &'a str,
+    fragment: &'a str,
+}
+
+impl<'a> Parts<'a> {
+    /// The parts of an address that a URL parser would give back as it stands, as most are: lower case, no port, no
+    /// dot segments, nothing to be escaped.
+    fn of_plain(link: &'a str) -> Option<Self> {
+        let rest = link.strip_prefix("https://").or_else(|| link.strip_prefix("http://"))?;
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_~./?=&+,;:@!%#".contains(&byte);
+        let is_changed = link.contains("/.") || link.contains("/%2");
+        if !is_plain_address(link) || !rest.bytes().all(is_plain) || is_changed {
+            return None;
         }
+        let (rest, fragment) = rest.split_once('#').unwrap_or((rest, ""));
+        let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        let has_upper_case = host.bytes().any(|byte| byte.is_ascii_uppercase());
+        (!has_upper_case).then_some(Parts { host, port: None, path, query, fragment })
     }
-    if let Some(route) = url.fragment().filter(|fragment| fragment.starts_with('!') || fragment.starts_with('/')) {
-        canonical.push('#');
-        canonical.push_str(route);
+
+    fn canonical(&self) -> String {
+        let host = self.host.trim_end_matches('.');
+        let mut canonical = String::with_capacity(host.len() + self.path.len() + self.query.len() + 16);
+        canonical.push_str("https://");
+        canonical.push_str(host.strip_prefix("www.").unwrap_or(host));
+        if let Some(port) = self.port {
+            canonical.push(':');
+            canonical.push_str(&port.to_string());
+        }
+        canonical.push_str(self.path.trim_end_matches('/'));
+        let mut separator = '?';
+        for parameter in self.query.split('&') {
+            let name = parameter.split('=').next().unwrap_or_default();
+            if !parameter.is_empty() && !is_tracking(name) {
+                canonical.push(separator);
+                canonical.push_str(parameter);
+                separator = '&';
+            }
+        }
+        if self.fragment.starts_with(['!', '/']) {
+            canonical.push('#');
+            canonical.push_str(self.fragment);
+        }
+        canonical
     }
-    canonical
+}
+
+/// Whether an address is one of http or https that any URL parser takes, seen without parsing it: a host of letters,
+/// digits, `-` and `_` between single dots, no number and no punycode, and no port. `false` says nothing.
+pub(super) fn is_plain_address(address: &str) -> bool {
+    let Some(rest) = address.strip_prefix("https://").or_else(|| address.strip_prefix("http://")) else { return false };
+    let host = &rest[..rest.bytes().position(|byte| matches!(byte, b'/' | b'?' | b'#')).unwrap_or(rest.len())];
+    let is_label = |label: &str| {
+        !label.is_empty()
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+            && !label.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("xn--"))
+    };
+    let top = host.rsplit('.').next().unwrap_or_default();
+    host.split('.').all(is_label) && top.starts_with(|c: char| c.is_ascii_alphabetic())
 }
 
 /// Parameters that say who came how, not which page.
@@ -90,6 +144,9 @@ fn is_tracking(name: &str) -> bool {
 /// escaped once too often.
 pub(super) fn absolute(address: &str, base: Option<&Url>) -> String {
     let address = address.trim().replace("&amp;", "&");
+    if is_plain_address(&address) {
+        return address;
+    }
     match Url::parse(&address) {
         Ok(_) => address,
         Err(_) => base.and_then(|base| base.join(&address).ok()).map_or(address, String::from),
@@ -193,6 +250,47 @@ mod tests {
             "https://u:p@example.org/a",
         ] {
             assert_eq!(canonical_url(twin), expected, "{twin}");
+        }
+    }
+
+    #[test]
+    fn a_plain_address_is_cut_as_a_parser_would() {
+        for address in [
+            "https://example.org",
+            "http://example.org/",
+            "https://a.example.org/b//c/?d=1&e=%20f&utm_source=x#!/g",
+            "https://example.org?a=b/../c",
+            "https://example.org/a:b@c;d,e!f+g~h_i-j.k%zz",
+        ] {
+            let url = Url::parse(address).expect("a valid address");
+            let parts = Parts::of_plain(address).expect("a plain one");
+            assert_eq!(parts.host, url.host_str().unwrap_or_default(), "{address}");
+            assert_eq!(parts.path.trim_end_matches('/'), url.path().trim_end_matches('/'), "{address}");
+            assert_eq!(parts.query, url.query().unwrap_or_default(), "{address}");
+            assert_eq!(parts.fragment, url.fragment().unwrap_or_default(), "{address}");
+        }
+        for address in [
+            "https://1.2.3.256/",
+            "https://example.0x10/",
+            "https://xn--a/",
+            "https:///a",
+            "https://a..b/",
+            "https://a:b/",
+            "https://u@a/",
+            "https://a b/",
+            "https://a\\b",
+            "https://é.example/",
+            "ftp://example.org/",
+        ] {
+            assert!(!is_plain_address(address), "{address}");
+        }
+        for address in [
+            "https://Example.org/",
+            "https://example.org/a/../b",
+            "https://example.org/é",
+            "https://example.org/%2e%2e/",
+        ] {
+            assert!(Parts::of_plain(address).is_none(), "{address}");
         }
     }
 

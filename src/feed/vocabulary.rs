@@ -1,5 +1,7 @@
 //! The words of the feed dialects: which namespace a URI or prefix means, and which element says what.
 
+use super::names::Names;
+
 /// A namespace, or group of namespaces that say the same things.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Namespace {
@@ -149,7 +151,7 @@ pub(super) fn field(namespace: Namespace, local: &str, is_atom: bool) -> Option<
 /// The elements of HTML: the only names that make `<…>` in a loosely typed text a tag.
 #[expect(clippy::too_many_lines, reason = "one list of names, a line each")]
 pub(super) fn is_html_element(name: &str) -> bool {
-    const ELEMENTS: [&str; 119] = [
+    static ELEMENTS: Names<119> = Names::new([
         "a",
         "abbr",
         "acronym",
@@ -269,8 +271,8 @@ pub(super) fn is_html_element(name: &str) -> bool {
         "var",
         "video",
         "wbr",
-    ];
-    name.len() <= 10 && ELEMENTS.binary_search(&name.to_ascii_lowercase().as_str()).is_ok()
+    ]);
+    ELEMENTS.get(name).is_some()
 }
 
 /// HTML's elements that have no end tag.

@@ -1,8 +1,12 @@
-//! The short form of the fuzz target: queries and texts of the manual, mutated at random, for `VEILLE_FUZZ_SECONDS`
-//! (2 without it). `VEILLE_FUZZ_SEED` repeats a run; a failure prints the seed and the input.
+//! The short form of the fuzz targets: queries and texts of the manual and small feeds, mutated at random, for
+//! `VEILLE_FUZZ_SECONDS` each (2 without it). `VEILLE_FUZZ_SEED` repeats a run; a failure prints the seed and the input.
 
 #[path = "../../fuzz/exercise.rs"]
 mod exercise;
+#[path = "../../fuzz/reading.rs"]
+mod reading;
+
+use super::reading::SMALL;
 
 use std::panic;
 use std::time::{Duration, Instant};
@@ -70,23 +74,89 @@ const PIECES: &[&str] = &[
     "\0",
 ];
 
+/// What matters to the tokenizer, the repair and the sanitiser.
+const MARKUP: &[&str] = &[
+    "<item>",
+    "</item>",
+    "<entry>",
+    "<title>",
+    "</title>",
+    "<description>",
+    "<content:encoded>",
+    "<link href='//x/'/>",
+    "<guid>",
+    "<pubDate>",
+    "<a10:author>",
+    "<![CDATA[",
+    "]]>",
+    "<!--",
+    "-->",
+    "<?",
+    "<!DOCTYPE x [",
+    "&",
+    "&amp;lt;",
+    "&#x0;",
+    "&#55296;",
+    "&nbsp;",
+    "&lt;script&gt;",
+    "&lt;img src=x onerror=alert(1)&gt;",
+    "<svg/onload=x>",
+    "<p>",
+    "<table><tr><td>",
+    "</table>",
+    "<pre>\n",
+    "<math><mi><mglyph><style>",
+    " xml:base='../'",
+    " xmlns:x='http://purl.org/dc/elements/1.1/'",
+    " type='xhtml'",
+    " mode='base64'",
+    "\"",
+    "'",
+    "=",
+    "/>",
+    "<",
+    ">",
+    "a@b.example",
+    "作者：",
+    "\u{a0}",
+    "\u{fffe}",
+    "\u{feff}",
+    "\r",
+    "\u{1b}$B",
+    "\0",
+    "{\"items\":[",
+    "\"date_published\":",
+    "}]}",
+    "Tue, 31 Feb 99999 25:61:61 +9999",
+];
+
 #[test]
 fn no_query_and_no_text_upsets_parser_and_matcher() {
+    let seeds = corpus();
+    assert!(seeds.len() > 100, "the manual has lost its examples: {}", seeds.len());
+    mutate_for_a_while(&seeds, PIECES, exercise::exercise);
+}
+
+#[test]
+fn no_document_upsets_the_reader() {
+    let seeds: Vec<Vec<u8>> = SMALL.iter().map(|(_, document)| format!("\n{document}").into_bytes()).collect();
+    mutate_for_a_while(&seeds, MARKUP, reading::exercise);
+}
+
+fn mutate_for_a_while(seeds: &[Vec<u8>], pieces: &[&str], exercise: impl Fn(&[u8]) + panic::RefUnwindSafe) {
     let number = |name: &str| {
         std::env::var(name).ok().map(|value| value.parse::<u64>().unwrap_or_else(|_| panic!("{name}: not a number")))
     };
     let seconds = number("VEILLE_FUZZ_SECONDS").unwrap_or(2);
     let seed = number("VEILLE_FUZZ_SEED").unwrap_or_else(|| fastrand::u64(..));
     let mut random = fastrand::Rng::with_seed(seed);
-    let seeds = corpus();
-    assert!(seeds.len() > 100, "the manual has lost its examples: {}", seeds.len());
     let (deadline, mut tried) = (Instant::now() + Duration::from_secs(seconds), 0);
     while Instant::now() < deadline {
-        let mut input = random.choice(&seeds).expect("there are seeds").clone();
+        let mut input = random.choice(seeds).expect("there are seeds").clone();
         for _ in 0..random.usize(1..6) {
-            mutate(&mut input, &seeds, &mut random);
+            mutate(&mut input, seeds, pieces, &mut random);
         }
-        let checked = panic::catch_unwind(|| exercise::exercise(&input));
+        let checked = panic::catch_unwind(|| exercise(&input));
         assert!(checked.is_ok(), "seed {seed}: {:?}", String::from_utf8_lossy(&input));
         tried += 1;
     }
@@ -111,7 +181,7 @@ fn corpus() -> Vec<Vec<u8>> {
     seeds.into_iter().map(String::into_bytes).collect()
 }
 
-fn mutate(input: &mut Vec<u8>, seeds: &[Vec<u8>], random: &mut fastrand::Rng) {
+fn mutate(input: &mut Vec<u8>, seeds: &[Vec<u8>], pieces: &[&str], random: &mut fastrand::Rng) {
     let at = random.usize(..=input.len());
     match random.u8(..7) {
         0 if at < input.len() => input[at] = random.u8(..),
@@ -129,7 +199,7 @@ fn mutate(input: &mut Vec<u8>, seeds: &[Vec<u8>], random: &mut fastrand::Rng) {
             let from = random.usize(..=other.len());
             splice(input, at, &other[from..]);
         }
-        _ => splice(input, at, random.choice(PIECES).expect("there are pieces").as_bytes()),
+        _ => splice(input, at, random.choice(pieces).expect("there are pieces").as_bytes()),
     }
     input.truncate(4096);
 }

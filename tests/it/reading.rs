@@ -180,7 +180,8 @@ fn damage(name: &str, body: &[u8], rounds: usize) {
     }
 }
 
-const SMALL: &[(&str, &str)] = &[
+/// A document of each dialect.
+pub const SMALL: &[(&str, &str)] = &[
     (
         "rss",
         "<?xml version='1.0' encoding='utf-8'?><rss version='2.0' xmlns:dc='http://purl.org/dc/elements/1.1/'><channel><title>T</title>\
@@ -222,6 +223,20 @@ fn a_cut_document_keeps_the_items_before_the_cut() {
         let feed = parse(&document.as_bytes()[..end]).expect("what came before the cut");
         assert_eq!(feed.items.len(), 1, "{name}");
     }
+}
+
+#[test]
+fn a_broken_json_feed_keeps_the_items_before_the_break() {
+    let start =
+        r#"{"version":"https://jsonfeed.org/version/1.1","title":"T","items":[{"id":"1","content_text":"\"]}"},"#;
+    for rest in [r#"{"id":"2"},{"id":"3","tags":["x"#, r#"{"id":"2"} {"id":"3"}]}"#, "{\"id\":\"2\"},\n{\"id\":é}]}"] {
+        let feed = parse(format!("{start}{rest}").as_bytes()).expect("what came before the break");
+        assert_eq!(feed.items.len(), 2, "{rest}");
+        assert!(feed.warnings.iter().any(|warning| warning.contains("broken")), "{:?}", feed.warnings);
+    }
+    let whole = format!("{start}{{\"id\":\"2\"}}]}} <!-- cached -->");
+    assert_eq!(parse(whole.as_bytes()).expect("junk after the end is no harm").items.len(), 2);
+    assert!(parse(&start.as_bytes()[..start.len() - 5]).is_err());
 }
 
 #[test]
