@@ -101,6 +101,14 @@ pub fn correct(
     Ok(corrected)
 }
 
+/// Tags an item anew and puts its story where it now belongs, after the item's text has changed.
+pub(super) fn judge_anew(tx: &WriteTx<'_>, id: ItemId, watch: &Watch, now: Timestamp) -> Result<(), StoreError> {
+    let Some(item) = tx.as_read().item(id)? else { return Ok(()) };
+    tx.set_tags(id, &watch.classifier.classify(&ItemText::from_item(&item), now), now)?;
+    tx.story_changed(item.story_id, now)?;
+    place(tx, item.story_id, watch, now).map(drop)
+}
+
 impl Retagged {
     fn and(self, more: Self) -> Self {
         Self {

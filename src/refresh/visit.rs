@@ -2,7 +2,7 @@
 
 use super::place::Arrivals;
 use super::timing::{VisitEnd, schedule};
-use super::{Watch, outcome, plan};
+use super::{Watch, articles, outcome, plan};
 use crate::config::FeedSettings;
 use crate::feed::{self, FeedError, ParsedFeed, ReadContext};
 use crate::fetch::{FetchOutcome, FetchRequest, Modified};
@@ -16,7 +16,7 @@ use url::Url;
 const RHYTHM_ITEMS: u32 = 60;
 
 /// How long a 429 or 503 that names no time holds the other feeds of its host.
-const HOLD_UNASKED: SignedDuration = SignedDuration::from_hours(1);
+pub(super) const HOLD_UNASKED: SignedDuration = SignedDuration::from_hours(1);
 
 /// All that a visit works with; taken at its start, so that a reload never changes a visit under way.
 #[derive(Debug, Clone)]
@@ -124,7 +124,14 @@ pub async fn refresh(around: &Surroundings, feed: FeedId) -> Result<Option<Visit
         }
     };
     schedule(&mut record, &before, end, &rhythm, settings, &around.watch.settings, now);
-    store(around, record, &before, brought, now).await.map(Some)
+    let visit = store(around, record, &before, brought, now).await?;
+    // The visit stands, whatever becomes of the pages: what was not read waits for the next.
+    if settings.full_text
+        && let Err(error) = articles::read_articles(around, feed, settings).await
+    {
+        tracing::error!(feed.url = %before.url, %error, "article pages cannot be stored; the next visit tries again");
+    }
+    Ok(Some(visit))
 }
 
 fn request(settings: &FeedSettings, record: &FeedRecord) -> FetchRequest {
@@ -137,7 +144,7 @@ fn request(settings: &FeedSettings, record: &FeedRecord) -> FetchRequest {
 }
 
 /// Host and port: whom a 429 or 503 speaks for.
-fn host_of(url: &Url) -> String {
+pub(super) fn host_of(url: &Url) -> String {
     format!("{}:{}", url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or_default())
 }
 
@@ -169,6 +176,7 @@ async fn read_document(
     let (arrived, known) =
         around.store.read(move |tx| tx.known_items(feed, &arrived).map(|known| (arrived, known))).await?;
     let plan = plan(&known.items, &known.pruned, arrived, record.item_identity);
+    let plan = articles::keep_articles(around, plan).await?;
     let outcome = Outcome::Stored { added: plan.added.len(), changed: plan.changed.len(), unchanged: plan.unchanged };
     let is_first = record.last_success_at.is_none();
     outcome::with_document(record, &answer, &parsed, &plan, now);
@@ -262,7 +270,9 @@ fn report(visit: &Visit, record: &FeedRecord, before: &FeedRecord) {
     }
 }
 
-async fn on_blocking_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, StoreError> {
+pub(super) async fn on_blocking_thread<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, StoreError> {
     let task = tokio::task::spawn_blocking(work);
     task.await.map_err(|error| StoreError::Other(format!("reading a document ended by a panic: {error}")))
 }

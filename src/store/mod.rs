@@ -4,6 +4,7 @@
 //! who may write shows in the signature. No rusqlite type leaves this module, so that another
 //! engine stays possible; no decision is taken here that a pure module could take.
 
+mod articles;
 mod digests;
 mod error;
 mod feeds;
@@ -18,6 +19,7 @@ mod stories;
 mod tags;
 mod writer;
 
+pub use articles::{StoredArticle, WantedArticle};
 pub use digests::{DigestVersion, NewIssue};
 pub use error::StoreError;
 pub use items::{ItemFilter, KnownItems};

@@ -12,7 +12,8 @@ use std::time::Duration;
 const APPLICATION_ID: i64 = 0x7665_696c;
 
 /// All migrations in order; the schema's version (`PRAGMA user_version`) is how many have run.
-const MIGRATIONS: &[&str] = &[include_str!("../../migrations/0001_initial.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("../../migrations/0001_initial.sql"), include_str!("../../migrations/0002_articles.sql")];
 
 /// How long a command waits for the daemon's write to end, and the reverse.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);

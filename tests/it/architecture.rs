@@ -36,6 +36,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("tokio_cron_scheduler", &["scheduler"]),
     ("daachorse", &["classifier"]),
     ("ammonia", &["feed"]),
+    ("dom_smoothie", &["feed"]),
     ("maud", &["http", "digest", "export"]),
     ("clap", &["cli"]),
 ];

@@ -142,7 +142,10 @@ impl App {
         ]);
         let items = shifted(&["first_seen_at", "changed_at", "ordered_at"]);
         let hosts = shifted(&["held_until_at"]);
-        self.change(&format!("UPDATE feeds SET {feeds}; UPDATE items SET {items}; UPDATE hosts SET {hosts};"));
+        let articles = shifted(&["next_try_at"]);
+        self.change(&format!(
+            "UPDATE feeds SET {feeds}; UPDATE items SET {items}; UPDATE hosts SET {hosts}; UPDATE articles SET {articles};"
+        ));
     }
 
     /// Changes the database while no daemon runs.
