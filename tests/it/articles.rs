@@ -5,7 +5,7 @@ use crate::support::origin::{Answer, Origin, ok, status};
 use crate::support::politeness::{Manners, assert_polite};
 
 const RULES: &str =
-    "[tags.antitrust]\nany = [\"cartel\"]\n[digests.antitrust]\ntitle = \"Antitrust\"\nquery = \"tag:antitrust\"\n";
+    "[tags.antitrust]\nany = [\"cartel\"]\n[digests.cases]\ntitle = \"Cases\"\nquery = \"tag:antitrust\"\n";
 
 fn feed(origin: &Origin, teaser: &str) -> Answer {
     let link = origin.url("/article");
@@ -51,14 +51,14 @@ fn the_page_behind_a_teaser_is_read_once_and_takes_part_in_matching() {
         assert!(!html.contains(gone), "{gone}: {html}");
     }
     assert_eq!(app.ask::<String>("SELECT tag FROM item_tags"), "antitrust");
-    assert_eq!(app.ask::<i64>("SELECT count(*) FROM digest_entries WHERE digest = 'antitrust'"), 1);
+    assert_eq!(app.ask::<i64>("SELECT count(*) FROM digest_entries WHERE digest = 'cases'"), 1);
     let same = app.poll(&["--force"]);
     assert_eq!(same["items_changed"], 0, "{same}");
     app.poll(&["--force"]);
     assert_eq!(app.ask::<String>("SELECT summary FROM items"), "In short, edited.");
     assert!(text(&app).contains("a cartel of makers"), "an edit of the teaser takes no article away");
     assert_eq!(app.ask::<String>("SELECT tag FROM item_tags"), "antitrust");
-    assert_eq!(app.ask::<i64>("SELECT count(*) FROM digest_entries WHERE digest = 'antitrust'"), 1);
+    assert_eq!(app.ask::<i64>("SELECT count(*) FROM digest_entries WHERE digest = 'cases'"), 1);
     assert_eq!(origin.requests("/article").len(), 1);
     assert_polite(&origin.log(), &Manners::default());
 }
