@@ -4,8 +4,9 @@
 //! Its parser's time grows with the square of depth and of attributes, so pages beyond bounds are refused unparsed.
 
 use super::lexer::{Lexer, Token};
+use super::text::Dialect;
 use super::vocabulary::is_void_element;
-use super::{ReadContext, decode, html, skeleton, text};
+use super::{ReadContext, decode, html, skeleton};
 use dom_smoothie::{Config, Readability};
 use url::Url;
 
@@ -46,9 +47,8 @@ pub fn article(body: &[u8], context: &ReadContext<'_>) -> Option<Article> {
         reader.parse().ok().map(|article| article.content.to_string())
     });
     let found = found.flatten()?;
-    let (html, _) = html::sanitise(&found, base.as_ref());
-    let text = text::to_text(&found);
-    (!text.is_empty()).then_some(Article { html, text })
+    let read = html::read(&found, Dialect::Html, base.as_ref());
+    (!read.text.is_empty()).then_some(Article { html: read.html, text: read.text })
 }
 
 /// Whether HTML's parser will be done with the page in good time.

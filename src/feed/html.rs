@@ -1,12 +1,12 @@
 //! Safe HTML: what an item's content may show, with absolute links and without what watches its readers.
 //!
-//! One rewriting pass bounds the input, makes links absolute and drops all that is not on the list of elements
+//! One rewriting pass bounds the input, makes links absolute, takes the words along and drops all that is not on the list of elements
 //! and attributes; ammonia then has the last word on the tree. Neither loads anything.
 
 use super::lexer::{Lexer, Tag, Token};
 use super::names::Names;
 use super::reference;
-use super::text::{self, is_silent, local, lower};
+use super::text::{self, Dialect, Plain, Walker, is_silent, local, lower};
 use super::url::is_plain_address;
 use super::vocabulary::is_void_element;
 use memchr::{memchr, memchr3};
@@ -24,20 +24,33 @@ const MAX_ATTRIBUTES: usize = 64;
 
 const REL: &str = "noopener noreferrer nofollow ugc";
 
-/// Sanitised HTML with absolute links. Without a base address relative links go.
-///
-/// The second value tells that the markup was beyond bounds and is shown as text.
-pub(super) fn sanitise(html: &str, base: Option<&Url>) -> (String, bool) {
+/// HTML as read: for the eye, and as words.
+pub(super) struct Reading {
+    /// Sanitised, links absolute.
+    pub html: String,
+    pub text: String,
+    /// Whether the markup was beyond bounds and is shown as text.
+    pub is_flood: bool,
+}
+
+/// Reads HTML in one pass. Without a base address relative links go. The dialect is that of the text.
+pub(super) fn read(html: &str, dialect: Dialect, base: Option<&Url>) -> Reading {
     let html = cut_html(html);
-    let mut rewriter =
-        Rewriter { out: String::with_capacity(html.len() + 64), open: Vec::new(), tags: 0, is_tidy: true, base };
+    let mut rewriter = Rewriter {
+        out: String::with_capacity(html.len() + 64),
+        words: Walker::new(dialect, Plain::for_source(html)),
+        open: Vec::new(),
+        tags: 0,
+        is_tidy: true,
+        base,
+    };
     if rewriter.run(html).is_err() {
-        return (escaped_paragraphs(&text::to_text(html)), true);
+        let text = if dialect == Dialect::Loose { text::to_text_loose(html) } else { text::to_text(html) };
+        return Reading { html: escaped_paragraphs(&text::to_text(html)), text, is_flood: true };
     }
-    if rewriter.is_tidy {
-        return (rewriter.out, false);
-    }
-    (AMMONIA.clean(&rewriter.out).to_string(), false)
+    let text = rewriter.words.finish().text;
+    let html = if rewriter.is_tidy { rewriter.out } else { AMMONIA.clean(&rewriter.out).to_string() };
+    Reading { html, text, is_flood: false }
 }
 
 /// HTML of a plain text: each line a paragraph.
@@ -161,6 +174,7 @@ struct TooMuch;
 
 struct Rewriter<'b> {
     out: String,
+    words: Walker<Plain>,
     open: Vec<&'static str>,
     tags: usize,
     /// Whether the output is the form that ammonia itself would write: every element closed where HTML's
@@ -172,7 +186,10 @@ struct Rewriter<'b> {
 impl Rewriter<'_> {
     fn run(&mut self, html: &str) -> Result<(), TooMuch> {
         let mut lexer = Lexer::new(html);
-        while let Some(token) = lexer.next() {
+        loop {
+            let at = lexer.position();
+            let Some(token) = lexer.next() else { break };
+            self.words.token(&token, &html[at..lexer.position()], at);
             match token {
                 Token::Text(text) => self.text(&reference::resolve(text)),
                 Token::CData(text) => self.text(text),
@@ -481,6 +498,12 @@ fn push_escaped_value(out: &mut String, value: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn sanitise(html: &str, base: Option<&Url>) -> (String, bool) {
+        let read = read(html, Dialect::Html, base);
+        assert_eq!(read.text, text::to_text(cut_html(html)), "{}", cut(html, 200));
+        (read.html, read.is_flood)
+    }
 
     fn check(html: &str, expected: &str) {
         let base = Url::parse("https://example.org/blog/").expect("a valid address");

@@ -1,6 +1,7 @@
 //! From what a document says to clean items: one-line titles, plain and safe texts, absolute links, sane facts.
 
 use super::draft::{Channel, Draft, DraftItem, Link, Text, TextKind};
+use super::text::Dialect;
 use super::{FeedFormat, MAX_ITEMS, ParsedFeed, ReadContext, dates, html, identity, reference, text, url::absolute};
 use crate::model::{Enclosure, ItemContent, Timestamp};
 use feed_rs::model::Entry;
@@ -137,9 +138,13 @@ fn content(item: &DraftItem<'_>, entry: Entry, bases: &Bases, notes: &mut Notes)
     notes.check_date(item.updated.as_ref(), updated_at);
     let summary = item.summary.as_ref().or(item.summary_fallback.as_ref().filter(|_| item.content.is_none()));
     // The HTML of an item is its content; of a teaser with markup, the teaser.
-    let shown = item.content.as_ref().or(summary);
-    let (content_html, is_text) = shown.map(|text| safe_html(text, bases)).unwrap_or_default();
-    notes.shown_as_text += usize::from(is_text);
+    let shown = item.content.as_ref().or(summary).map(|text| read(text, bases));
+    notes.shown_as_text += usize::from(shown.as_ref().is_some_and(|shown| shown.is_flood));
+    let (content_html, shown_text) = shown.map(|shown| (shown.html, shown.text)).unwrap_or_default();
+    let (summary, content_text) = match &item.content {
+        Some(_) => (summary.map(plain).unwrap_or_default(), shown_text),
+        None => (shown_text, String::new()),
+    };
     ItemContent {
         guid: item.guid.as_deref().map(str::to_owned),
         link: item_link(item, bases),
@@ -148,9 +153,9 @@ fn content(item: &DraftItem<'_>, entry: Entry, bases: &Bases, notes: &mut Notes)
         published_at,
         updated_at,
         categories: categories(entry.categories),
-        summary: summary.map(plain).unwrap_or_default(),
+        summary,
         content_html,
-        content_text: item.content.as_ref().map(plain).unwrap_or_default(),
+        content_text,
         enclosures: enclosures(item, &entry.media, bases),
         language: None,
     }
@@ -208,18 +213,19 @@ fn said_plain(source: &str) -> String {
     }
 }
 
-fn safe_html(text: &Text<'_>, bases: &Bases) -> (String, bool) {
-    let is_html = match text.kind {
-        TextKind::Html => true,
-        TextKind::Unsaid => text::has_tag(html::cut_html(&text.source)),
-        TextKind::Plain => text::closes_tag(html::cut_html(&text.source)),
-        TextKind::Opaque => false,
+/// A text for the eye and as words.
+fn read(text: &Text<'_>, bases: &Bases) -> html::Reading {
+    let dialect = match text.kind {
+        TextKind::Html => Some(Dialect::Html),
+        TextKind::Unsaid => text::has_tag(html::cut_html(&text.source)).then_some(Dialect::Loose),
+        TextKind::Plain => text::closes_tag(html::cut_html(&text.source)).then_some(Dialect::Loose),
+        TextKind::Opaque => None,
     };
-    if is_html {
-        html::sanitise(&text.source, bases.of(text.base))
-    } else {
-        (html::escaped_paragraphs(&plain(text)), false)
+    if let Some(dialect) = dialect {
+        return html::read(&text.source, dialect, bases.of(text.base));
     }
+    let text = plain(text);
+    html::Reading { html: html::escaped_paragraphs(&text), text, is_flood: false }
 }
 
 /// Where the item is read: its alternate link (a page before any other kind), else a guid that is an address.

@@ -11,16 +11,12 @@ use std::ops::Range;
 
 /// The text of an HTML fragment. Scripts and styles are no text; two `<br>` end a block, one is a blank.
 pub fn to_text(html: &str) -> String {
-    let mut sink = Plain { text: String::with_capacity(html.len() / 2) };
-    walk(html, Dialect::Html, &mut sink);
-    sink.text
+    walk(html, Walker::new(Dialect::Html, Plain::for_source(html))).text
 }
 
 /// The text of a value that may or may not be HTML: only tags that HTML knows count as such.
 pub(super) fn to_text_loose(value: &str) -> String {
-    let mut sink = Plain { text: String::with_capacity(value.len()) };
-    walk(value, Dialect::Loose, &mut sink);
-    sink.text
+    walk(value, Walker::new(Dialect::Loose, Plain::for_source(value))).text
 }
 
 /// The text of a value that is plain: an empty line ends a block.
@@ -84,8 +80,8 @@ pub fn to_text_mapped(html: &str) -> MappedText {
         let spans = (0..).zip(1..).take(html.chars().count()).collect();
         return MappedText { text: html.to_owned(), spans };
     }
-    let mut sink = Mapped { source: html, text: String::new(), spans: Vec::new(), at_byte: 0, at_char: 0 };
-    walk(html, Dialect::Loose, &mut sink);
+    let sink = Mapped { source: html, text: String::new(), spans: Vec::new(), at_byte: 0, at_char: 0 };
+    let sink = walk(html, Walker::new(Dialect::Loose, sink));
     MappedText { text: sink.text, spans: sink.spans }
 }
 
@@ -135,20 +131,26 @@ pub(super) fn lower(name: &str) -> Cow<'_, str> {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Dialect {
+pub(super) enum Dialect {
     Html,
     /// `<T>` is text, since no element of HTML is called so.
     Loose,
 }
 
 /// Where the text goes: a piece with the bytes of the source that it came from.
-trait Sink {
+pub(super) trait Sink {
     fn push(&mut self, piece: &str, source: Range<usize>);
     fn is_empty(&self) -> bool;
 }
 
-struct Plain {
-    text: String,
+pub(super) struct Plain {
+    pub text: String,
+}
+
+impl Plain {
+    pub fn for_source(source: &str) -> Self {
+        Plain { text: String::with_capacity(source.len()) }
+    }
 }
 
 impl Sink for Plain {
@@ -205,8 +207,10 @@ enum Due {
     LineBreak,
 }
 
-struct Walker<'s, S> {
-    sink: &'s mut S,
+/// Makes text of the tokens of HTML, which whoever holds the lexer gives it in order.
+pub(super) struct Walker<S> {
+    dialect: Dialect,
+    sink: S,
     due: Due,
     /// Byte where the white space began.
     due_from: usize,
@@ -214,36 +218,48 @@ struct Walker<'s, S> {
     breaks: usize,
 }
 
-fn walk<S: Sink>(html: &str, dialect: Dialect, sink: &mut S) {
-    let mut walker = Walker { sink, due: Due::Nothing, due_from: 0, breaks: 0 };
+fn walk<S: Sink>(html: &str, mut walker: Walker<S>) -> S {
     let mut lexer = Lexer::new(html);
     loop {
         let at = lexer.position();
         let Some(token) = lexer.next() else { break };
-        let end = lexer.position();
-        match token {
-            Token::Text(text) => walker.text(text, at),
-            Token::CData(text) => walker.words(text, at + "<![CDATA[".len()),
-            Token::Other(_) => {}
-            Token::Start(tag) if dialect == Dialect::Loose && !is_html_element(local(tag.name)) => {
-                walker.text(&html[at..end], at);
-            }
-            Token::End(name) if dialect == Dialect::Loose && !is_html_element(local(name)) => {
-                walker.text(&html[at..end], at);
-            }
-            Token::Start(tag) => {
-                let name = lower(local(tag.name));
-                walker.element(&name, at);
-                if is_silent(&name) && !tag.empty {
-                    lexer.skip_element(tag.name);
-                }
-            }
-            Token::End(name) => walker.element(&lower(local(name)), at),
+        walker.token(&token, &html[at..lexer.position()], at);
+        if let Token::Start(tag) = token
+            && !tag.empty
+            && is_silent(&lower(local(tag.name)))
+        {
+            lexer.skip_element(tag.name);
         }
     }
+    walker.finish()
 }
 
-impl<S: Sink> Walker<'_, S> {
+impl<S: Sink> Walker<S> {
+    pub fn new(dialect: Dialect, sink: S) -> Self {
+        Walker { dialect, sink, due: Due::Nothing, due_from: 0, breaks: 0 }
+    }
+
+    /// Takes a token with its source, which begins at byte `at`.
+    pub fn token(&mut self, token: &Token<'_>, source: &str, at: usize) {
+        let name = match token {
+            Token::Text(text) => return self.text(text, at),
+            Token::CData(text) => return self.words(text, at + "<![CDATA[".len()),
+            Token::Other(_) => return,
+            Token::Start(tag) => local(tag.name),
+            Token::End(name) => local(name),
+        };
+        let name = lower(name);
+        if self.dialect == Dialect::Loose && !is_html_element(&name) && !is_silent(&name) {
+            self.text(source, at);
+        } else {
+            self.element(&name, at);
+        }
+    }
+
+    pub fn finish(self) -> S {
+        self.sink
+    }
+
     fn text(&mut self, text: &str, at: usize) {
         let mut from = 0;
         while let Some(next) = memchr(b'&', &text.as_bytes()[from..]) {
