@@ -100,7 +100,7 @@ fn feed(value: Value<'_>, fetch: &FetchSettings, secrets: &Secrets<'_>) -> Optio
         groups: groups(&table),
         interval: interval(&table, fetch),
         language: table.text("language", "a language such as \"fr\"").and_then(values::language),
-        full_text: full_text(&table),
+        full_text: table.boolean("full_text").unwrap_or(false),
         enabled: table.boolean("enabled").unwrap_or(true),
         headers: table.get("headers").map(|value| headers(value, secrets)).unwrap_or_default(),
         basic_auth: table
@@ -113,16 +113,6 @@ fn feed(value: Value<'_>, fetch: &FetchSettings, secrets: &Secrets<'_>) -> Optio
     table.finish();
     let place = url?.place();
     (settings.url != nowhere()).then_some((settings, place))
-}
-
-/// Nothing fetches article pages yet, and `check` is to say so rather than let one wait for them.
-fn full_text(table: &Table<'_>) -> bool {
-    let is_wanted = table.boolean("full_text").unwrap_or(false);
-    if is_wanted {
-        let message = "article pages are not fetched yet: items keep the text that the feed gives";
-        table.report.add(Diagnostic::warning(table.place_of("full_text"), message));
-    }
-    is_wanted
 }
 
 /// Stands for the address of a feed whose own was reported, while its other keys are read.

@@ -155,6 +155,7 @@ fn next_bad(text: &str, from: usize) -> Option<(usize, usize)> {
 /// Where the first byte stands that is, or begins, what has to go.
 fn next_suspect(bytes: &[u8]) -> Option<usize> {
     // Without branches, so that it goes by the vector: most documents hold none.
+    #[expect(clippy::needless_bitwise_bool, reason = "a lazy operator is a branch")]
     let is_suspect =
         |byte: &u8| (*byte < 0x20) & (*byte != b'\t') & (*byte != b'\n') | (*byte == 0x7f) | (*byte == 0xef);
     let mut start = 0;

@@ -7,6 +7,7 @@
 //! lifts the texts and addresses out into a [`draft`]; [`skeleton`] writes what is left as the plain RSS that
 //! feed-rs reads right, and feed-rs reads it; [`normalise`] makes clean items of both; [`identity`] names them.
 
+mod article;
 mod dates;
 mod decode;
 mod discover;
@@ -24,6 +25,7 @@ mod text;
 mod url;
 mod vocabulary;
 
+pub use article::{Article, article};
 pub use discover::{Candidate, discover};
 pub use html::MAX_HTML_BYTES;
 pub use identity::link_key;

@@ -136,7 +136,7 @@ thread_local! {
 }
 
 /// Runs what may panic; a panic gives `None` and prints nothing.
-fn quietly<T>(run: impl FnOnce() -> T) -> Option<T> {
+pub(super) fn quietly<T>(run: impl FnOnce() -> T) -> Option<T> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let outer = std::panic::take_hook();

@@ -121,6 +121,16 @@ pub fn correct(
     Ok(corrected)
 }
 
+/// Tags an item anew and puts its story where it now belongs, after the item's text has changed.
+pub(super) fn judge_anew(tx: &WriteTx<'_>, id: ItemId, watch: &Watch, now: Timestamp) -> Result<(), StoreError> {
+    let Some(item) = tx.as_read().item(id)? else { return Ok(()) };
+    let corrections = tx.as_read().corrections(id)?;
+    let found = watch.classifier.classify(&ItemText { corrections: &corrections, ..ItemText::from_item(&item) }, now);
+    tx.set_tags(id, &corrected(found, &corrections), now)?;
+    tx.story_changed(item.story_id, now)?;
+    Placing::new(tx, watch, now).place(item.story_id).map(drop)
+}
+
 impl Retagged {
     fn and(self, more: Self) -> Self {
         Self {

@@ -4,6 +4,7 @@
 //! value in and a value out; all that a visit changes is written in one transaction.
 
 pub mod archive;
+mod articles;
 mod desk;
 pub mod discovery;
 mod hands;

@@ -1,5 +1,6 @@
 //! Placing what a document brought: into stories, the store and the digests, within one transaction.
 
+use super::articles::is_teaser;
 use super::{UpdatePlan, Watch};
 use crate::classifier::ItemText;
 use crate::digest::story_entry_id;
@@ -38,6 +39,8 @@ pub(super) struct Arrival {
     tags: Vec<TagMatch>,
     digests: Vec<DigestName>,
     signature: Signature,
+    /// Its page is to be read: the feed gives only a teaser.
+    wants_article: bool,
 }
 
 /// What rules and digests make of an item: its tags and where it belongs.
@@ -87,7 +90,8 @@ impl Arrival {
         let names: Vec<TagName> = tags.iter().map(|tag| tag.tag.clone()).collect();
         let digests = watch.digests_for(&text, &names, now);
         let signature = Signature::of(&item.content.title, body(&item.content));
-        Self { item, tags, digests, signature }
+        let wants_article = watch.feed(&record.url).is_some_and(|feed| feed.full_text) && is_teaser(&item.content);
+        Self { item, tags, digests, signature, wants_article }
     }
 
     fn add(
@@ -127,6 +131,9 @@ impl Arrival {
             if tx.enter_digest(digest, story, ordered_at, is_archive, now)? {
                 tx.tell_of_entry(digest, story, now)?;
             }
+        }
+        if self.wants_article && !is_archive {
+            tx.want_article(id, now)?;
         }
         Ok(())
     }

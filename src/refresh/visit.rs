@@ -2,7 +2,7 @@
 
 use super::place::Arrivals;
 use super::timing::{VisitEnd, schedule};
-use super::{Desk, Watch, outcome, plan};
+use super::{Desk, Watch, articles, outcome, plan};
 use crate::config::{FeedSettings, Interval};
 use crate::feed::{self, FeedError, ParsedFeed, ReadContext};
 use crate::fetch::{self, FetchOutcome, FetchRequest, Modified};
@@ -16,7 +16,7 @@ use url::Url;
 const RHYTHM_ITEMS: u32 = 60;
 
 /// How long a 429 or 503 that names no time holds the other feeds of its host.
-const HOLD_UNASKED: SignedDuration = SignedDuration::from_hours(1);
+pub(super) const HOLD_UNASKED: SignedDuration = SignedDuration::from_hours(1);
 
 /// A feed whose hub delivers is asked at least so often, within `max_interval`: hubs fail without a word.
 const WHILE_DELIVERED: SignedDuration = SignedDuration::from_hours(12);
@@ -169,7 +169,14 @@ pub async fn refresh(around: &Surroundings, feed: FeedId) -> Result<Option<Visit
     if around.watch.settings.http.subscribe_to_hubs {
         rely_on_hub(&mut record, end, settings, around.watch.settings.fetch.max_interval, now);
     }
-    store(around, record, &before, brought, now).await.map(Some)
+    let visit = store(around, record, &before, brought, now).await?;
+    // The visit stands, whatever becomes of the pages: what was not read waits for the next.
+    if settings.full_text
+        && let Err(error) = articles::read_articles(around, feed, settings).await
+    {
+        tracing::error!(feed.url = %before.url, %error, "article pages cannot be stored; the next visit tries again");
+    }
+    Ok(Some(visit))
 }
 
 fn request(settings: &FeedSettings, record: &FeedRecord) -> FetchRequest {
@@ -218,6 +225,7 @@ async fn read_document(
         around.store.read(move |tx| tx.known_items(feed, &arrived).map(|known| (arrived, known))).await?
     };
     let plan = plan(&known.items, &known.pruned, arrived, record.item_identity);
+    let plan = articles::keep_articles(around, plan).await?;
     let outcome = Outcome::Stored { added: plan.added.len(), changed: plan.changed.len(), unchanged: plan.unchanged };
     outcome::with_document(record, &answer, &parsed, &plan, now);
     let (watch, for_text) = (Arc::clone(&around.watch), record.clone());

@@ -5,6 +5,7 @@
 //! engine stays possible; no decision is taken here that a pure module could take.
 
 mod addresses;
+mod articles;
 mod deliveries;
 mod digests;
 mod error;
@@ -25,6 +26,7 @@ mod words;
 mod writer;
 
 pub use addresses::MissingFeed;
+pub use articles::{StoredArticle, WantedArticle};
 pub use deliveries::{HubLimits, Outcome};
 pub use digests::{DigestVersion, NewIssue};
 pub use error::StoreError;

@@ -18,6 +18,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0003_signatures.sql"),
     include_str!("../../migrations/0004_feeds_and_notices.sql"),
     include_str!("../../migrations/0005_deliveries.sql"),
+    include_str!("../../migrations/0006_articles.sql"),
 ];
 
 /// How long a command waits for the daemon's write to end, and the reverse.

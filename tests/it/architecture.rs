@@ -38,6 +38,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("tokio_cron_scheduler", &["scheduler"]),
     ("daachorse", &["classifier"]),
     ("ammonia", &["feed"]),
+    ("dom_smoothie", &["feed"]),
     ("lettre", &["delivery"]),
     ("maud", &["http", "digest", "export", "delivery"]),
     ("clap", &["cli"]),

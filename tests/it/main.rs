@@ -4,6 +4,7 @@
 
 mod architecture;
 mod archive;
+mod articles;
 mod config;
 mod corpus;
 mod demo;

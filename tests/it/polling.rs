@@ -694,7 +694,7 @@ fn origins_of_every_kind(form: &Soak) -> (Vec<Origin>, Vec<String>) {
         let mut asked = asked.lock().expect("no thread panics");
         let nth = asked.entry(request.target.clone()).or_default();
         *nth += 1;
-        if *nth % 3 == 0 { status(500) } else { ok(rss(2)).etag("\"x\"").conditional() }
+        if nth.is_multiple_of(3) { status(500) } else { ok(rss(2)).etag("\"x\"").conditional() }
     });
     let mut feeds: Vec<(&str, usize)> =
         ["/strong", "/weak", "/both", "/dated", "/cookie", "/renewed", "/fresh", "/gone"]

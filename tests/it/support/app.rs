@@ -143,9 +143,10 @@ impl App {
         let items = shifted(&["first_seen_at", "changed_at", "ordered_at"]);
         let signatures = shifted(&["first_seen_at", "ordered_at"]);
         let hosts = shifted(&["held_until_at"]);
+        let articles = shifted(&["next_try_at"]);
         self.change(&format!(
             "UPDATE feeds SET {feeds}; UPDATE items SET {items}; UPDATE recent_signatures SET {signatures}; \
-             UPDATE hosts SET {hosts};"
+             UPDATE hosts SET {hosts}; UPDATE articles SET {articles};"
         ));
     }
 

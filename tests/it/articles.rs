@@ -1,0 +1,112 @@
+//! `full_text = true`: the page behind a teaser, read once, kept, and politely done without.
+
+use crate::support::app::{ALL, App, FAST};
+use crate::support::origin::{Answer, Origin, ok, status};
+use crate::support::politeness::{Manners, assert_polite};
+
+const RULES: &str =
+    "[tags.antitrust]\nany = [\"cartel\"]\n[digests.cases]\ntitle = \"Cases\"\nquery = \"tag:antitrust\"\n";
+
+fn feed(origin: &Origin, teaser: &str) -> Answer {
+    let link = origin.url("/article");
+    ok(format!(
+        "<rss version=\"2.0\"><channel><title>News</title><item><guid isPermaLink=\"false\">1</guid><title>A merger</title>\
+         <link>{link}</link><description>{teaser}</description></item></channel></rss>"
+    ))
+}
+
+fn page() -> Answer {
+    let words =
+        "The regulator said, in its statement, that a cartel of makers had fixed the price of paper. ".repeat(12);
+    ok(format!(
+        "<!DOCTYPE html><html><head><title>A merger</title></head><body><nav><a href=\"/\">Front page</a></nav>\
+         <article><p>{words}</p><p onclick=\"x()\">{words}</p><script>steal()</script></article>\
+         <footer>Cookie settings</footer></body></html>"
+    ))
+    .header("Content-Type", "text/html; charset=utf-8")
+}
+
+fn app(origin: &Origin) -> App {
+    let feeds = format!("[[feeds]]\nurl = \"{}\"\nfull_text = true\n", origin.url("/news.xml"));
+    App::new(&(FAST.to_owned() + "per_host_gap = \"50ms\"\n"), &(feeds + RULES + ALL))
+}
+
+fn text(app: &App) -> String {
+    app.ask("SELECT content_text FROM items")
+}
+
+#[test]
+fn the_page_behind_a_teaser_is_read_once_and_takes_part_in_matching() {
+    let origin = Origin::start();
+    origin.script(
+        "/news.xml",
+        [feed(&origin, "In short."), feed(&origin, "In short."), feed(&origin, "In short, edited.")],
+    );
+    origin.script("/article", [page()]);
+    let app = app(&origin);
+    app.poll(&[]);
+    assert!(text(&app).contains("a cartel of makers"), "{}", text(&app));
+    let html: String = app.ask("SELECT content_html FROM items");
+    for gone in ["steal", "onclick", "Cookie settings", "Front page"] {
+        assert!(!html.contains(gone), "{gone}: {html}");
+    }
+    assert_eq!(app.ask::<String>("SELECT tag FROM item_tags"), "antitrust");
+    assert_eq!(app.ask::<i64>("SELECT count(*) FROM digest_entries WHERE digest = 'cases'"), 1);
+    let same = app.poll(&["--force"]);
+    assert_eq!(same["items_changed"], 0, "{same}");
+    app.poll(&["--force"]);
+    assert_eq!(app.ask::<String>("SELECT summary FROM items"), "In short, edited.");
+    assert!(text(&app).contains("a cartel of makers"), "an edit of the teaser takes no article away");
+    assert_eq!(app.ask::<String>("SELECT tag FROM item_tags"), "antitrust");
+    assert_eq!(app.ask::<i64>("SELECT count(*) FROM digest_entries WHERE digest = 'cases'"), 1);
+    assert_eq!(origin.requests("/article").len(), 1);
+    assert_polite(&origin.log(), &Manners::default());
+}
+
+#[test]
+fn a_page_that_fails_leaves_the_teaser_and_is_tried_a_few_times() {
+    let origin = Origin::start();
+    origin.script("/news.xml", [feed(&origin, "In short.")]);
+    origin.script("/article", [status(500)]);
+    let app = app(&origin);
+    for round in 1..=5 {
+        let polled = app.poll(&["--force"]);
+        assert_eq!(polled["failed"], 0, "{polled}");
+        assert_eq!(origin.requests("/article").len(), round.min(3), "round {round}");
+        app.poll(&["--force"]);
+        assert_eq!(origin.requests("/article").len(), round.min(3), "not again at once, round {round}");
+        app.let_pass(24 * 3600);
+    }
+    assert_eq!(text(&app), "");
+    assert_eq!(app.ask::<String>("SELECT summary FROM items"), "In short.");
+}
+
+#[test]
+fn a_host_that_asks_for_peace_is_left_alone() {
+    let origin = Origin::start();
+    origin.script("/news.xml", [feed(&origin, "In short.")]);
+    origin.script("/article", [status(429).header("Retry-After", "3600"), page()]);
+    let app = app(&origin);
+    app.poll(&[]);
+    assert_eq!(app.ask::<i64>("SELECT count(*) FROM hosts"), 1);
+    app.let_pass(2 * 3600);
+    app.poll(&["--force"]);
+    assert!(text(&app).contains("a cartel of makers"));
+    assert_eq!(origin.requests("/article").len(), 2);
+}
+
+#[test]
+fn no_page_is_asked_for_a_whole_text_or_without_full_text() {
+    let origin = Origin::start();
+    origin.script("/news.xml", [feed(&origin, &"A whole text of many words. ".repeat(60))]);
+    origin.script("/short.xml", [feed(&origin, "In short.")]);
+    let both = format!(
+        "[[feeds]]\nurl = \"{}\"\nfull_text = true\n[[feeds]]\nurl = \"{}\"\n",
+        origin.url("/news.xml"),
+        origin.url("/short.xml")
+    );
+    let app = App::new(FAST, &(both + ALL));
+    let polled = app.poll(&[]);
+    assert_eq!(polled["refreshed"], 2, "{polled}");
+    assert_eq!(origin.requests("/article").len(), 0);
+}
