@@ -117,9 +117,12 @@ fn person_name(author: &str) -> String {
         author.split(|c: char| c.is_whitespace() || matches!(c, '(' | ')' | '<' | '>' | '（' | '）' | '：' | '[' | ']'))
     {
         let word = word.trim_start_matches("mailto:");
-        let is_address = word.split_once('@').is_some_and(|(user, host)| !user.is_empty() && host.contains('.'));
+        let ascii = &word[..word.find(|c: char| !c.is_ascii()).unwrap_or(word.len())];
+        let is_address = ascii.split_once('@').is_some_and(|(user, host)| !user.is_empty() && host.contains('.'));
         if is_address {
-            address = address.or(Some(word));
+            address = address.or(Some(ascii));
+        } else if word.contains('@') && !word.is_ascii() {
+            name.extend([" ", &word.replace('@', " ")]);
         } else if !word.is_empty() && word != "mailto" {
             if !name.is_empty() {
                 name.push(' ');
@@ -167,6 +170,9 @@ mod tests {
             ("foo@example.com（张三）", "张三"),
             ("mailto:x@example.org (Игорь)", "Игорь"),
             ("@handle", "@handle"),
+            ("a@example.org\u{fffd})\"", "a@example.org"),
+            ("é@example.org Ä", "é example.org Ä"),
+            ("@é.a@b.org", "é.a b.org"),
         ] {
             assert_eq!(person_name(author), expected, "{author}");
         }
