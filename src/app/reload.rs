@@ -28,7 +28,7 @@ impl Daemon {
             Err(error) => return tracing::error!(%error, "SIGHUP cannot be caught: the config is not reloaded"),
         };
         let changed = Arc::new(Notify::new());
-        let mut watcher = watch_files(&self.current_watch().settings.files, &changed);
+        let mut watcher = self.watch_config(&changed);
         loop {
             tokio::select! {
                 () = self.stop.cancelled() => return,
@@ -37,15 +37,30 @@ impl Daemon {
                     while tokio::time::timeout(QUIET, changed.notified()).await.is_ok() {}
                 }
             }
-            self.reload().await;
-            drop(watcher);
-            watcher = watch_files(&self.current_watch().settings.files, &changed);
+            // A config that is refused leaves the files of the one before watched.
+            if self.reload().await {
+                // The one before goes when there is another, so that no edit falls between them.
+                drop(std::mem::replace(&mut watcher, self.watch_config(&changed)));
+            }
         }
     }
 
-    async fn reload(&self) {
+    /// Watches the files of the config in force; an edit since they were read counts as one that was seen.
+    fn watch_config(&self, changed: &Arc<Notify>) -> Option<RecommendedWatcher> {
+        let settings = Arc::clone(&self.current_watch().settings);
+        let watcher = watch_files(&settings.files, changed);
+        if !settings.stamps.are_current() {
+            changed.notify_one();
+        }
+        watcher
+    }
+
+    /// Whether the config was put in force.
+    async fn reload(&self) -> bool {
         self.notifier.reloading();
-        match self.put_in_force().await {
+        let put_in_force = self.put_in_force().await;
+        let is_in_force = put_in_force.is_ok();
+        match put_in_force {
             Ok(()) => {
                 self.health.reload_accepted();
                 tracing::info!(feeds = self.current_watch().settings.feeds.len(), "config reloaded");
@@ -57,6 +72,7 @@ impl Daemon {
             }
         }
         self.notifier.ready(&self.status_line());
+        is_in_force
     }
 
     async fn put_in_force(&self) -> anyhow::Result<()> {

@@ -1,57 +1,26 @@
 //! The examples that a rule carries, put to it.
 
 use super::{Classifier, ItemText};
-use crate::model::{TagName, Timestamp};
-use crate::query::RuleSet;
-
-/// An example that the rules do not bear out.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ExampleFailure {
-    pub tag: TagName,
-    /// Whether the text is one of `examples.match`, which must get the tag, or of `examples.no_match`, which must not.
-    pub must_match: bool,
-    /// Its place in that list.
-    pub index: usize,
-    pub text: String,
-    /// Which clause misled, or what each clause missed: lines for a reader.
-    pub reasons: Vec<String>,
-}
+use crate::model::{TagMatch, TagName, Timestamp};
 
 impl Classifier {
-    /// Puts every example of `rules`, which this classifier was compiled from, to its rule, as an item with that title.
+    /// Why the rules do not bear out an example of the rule of `tag`, which is an item with that title: in a line. `None`
+    /// when they do: it gets the tag and must, or does not and must not.
     #[must_use]
-    pub fn check_examples(&self, rules: &RuleSet, now: Timestamp) -> Vec<ExampleFailure> {
-        let mut failures = Vec::new();
-        for rule in &rules.tags {
-            for (must_match, examples) in [(true, &rule.examples_match), (false, &rule.examples_no_match)] {
-                for (index, text) in examples.iter().enumerate() {
-                    let item = ItemText::from_title(text);
-                    let has_tag = self.tags(&item, now).contains(&&rule.name);
-                    if has_tag != must_match {
-                        let reasons = self.reasons(rules, &item, &rule.name, now);
-                        failures.push(ExampleFailure {
-                            tag: rule.name.clone(),
-                            must_match,
-                            index,
-                            text: text.clone(),
-                            reasons,
-                        });
-                    }
-                }
-            }
+    pub fn example_fault(&self, tag: &TagName, text: &str, must_match: bool, now: Timestamp) -> Option<String> {
+        let item = ItemText::from_title(text);
+        match (self.tags(&item, now).contains(&tag), must_match) {
+            (false, true) => Some("no clause of the rule holds, or `except` does".to_owned()),
+            (true, false) => self.classify(&item, now).iter().find(|matched| matched.tag == *tag).map(reason),
+            (true, true) | (false, false) => None,
         }
-        failures
     }
+}
 
-    fn reasons(&self, rules: &RuleSet, item: &ItemText<'_>, tag: &TagName, now: Timestamp) -> Vec<String> {
-        let Some(explanation) = self.explain(rules, item, &tag.0, now) else { return Vec::new() };
-        if !explanation.holds {
-            return explanation.lines();
-        }
-        let misled = explanation.clauses.iter().filter(|clause| clause.holds);
-        let found = |clause: &super::ClauseExplanation| {
-            clause.evidence.iter().map(|span| format!("*{}*", span.text)).collect::<Vec<_>>().join(", ")
-        };
-        misled.map(|clause| format!("{} holds by {}", clause.clause, found(clause))).collect()
-    }
+/// What made a rule hold.
+fn reason(matched: &TagMatch) -> String {
+    const SHOWN: usize = 3;
+    let spans: Vec<_> =
+        matched.evidence.iter().take(SHOWN).map(|span| format!("`{}` by {}", span.text, span.clause)).collect();
+    format!("the rule holds: {}", spans.join(", "))
 }

@@ -26,7 +26,6 @@ mod tokens;
 mod words;
 
 pub use compiled_query::CompiledQuery;
-pub use examples::ExampleFailure;
 pub use explain::{ClauseExplanation, Explanation, PartExplanation};
 pub use item::ItemText;
 pub use program::CompileError;

@@ -2,9 +2,9 @@
 
 use super::Context;
 use super::output::{print_json, print_lines};
-use crate::classifier::{Classifier, ItemText};
-use crate::config::{self, Diagnostics, Environment, Example, Loaded, PlacedMessage};
-use crate::model::{TagMatch, Timestamp};
+use crate::classifier::Classifier;
+use crate::config::{self, Diagnostics, Environment, Loaded, PlacedMessage};
+use crate::model::Timestamp;
 use serde::Serialize;
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -68,24 +68,7 @@ fn compiled(loaded: &Loaded) -> anyhow::Result<Classifier> {
 /// Every example that got the tag and must not, or did not and must.
 fn failed_examples(loaded: &Loaded, classifier: &Classifier) -> Diagnostics {
     let now = Timestamp::now();
-    loaded.failed_examples(|example: &Example| {
-        let item = ItemText::from_title(&example.text);
-        match (classifier.tags(&item, now).contains(&&example.tag), example.must_match) {
-            (false, true) => Some("no clause of the rule holds, or `except` does".to_owned()),
-            (true, false) => {
-                classifier.classify(&item, now).iter().find(|matched| matched.tag == example.tag).map(reason)
-            }
-            (true, true) | (false, false) => None,
-        }
-    })
-}
-
-/// What made a rule hold, in a line.
-fn reason(matched: &TagMatch) -> String {
-    const SHOWN: usize = 3;
-    let spans: Vec<_> =
-        matched.evidence.iter().take(SHOWN).map(|span| format!("`{}` by {}", span.text, span.clause)).collect();
-    format!("the rule holds: {}", spans.join(", "))
+    loaded.failed_examples(|example| classifier.example_fault(&example.tag, &example.text, example.must_match, now))
 }
 
 /// Diagnostics on standard error as for any command; the machine form on standard output.

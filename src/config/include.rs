@@ -7,6 +7,7 @@ use super::diagnostics::{Diagnostic, Report, quoted};
 use super::reader::{Document, Text, root_value};
 use super::rule_text::Edit;
 use super::source::{FileId, Place, Source};
+use super::stamps::FileStamps;
 use super::tree::{self, Branch};
 use std::collections::{BTreeSet, VecDeque};
 use std::ops::Range;
@@ -23,6 +24,7 @@ pub(super) struct Files {
     pub opml: Vec<FileId>,
     /// Every file that was read.
     pub paths: Vec<PathBuf>,
+    pub stamps: FileStamps,
     pub syntax_errors: Vec<Place>,
 }
 
@@ -51,6 +53,7 @@ pub(super) fn read_all(entry: &Path, edit: Option<&Edit>, report: &Report) -> Fi
         if !seen.insert(identity) {
             continue;
         }
+        files.stamps.note(&pending.path);
         let edited = edit.filter(|edit| edit.path == pending.path).map(|edit| edit.text.clone());
         let Some(text) = edited.or_else(|| read(&pending, report)) else { continue };
         let file = report.add_source(pending.path.display().to_string(), text);

@@ -20,6 +20,7 @@ mod service;
 mod settings;
 mod shipped;
 mod source;
+mod stamps;
 mod toml_string;
 mod tree;
 mod values;
@@ -30,6 +31,7 @@ pub use feed_text::{ChangedLine, Readdressed};
 pub use rule_text::{Edit, RuleText, RuleTextError};
 pub use settings::*;
 pub use shipped::{SHIPPED, ShippedFile};
+pub use stamps::FileStamps;
 pub use values::parse_web_address;
 
 use crate::model::TagName;
@@ -104,6 +106,7 @@ fn load_with(path: &Path, environment: &Environment, edit: Option<&Edit>) -> Res
         http,
         fetch,
         files: files.paths,
+        stamps: files.stamps,
     };
     report.drop_consequences(&files.syntax_errors);
     let (errors, warnings) = report.finish();

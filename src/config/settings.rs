@@ -1,5 +1,6 @@
 //! Validated settings: what the rest of the program sees of the config.
 
+use super::FileStamps;
 use crate::model::DigestSpec;
 use crate::query::{Query, RuleSet};
 use ipnet::IpNet;
@@ -22,6 +23,7 @@ pub struct Settings {
     pub smtp: Option<SmtpSettings>,
     /// Every file that was read, for watching.
     pub files: Vec<PathBuf>,
+    pub stamps: FileStamps,
 }
 
 #[derive(Debug, Clone)]

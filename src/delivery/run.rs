@@ -3,12 +3,12 @@
 use super::mail::{self, IssueMail};
 use super::{retry, webhook, websub};
 use crate::config::{DigestSettings, Settings};
-use crate::digest::{issue_entry, issue_groups, story_entry};
+use crate::digest::{Publisher, issue_entry, issue_groups, story_entry};
 use crate::export::{self, Format};
 use crate::fetch::{Answer, FetchError, Message};
 use crate::http::{configured_digest, digest_document, digest_path, publisher};
 use crate::model::{
-    Delivery, DigestKind, EntryId, GroupBy, OutputId, OutputKind, SubscriptionRequest, Timestamp, Told,
+    Delivery, DigestKind, EntryId, GroupBy, OutputId, OutputKind, PublishedEntry, SubscriptionRequest, Timestamp, Told,
 };
 use crate::refresh::Surroundings;
 use crate::store::{Outcome, ReadTx, StoreError};
@@ -140,111 +140,96 @@ async fn prepare(around: &Surroundings, delivery: &Delivery) -> Result<Prepared,
 }
 
 fn prepared(tx: &ReadTx<'_>, settings: &Settings, delivery: &Delivery, now: Timestamp) -> Result<Prepared, StoreError> {
-    const LEFT: Prepared = Prepared::Nothing("what it was to tell of has left the digest");
     let Some(digest) = configured_digest(settings, &delivery.digest.0) else {
         return Ok(Prepared::Nothing("the digest is not configured any more"));
     };
-    let found = match &delivery.told {
-        Told::Document => return document(tx, settings, digest, delivery),
-        Told::Entry(entry) => entry_message(tx, settings, digest, delivery, entry, now)?,
-        Told::Issue(entry) => issue_message(tx, settings, digest, delivery, entry, now)?,
-    };
-    Ok(found.unwrap_or(LEFT))
-}
-
-fn entry_message(
-    tx: &ReadTx<'_>,
-    settings: &Settings,
-    digest: &DigestSettings,
-    delivery: &Delivery,
-    entry: &EntryId,
-    now: Timestamp,
-) -> Result<Option<Prepared>, StoreError> {
-    let Some((membership, story)) = tx.digest_story(&digest.spec.name, entry)? else { return Ok(None) };
-    let publisher = publisher(settings);
-    let Some(path) = digest_path(tx, &digest.spec)? else { return Ok(None) };
-    let entry = story_entry(&story, &membership, &publisher);
-    Ok(to_webhook(digest, delivery, &publisher.address(&path), &entry, now))
-}
-
-fn issue_message(
-    tx: &ReadTx<'_>,
-    settings: &Settings,
-    digest: &DigestSettings,
-    delivery: &Delivery,
-    entry: &EntryId,
-    now: Timestamp,
-) -> Result<Option<Prepared>, StoreError> {
-    let Some(issue) = tx.issue_with_entry_id(entry)? else { return Ok(None) };
-    let Some(path) = digest_path(tx, &digest.spec)? else { return Ok(None) };
-    let publisher = publisher(settings);
-    let page_url = publisher.address(&path);
-    let stories = tx.issue_stories(issue.id)?;
-    let entry = issue_entry(&digest.spec, &issue, &stories, &page_url, &publisher);
-    if delivery.kind == OutputKind::Webhook {
-        return Ok(to_webhook(digest, delivery, &page_url, &entry, now));
+    let telling = Telling { tx, settings, digest, delivery, publisher: publisher(settings), now };
+    match &delivery.told {
+        Told::Document => telling.document(),
+        Told::Entry(entry) => telling.entry(entry),
+        Told::Issue(entry) => telling.issue(entry),
     }
-    let group_by = match digest.spec.kind {
-        DigestKind::Periodic { group_by, .. } => group_by,
-        DigestKind::Stream => GroupBy::None,
-    };
-    let groups = issue_groups(&stories, group_by, &publisher);
-    let Some(smtp) = &settings.smtp else { return Ok(Some(Prepared::Nothing("there is no [smtp] any more"))) };
-    let mail = IssueMail {
-        spec: &digest.spec,
-        issue: &issue,
-        entry: &entry,
-        groups: &groups,
-        time_zone: &publisher.time_zone,
-    };
-    Ok(Some(match mail::write(&mail, &smtp.from, &delivery.target) {
-        Ok(message) => Prepared::Mail(Box::new(message)),
-        Err(error) => {
-            tracing::error!(digest = digest.spec.name.0, "{error}");
-            Prepared::Nothing("the mail cannot be written; the log says why")
+}
+
+/// What a delivery is made of.
+struct Telling<'a> {
+    tx: &'a ReadTx<'a>,
+    settings: &'a Settings,
+    digest: &'a DigestSettings,
+    delivery: &'a Delivery,
+    publisher: Publisher,
+    now: Timestamp,
+}
+
+impl Telling<'_> {
+    const LEFT: Prepared = Prepared::Nothing("what it was to tell of has left the digest");
+
+    fn entry(&self, entry: &EntryId) -> Result<Prepared, StoreError> {
+        let found = self.tx.digest_story(&self.digest.spec.name, entry)?;
+        let (Some((membership, story)), Some(page_url)) = (found, self.page_url()?) else { return Ok(Self::LEFT) };
+        Ok(self.to_webhook(&page_url, &story_entry(&story, &membership, &self.publisher)))
+    }
+
+    fn issue(&self, entry: &EntryId) -> Result<Prepared, StoreError> {
+        let found = self.tx.issue_with_entry_id(entry)?;
+        let (Some(issue), Some(page_url)) = (found, self.page_url()?) else { return Ok(Self::LEFT) };
+        let spec = &self.digest.spec;
+        let stories = self.tx.issue_stories(issue.id)?;
+        let entry = issue_entry(spec, &issue, &stories, &page_url, &self.publisher);
+        if self.delivery.kind == OutputKind::Webhook {
+            return Ok(self.to_webhook(&page_url, &entry));
         }
-    }))
-}
-
-fn to_webhook(
-    digest: &DigestSettings,
-    delivery: &Delivery,
-    page_url: &str,
-    entry: &crate::model::PublishedEntry,
-    now: Timestamp,
-) -> Option<Prepared> {
-    let webhook = digest.webhooks.iter().find(|webhook| webhook.url.as_str() == delivery.target)?;
-    let id = webhook::id(delivery);
-    let body = webhook::body(&id, &digest.spec, page_url, &delivery.told, entry);
-    let secret = webhook.secret.as_ref().map(|secret| secret.0.as_str());
-    let headers = webhook::headers(&id, &body, secret, now);
-    Some(Prepared::Message(Message { url: webhook.url.clone(), is_configured: true, headers, body: Some(body.into()) }))
-}
-
-/// To a hub the addresses of the documents, to a subscriber the one that it asked for, whole.
-fn document(
-    tx: &ReadTx<'_>,
-    settings: &Settings,
-    digest: &DigestSettings,
-    delivery: &Delivery,
-) -> Result<Prepared, StoreError> {
-    let publisher = publisher(settings);
-    let Ok(url) = Url::parse(&delivery.target) else { return Ok(Prepared::Nothing("its address is none")) };
-    let stem = publisher.address(&format!("digests/{}", digest.spec.name.0));
-    if delivery.kind == OutputKind::Hub {
-        let body = websub::ping(&Format::ALL.map(|format| format.address(&stem)));
-        let headers = vec![("content-type", "application/x-www-form-urlencoded".to_owned())];
-        return Ok(Prepared::Message(Message { url, is_configured: true, headers, body: Some(body.into()) }));
+        let group_by = match spec.kind {
+            DigestKind::Periodic { group_by, .. } => group_by,
+            DigestKind::Stream => GroupBy::None,
+        };
+        let groups = issue_groups(&stories, group_by, &self.publisher);
+        let Some(smtp) = &self.settings.smtp else { return Ok(Prepared::Nothing("there is no [smtp] any more")) };
+        let time_zone = &self.publisher.time_zone;
+        let mail = IssueMail { spec, issue: &issue, entry: &entry, groups: &groups, time_zone };
+        Ok(match mail::write(&mail, &smtp.from, &self.delivery.target) {
+            Ok(message) => Prepared::Mail(Box::new(message)),
+            Err(error) => {
+                tracing::error!(digest = spec.name.0, "{error}");
+                Prepared::Nothing("the mail cannot be written; the log says why")
+            }
+        })
     }
-    let format = delivery.topic.rsplit_once('.').and_then(|(_, extension)| Format::from_extension(extension));
-    let Some(format) = format else { return Ok(Prepared::Nothing("its topic is no document")) };
-    let Some(feed) = digest_document(tx, digest, &publisher, None)? else {
-        return Ok(Prepared::Nothing("the digest has no document"));
-    };
-    let body = export::render(&feed, format);
-    let secret = delivery.secret.as_deref();
-    let headers = websub::distribution_headers(&format.address(&stem), &feed.hubs, format, secret, &body);
-    Ok(Prepared::Message(Message { url, is_configured: false, headers, body: Some(body.into()) }))
+
+    fn page_url(&self) -> Result<Option<String>, StoreError> {
+        Ok(digest_path(self.tx, &self.digest.spec)?.map(|path| self.publisher.address(&path)))
+    }
+
+    fn to_webhook(&self, page_url: &str, entry: &PublishedEntry) -> Prepared {
+        let configured = self.digest.webhooks.iter().find(|webhook| webhook.url.as_str() == self.delivery.target);
+        let Some(webhook) = configured else { return Prepared::Nothing("the webhook is not configured any more") };
+        let id = webhook::id(self.delivery);
+        let body = webhook::body(&id, &self.digest.spec, page_url, &self.delivery.told, entry);
+        let secret = webhook.secret.as_ref().map(|secret| secret.0.as_str());
+        let headers = webhook::headers(&id, &body, secret, self.now);
+        Prepared::Message(Message { url: webhook.url.clone(), is_configured: true, headers, body: Some(body.into()) })
+    }
+
+    /// To a hub the addresses of the documents, to a subscriber the one that it asked for, whole.
+    fn document(&self) -> Result<Prepared, StoreError> {
+        let delivery = self.delivery;
+        let Ok(url) = Url::parse(&delivery.target) else { return Ok(Prepared::Nothing("its address is none")) };
+        let stem = self.publisher.address(&format!("digests/{}", self.digest.spec.name.0));
+        if delivery.kind == OutputKind::Hub {
+            let body = websub::ping(&Format::ALL.map(|format| format.address(&stem)));
+            let headers = vec![("content-type", "application/x-www-form-urlencoded".to_owned())];
+            return Ok(Prepared::Message(Message { url, is_configured: true, headers, body: Some(body.into()) }));
+        }
+        let format = delivery.topic.rsplit_once('.').and_then(|(_, extension)| Format::from_extension(extension));
+        let Some(format) = format else { return Ok(Prepared::Nothing("its topic is no document")) };
+        let Some(feed) = digest_document(self.tx, self.digest, &self.publisher, None)? else {
+            return Ok(Prepared::Nothing("the digest has no document"));
+        };
+        let body = export::render(&feed, format);
+        let secret = delivery.secret.as_deref();
+        let headers = websub::distribution_headers(&format.address(&stem), &feed.hubs, format, secret, &body);
+        Ok(Prepared::Message(Message { url, is_configured: false, headers, body: Some(body.into()) }))
+    }
 }
 
 async fn send(around: &Surroundings, delivery: &Delivery, message: &Message) -> Outcome {

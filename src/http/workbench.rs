@@ -1,12 +1,11 @@
 //! What a rule that is not in force would do: tried on the newest items, beside the rules that are.
 
 use super::AppState;
-use crate::classifier::{Classifier, ItemText};
+use crate::classifier::{Classifier, CompileError, ItemText};
 use crate::config::{self, Diagnostics, Edit, Environment, Loaded, RuleText, RuleTextError, Settings};
 use crate::model::{Evidence, ItemId, StoredText, TagName, Timestamp};
 use crate::store::{ReadTx, StoreError};
 use std::path::PathBuf;
-use std::sync::Arc;
 
 const BATCH_ITEMS: usize = 500;
 /// Items of each list that are kept to be shown.
@@ -33,6 +32,7 @@ impl ConfigFiles {
 pub(super) enum Fault {
     Text(RuleTextError),
     Config(Diagnostics),
+    Rules(Vec<CompileError>),
 }
 
 impl Fault {
@@ -41,6 +41,7 @@ impl Fault {
         match self {
             Fault::Text(error) => error.to_string(),
             Fault::Config(diagnostics) => diagnostics.render(false),
+            Fault::Rules(errors) => errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"),
         }
     }
 }
@@ -100,23 +101,20 @@ pub(super) fn try_rule(state: &AppState, current: &RuleText, tag: &TagName, text
     let edit = current.replaced(tag, text).map_err(Fault::Text)?;
     let files = &state.config;
     let loaded = config::load_edited(&files.path, &files.environment, &edit).map_err(Fault::Config)?;
-    // The config has checked every reference; a rule set that it takes compiles.
-    let after = Classifier::compile(&loaded.settings.rules)
-        .map_err(|errors| Fault::Text(RuleTextError::Syntax { line: 1, message: format!("{errors:?}") }))?;
-    let failed_examples = files.without_directory(&failed_examples(&loaded, &after, tag));
+    let after = Classifier::compile(&loaded.settings.rules).map_err(Fault::Rules)?;
+    let failed_examples = files.without_directory(&failed_examples(&loaded, &after, tag, state.now()));
     let file = edit.path.display().to_string();
     let of_file = loaded.warnings.lines().into_iter().filter(|line| line.starts_with(&file));
     let doubts = files.without_directory(&of_file.collect::<Vec<_>>().join("\n"));
     Ok(Trial { edit, doubts, failed_examples, after })
 }
 
-fn failed_examples(loaded: &Loaded, classifier: &Classifier, tag: &TagName) -> String {
-    let failure = |example: &config::Example| {
-        let tags = classifier.tags(&ItemText::from_title(&example.text), Timestamp::UNIX_EPOCH);
-        let holds = tags.contains(&&example.tag) == example.must_match;
-        (example.tag == *tag && !holds).then(|| "change the rule or the example".to_owned())
+fn failed_examples(loaded: &Loaded, classifier: &Classifier, tag: &TagName, now: Timestamp) -> String {
+    let fault = |example: &config::Example| {
+        let is_of_rule = example.tag == *tag;
+        is_of_rule.then(|| classifier.example_fault(tag, &example.text, example.must_match, now))?
     };
-    loaded.failed_examples(failure).render(false)
+    loaded.failed_examples(fault).render(false)
 }
 
 /// Puts both rule sets to the newest items until `proceed` says no.
@@ -162,6 +160,6 @@ fn evidence_for(rules: &Classifier, item: &StoredText, tag: &TagName, now: Times
 }
 
 /// The rules in force, compiled.
-pub(super) fn rules_in_force(settings: &Arc<Settings>) -> Option<Classifier> {
-    Classifier::compile(&settings.rules).ok()
+pub(super) fn rules_in_force(settings: &Settings) -> Classifier {
+    Classifier::compile(&settings.rules).expect("rules in force were compiled when they were put in force")
 }

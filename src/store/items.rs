@@ -223,13 +223,6 @@ impl WriteTx<'_> {
         Ok(())
     }
 
-    /// The id of the item that has this key, should another refresh have stored it meanwhile.
-    pub fn item_with_key(&self, feed: FeedId, key: &ItemKey) -> Result<Option<ItemId>, StoreError> {
-        let sql = "SELECT item_id FROM items WHERE feed_id = ?1 AND item_key = ?2";
-        let id = self.connection.prepare_cached(sql)?.query_row(params![feed.0, key.0], |row| row.get(0)).optional()?;
-        Ok(id.map(ItemId))
-    }
-
     /// Notes that pruned items are still listed, so that their keys are kept.
     pub fn keep_tombstones(&self, feed: FeedId, keys: &[ItemKey], now: Timestamp) -> Result<(), StoreError> {
         let sql = "UPDATE tombstones SET last_listed_at = ?3 WHERE feed_id = ?1 AND item_key = ?2";

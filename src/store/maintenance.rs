@@ -90,12 +90,6 @@ impl ReadTx<'_> {
         }
         Ok(by_day)
     }
-
-    /// Looks for damage; `Ok` when there is none.
-    pub fn check_integrity(&self) -> Result<(), StoreError> {
-        let answer: String = self.connection.query_row("PRAGMA quick_check", [], |row| row.get(0))?;
-        if answer == "ok" { Ok(()) } else { Err(StoreError::Other(format!("quick_check: {answer}"))) }
-    }
 }
 
 impl WriteTx<'_> {

@@ -11,7 +11,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use veille::config::{
-    DigestSettings, Environment, FetchSettings, HttpSettings, Interval, RetentionSettings, ServiceSettings, Settings,
+    DigestSettings, Environment, FetchSettings, FileStamps, HttpSettings, Interval, RetentionSettings, ServiceSettings,
+    Settings,
 };
 use veille::digest::{issue_entry_id, story_entry_id};
 use veille::http::{AppState, ConfigFiles, Health, HttpMetrics, Limits, router, serve};
@@ -856,6 +857,7 @@ pub(super) fn settings(data_dir: &std::path::Path) -> Settings {
         ],
         smtp: None,
         files: Vec::new(),
+        stamps: FileStamps::default(),
     }
 }
 

@@ -142,7 +142,7 @@ async fn preview(
     state
         .store
         .read(move |tx| {
-            let in_force = workbench::rules_in_force(&settings).expect("rules in force compile");
+            let in_force = workbench::rules_in_force(&settings);
             let preview = workbench::preview(tx, (&in_force, &trial), &tag, now, until_search_deadline())?;
             Ok((trial, preview))
         })
