@@ -324,7 +324,7 @@ fn language_tag(said: &str) -> Option<String> {
 fn ttl_s(minutes: &str) -> Option<u64> {
     const MOST_MINUTES: u64 = 60 * 24 * 365;
     let minutes: u64 = minutes.trim().parse().ok()?;
-    (1..=MOST_MINUTES).contains(&minutes).then_some(minutes * 60)
+    (1..=MOST_MINUTES).contains(&minutes).then(|| minutes * 60)
 }
 
 /// `24` is midnight in old feeds.
@@ -349,4 +349,24 @@ fn sy_interval_s(channel: &Channel<'_>) -> Option<u64> {
     };
     let frequency = channel.update_frequency.as_deref().map_or(Some(1), |said| said.trim().parse::<u64>().ok())?;
     (frequency > 0).then(|| (period_s / frequency).max(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ttl_is_minutes_of_a_year_at_most() {
+        for (said, expected) in [
+            (" 60 ", Some(3_600)),
+            ("0", None),
+            ("-5", None),
+            ("soon", None),
+            ("525600", Some(31_536_000)),
+            ("525601", None),
+            ("606060606060606060", None),
+        ] {
+            assert_eq!(ttl_s(said), expected, "{said}");
+        }
+    }
 }
