@@ -135,6 +135,20 @@ impl Store {
         self.writer.run(job).await
     }
 
+    /// As [`Store::write`], for a job that can run a second time: the pages that such jobs change are not copied first.
+    ///
+    /// It runs again when another job of the same commit failed, after all that either did was rolled back.
+    ///
+    /// # Errors
+    /// As [`Store::write`].
+    pub async fn write_repeatable<T, F>(&self, job: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnMut(&WriteTx<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
+        self.writer.run_repeatable(job).await
+    }
+
     /// Writes a consistent copy to `target` while the store is in use.
     ///
     /// # Errors

@@ -132,11 +132,8 @@ fn configure_writer(connection: &Connection) -> rusqlite::Result<()> {
 
 /// Pages that a run over the archive comes back to: the ends of every tag's and digest's part of their indexes.
 const CACHE_FOR_MANY_CHANGES_KIB: i64 = 32 << 10;
-/// SQLite's own default.
-const CACHE_KIB: i64 = 2_000;
-
 pub(super) fn size_writer_cache(connection: &Connection, many_changes: bool) -> Result<(), StoreError> {
-    let size = if many_changes { CACHE_FOR_MANY_CHANGES_KIB } else { CACHE_KIB };
+    let size = if many_changes { CACHE_FOR_MANY_CHANGES_KIB } else { WRITER_CACHE_KIB };
     // Negative: in KiB, not in pages.
     connection.pragma_update(None, "cache_size", -size)?;
     if !many_changes {
