@@ -16,7 +16,8 @@ const JOBS_PER_COMMIT: usize = 256;
 
 enum Job {
     InTransaction(TransactionJob),
-    Alone(Box<dyn FnOnce(&Connection) + Send>),
+    /// Shares no transaction; is told whether others wait.
+    Alone(Box<dyn FnOnce(&Connection, &dyn Fn() -> bool) + Send>),
 }
 
 /// Runs a job and keeps its result until the commit is known.
@@ -57,15 +58,32 @@ impl Writer {
         receiver.await.map_err(|_| StoreError::Closed)?
     }
 
+    /// Runs a long job in a transaction of its own.
+    pub(super) async fn run_at_length<T, F>(&self, job: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&WriteTx<'_>, &dyn Fn() -> bool) -> Result<T, StoreError> + Send + 'static,
+    {
+        self.alone(move |connection, others_wait| in_own_transaction(connection, |tx| job(tx, others_wait))).await
+    }
+
     /// Runs what SQLite does only outside a transaction.
     pub(super) async fn outside_transaction<F>(&self, job: F) -> Result<(), StoreError>
     where
         F: FnOnce(&Connection) -> Result<(), StoreError> + Send + 'static,
     {
+        self.alone(move |connection, _| job(connection)).await
+    }
+
+    async fn alone<T, F>(&self, job: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection, &dyn Fn() -> bool) -> Result<T, StoreError> + Send + 'static,
+    {
         let (sender, receiver) = oneshot::channel();
-        self.send(Job::Alone(Box::new(move |connection| {
+        self.send(Job::Alone(Box::new(move |connection, others_wait| {
             // Nobody waits for it any more: it is done all the same.
-            let _ = sender.send(job(connection));
+            let _ = sender.send(job(connection, others_wait));
         })))
         .await?;
         receiver.await.map_err(|_| StoreError::Closed)?
@@ -96,7 +114,7 @@ fn write_until_closed(connection: &Connection, queue: &mut Receiver<Job>) {
         next = match job {
             Job::InTransaction(job) => write_batch(connection, job, queue),
             Job::Alone(job) => {
-                job(connection);
+                job(connection, &|| !queue.is_empty());
                 None
             }
         }
@@ -126,6 +144,28 @@ fn write_batch(connection: &Connection, first: TransactionJob, queue: &mut Recei
     alone
 }
 
+/// Without a savepoint, which would keep a copy of every page that the job changes.
+fn in_own_transaction<T>(
+    connection: &Connection,
+    job: impl FnOnce(&WriteTx<'_>) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    connection.execute_batch("BEGIN IMMEDIATE")?;
+    let done = run_job(connection, job).and_then(|value| commit(connection).map(|()| value));
+    if done.is_err() && !connection.is_autocommit() {
+        connection.execute_batch("ROLLBACK")?;
+    }
+    done
+}
+
+/// Runs a job in the open transaction; digests that it changed get their new versions.
+fn run_job<T>(
+    connection: &Connection,
+    job: impl FnOnce(&WriteTx<'_>) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    let tx = WriteTx::new(connection);
+    job(&tx).and_then(|value| tx.raise_versions().map(|()| value))
+}
+
 fn commit(connection: &Connection) -> Result<(), StoreError> {
     if connection.is_autocommit() {
         // SQLite does so by itself when the disk is full: nothing of the batch is stored.
@@ -145,8 +185,7 @@ fn in_savepoint<T>(
         return Err(StoreError::NotWritable("no transaction is open".into()));
     }
     connection.prepare_cached("SAVEPOINT job")?.execute([])?;
-    let tx = WriteTx::new(connection);
-    let result = job(&tx).and_then(|value| tx.raise_versions().map(|()| value));
+    let result = run_job(connection, job);
     if !connection.is_autocommit() {
         if result.is_err() {
             connection.prepare_cached("ROLLBACK TO job")?.execute([])?;
