@@ -63,7 +63,8 @@ async fn run(around: &Surroundings, mut proceed: impl FnMut(Retagged) -> bool) -
         since_record += gathered.items;
         total.items += gathered.items;
         let is_due = !gathered.changed.is_empty() || since_record >= ITEMS_PER_RECORD;
-        let stored = async { if is_due { store(around, &rules_hash, gathered).await } else { Ok(Retagged::default()) } };
+        let stored =
+            async { if is_due { store(around, &rules_hash, gathered).await } else { Ok(Retagged::default()) } };
         let (done, judged) = tokio::join!(stored, gather(&mut walk));
         total = total.and(done?);
         next = judged?;

@@ -192,7 +192,15 @@ impl WriteTx<'_> {
             }
             for tag in wanted.iter().filter(|wanted| !stored.contains(wanted)) {
                 let origin = origin_name(tag.origin);
-                upsert.execute(params![item.0, tag.tag.0, tag.score, tag.rule_hash, origin, tag.evidence, millis(now)])?;
+                upsert.execute(params![
+                    item.0,
+                    tag.tag.0,
+                    tag.score,
+                    tag.rule_hash,
+                    origin,
+                    tag.evidence,
+                    millis(now)
+                ])?;
             }
         }
         Ok(())
