@@ -194,3 +194,57 @@ fn in_savepoint<T>(
     }
     result
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::model::ItemId;
+    use crate::store::{Store, StoreError};
+    use std::sync::Arc;
+    use std::sync::mpsc;
+    use tokio::sync::oneshot;
+    use tokio::task::yield_now;
+
+    fn store() -> (tempfile::TempDir, Arc<Store>) {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let store = Arc::new(Store::open(directory.path()).expect("opens"));
+        (directory, store)
+    }
+
+    #[tokio::test]
+    async fn a_long_job_learns_that_others_wait() {
+        let (_directory, store) = store();
+        let ((started, begun), (go, wait)) = (oneshot::channel(), mpsc::channel());
+        let long = {
+            let store = Arc::clone(&store);
+            let job = move |_: &_, others_wait: &dyn Fn() -> bool| {
+                let at_first = others_wait();
+                started.send(()).expect("awaited");
+                wait.recv().expect("sent");
+                Ok((at_first, others_wait()))
+            };
+            tokio::spawn(async move { store.write_at_length(job).await })
+        };
+        begun.await.expect("it starts");
+        let other = {
+            let store = Arc::clone(&store);
+            tokio::spawn(async move { store.write(|tx| tx.set_retagged_until("rules", ItemId(7))).await })
+        };
+        yield_now().await;
+        go.send(()).expect("received");
+        assert_eq!(long.await.expect("ends").expect("commits"), (false, true));
+        other.await.expect("ends").expect("commits");
+        assert_eq!(store.read(|tx| tx.retagged_until("rules")).await.expect("reads"), ItemId(7));
+    }
+
+    #[tokio::test]
+    async fn of_a_long_job_that_fails_nothing_is_stored() {
+        let (_directory, store) = store();
+        let failed = store.write_at_length(|tx, _| {
+            tx.set_retagged_until("rules", ItemId(7))?;
+            Err::<(), _>(StoreError::Closed)
+        });
+        assert!(failed.await.is_err());
+        assert_eq!(store.read(|tx| tx.retagged_until("rules")).await.expect("reads"), ItemId(0));
+        store.write(|tx| tx.set_retagged_until("rules", ItemId(3))).await.expect("and the writer goes on");
+    }
+}
