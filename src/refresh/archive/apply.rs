@@ -27,10 +27,11 @@ pub(super) fn apply(tx: &WriteTx<'_>, batch: &Batch, watch: &Watch) -> Result<Re
         retagged.extend(as_read().filter(|judged| judged.is_changed()));
         let renamed = as_read().filter(|judged| judged.has_other_tags()).count();
         changed += renamed;
-        if renamed > 0 && story.stays() {
+        let is_whole = members.len() == story.items.len() && as_read().count() == members.len();
+        if renamed > 0 && (story.stays() || !is_whole) {
             shown.push(story.id);
         }
-        placed.push((story, members.len() == story.items.len() && as_read().count() == members.len()));
+        placed.push((story, is_whole));
     }
     tx.change_tags(retagged.iter().map(|judged| (judged.item.id, &*judged.stored, &*judged.tags)), batch.now)?;
     let mut placing = Placing::new(tx, watch, batch.now);
