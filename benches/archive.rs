@@ -1,16 +1,17 @@
 //! What the archive costs: a search that finds nothing, and a retag of every item, over a store of its own.
 //!
 //! `cargo bench --bench archive -- ITEMS RULES` (100,000 items of 600 characters and 500 rules if not given); prints a line
-//! a figure. Texts are made of 20,000 words with the frequencies of a language, one item in ten of Chinese characters.
+//! a figure. With `visits` behind them something else is written ten times a second during the retag, and how long that
+//! waits is told too. Texts are made of 20,000 words with the frequencies of a language, one item in ten of Chinese characters.
 #![allow(clippy::pedantic, reason = "a bench makes its material up, and rounds as it likes")]
 
 use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use veille::config::{self, Environment};
 use veille::digest::story_entry_id;
-use veille::model::{ConfiguredFeed, ContentHash, FeedId, ItemContent, ItemKey, ItemKeys, NewItem, Timestamp};
+use veille::model::{ConfiguredFeed, ContentHash, EntryId, FeedId, ItemContent, ItemKey, ItemKeys, NewItem, Timestamp};
 use veille::refresh::{Desk, Surroundings, Watch, archive};
 use veille::search;
 use veille::store::Store;
@@ -25,10 +26,11 @@ fn main() {
     let (items, rules) = (sizes.next().unwrap_or(100_000), sizes.next().unwrap_or(500));
     let directory = tempfile::tempdir().expect("a temporary directory");
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
-    runtime.block_on(measure(directory.path(), items, rules));
+    let visits = std::env::args().any(|argument| argument == "visits");
+    runtime.block_on(measure(directory.path(), items, rules, visits));
 }
 
-async fn measure(directory: &Path, items: u64, rules: u64) {
+async fn measure(directory: &Path, items: u64, rules: u64, visits: bool) {
     let watch = Arc::new(watch(directory, rules));
     let store = Arc::new(Store::open(directory).expect("the store opens"));
     let around = Surroundings { store: Arc::clone(&store), watch, desk: Desk::default(), clock: Timestamp::now };
@@ -45,7 +47,13 @@ async fn measure(directory: &Path, items: u64, rules: u64) {
         figure(&format!("search {query}"), items, find(&around, query)).await;
     }
     let retag = async || archive::retag(&around, |_| true).await.expect("the archive is retagged");
+    let visitor = visits.then(|| tokio::spawn(visit(Arc::clone(&store))));
     figure("retag, everything new", items, retag()).await;
+    if let Some(visitor) = visitor {
+        visitor.abort();
+        // The task has ended as it was told to.
+        let _ = visitor.await;
+    }
     let tags = store.read(|tx| tx.tag_counts()).await.expect("the store is read");
     println!("{:<28} {:>8}", "tags given", tags.iter().map(|(_, items, _)| items).sum::<u64>());
     figure("retag, nothing new", items, retag()).await;
@@ -154,6 +162,21 @@ impl Random {
         let octaves = u64::from(bound.ilog2());
         let octave = self.below(octaves + 1);
         ((1 << octave) - 1 + self.below(1 << octave)).min(bound - 1)
+    }
+}
+
+/// Writes ten times a second, and tells when one has waited longer than any before.
+async fn visit(store: Arc<Store>) {
+    let mut longest = Duration::ZERO;
+    for number in 0_u64.. {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let started = Instant::now();
+        let entry = EntryId(format!("urn:visit:{number}"));
+        store.write(move |tx| tx.story_with_entry_id(&entry, Timestamp::now())).await.expect("it is stored");
+        if started.elapsed() > longest {
+            longest = started.elapsed();
+            println!("{:<28} {:>8.0} ms", format!("write {number} waited"), longest.as_secs_f64() * 1e3);
+        }
     }
 }
 

@@ -37,6 +37,7 @@ pub use visitor::Allowances;
 pub use websub::TakeDelivery;
 pub use workbench::ConfigFiles;
 
+use crate::classifier::Classifier;
 use crate::config::Settings;
 use crate::model::Timestamp;
 use crate::store::Store;
@@ -72,12 +73,16 @@ const MAX_SEARCH_TERMS: usize = 32;
 const PAGE_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; \
     frame-ancestors 'none'";
 
+/// The rules in force, compiled, as whoever tags by them has them.
+pub type RulesInForce = Arc<dyn Fn() -> Arc<Classifier> + Send + Sync>;
+
 /// What the routes work with; filled by the composition root.
 #[derive(Clone)]
 pub struct AppState {
     pub store: Arc<Store>,
     /// The settings in force; changes on reload.
     pub settings: watch::Receiver<Arc<Settings>>,
+    pub rules: RulesInForce,
     pub health: Arc<Health>,
     /// Everybody's metrics.
     pub registry: Arc<Registry>,

@@ -21,7 +21,7 @@ pub async fn index_items(store: &Store, mut proceed: impl FnMut(usize) -> bool) 
         // The words of the next batch are read while this one is written.
         let (next, written) = tokio::join!(
             async { if proceed { words_after(store, last).await } else { Ok(Vec::new()) } },
-            store.write(move |tx| tx.index_words(&batch)),
+            store.write_at_length(move |tx, _| tx.index_words(&batch)),
         );
         written?;
         batch = next?;

@@ -19,7 +19,8 @@ const JOBS_PER_COMMIT: usize = 256;
 enum Job {
     Repeatable(Box<dyn Repeatable>),
     InTransaction(TransactionJob),
-    Alone(Box<dyn FnOnce(&Connection) + Send>),
+    /// Shares no transaction; is told whether others wait.
+    Alone(Box<dyn FnOnce(&Connection, &dyn Fn() -> bool) + Send>),
 }
 
 /// A job that keeps the result of its last run until the commit is known.
@@ -105,15 +106,32 @@ impl Writer {
         receiver.await.map_err(|_| StoreError::Closed)?
     }
 
+    /// Runs a long job in a transaction of its own.
+    pub(super) async fn run_at_length<T, F>(&self, job: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&WriteTx<'_>, &dyn Fn() -> bool) -> Result<T, StoreError> + Send + 'static,
+    {
+        self.alone(move |connection, others_wait| in_own_transaction(connection, |tx| job(tx, others_wait))).await
+    }
+
     /// Runs what SQLite does only outside a transaction.
     pub(super) async fn outside_transaction<F>(&self, job: F) -> Result<(), StoreError>
     where
         F: FnOnce(&Connection) -> Result<(), StoreError> + Send + 'static,
     {
+        self.alone(move |connection, _| job(connection)).await
+    }
+
+    async fn alone<T, F>(&self, job: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection, &dyn Fn() -> bool) -> Result<T, StoreError> + Send + 'static,
+    {
         let (sender, receiver) = oneshot::channel();
-        self.send(Job::Alone(Box::new(move |connection| {
+        self.send(Job::Alone(Box::new(move |connection, others_wait| {
             // Nobody waits for it any more: it is done all the same.
-            let _ = sender.send(job(connection));
+            let _ = sender.send(job(connection, others_wait));
         })))
         .await?;
         receiver.await.map_err(|_| StoreError::Closed)?
@@ -145,7 +163,7 @@ fn write_until_closed(connection: &Connection, queue: &mut Receiver<Job>) {
             Job::Repeatable(job) => write_repeatable(connection, job, queue),
             Job::InTransaction(job) => write_batch(connection, job, queue),
             Job::Alone(job) => {
-                job(connection);
+                job(connection, &|| !queue.is_empty());
                 None
             }
         }
@@ -219,6 +237,28 @@ fn roll_back(connection: &Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Without a savepoint, which would keep a copy of every page that the job changes.
+fn in_own_transaction<T>(
+    connection: &Connection,
+    job: impl FnOnce(&WriteTx<'_>) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    begin(connection)?;
+    let done = run_job(connection, job).and_then(|value| commit(connection).map(|()| value));
+    if done.is_err() {
+        roll_back(connection)?;
+    }
+    done
+}
+
+/// Runs a job in the open transaction; digests that it changed get their new versions.
+fn run_job<T>(
+    connection: &Connection,
+    job: impl FnOnce(&WriteTx<'_>) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    let tx = WriteTx::new(connection);
+    job(&tx).and_then(|value| tx.raise_versions().map(|()| value))
+}
+
 fn commit(connection: &Connection) -> Result<(), StoreError> {
     if connection.is_autocommit() {
         // SQLite does so by itself when the disk is full: nothing of the batch is stored.
@@ -238,8 +278,7 @@ fn in_savepoint<T>(
         return Err(StoreError::NotWritable("no transaction is open".into()));
     }
     connection.prepare_cached("SAVEPOINT job")?.execute([])?;
-    let tx = WriteTx::new(connection);
-    let result = job(&tx).and_then(|value| tx.raise_versions().map(|()| value));
+    let result = run_job(connection, job);
     if !connection.is_autocommit() {
         if result.is_err() {
             connection.prepare_cached("ROLLBACK TO job")?.execute([])?;
@@ -252,8 +291,12 @@ fn in_savepoint<T>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::ItemId;
+    use crate::store::Store;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::mpsc;
+    use tokio::task::yield_now;
 
     /// Inserts a row, and fails then if it is to fail.
     fn insert(tx: &WriteTx<'_>, name: &str, fails: bool) -> Result<(), StoreError> {
@@ -266,7 +309,7 @@ mod tests {
         let connection = Connection::open_in_memory().expect("a database");
         connection.execute_batch("CREATE TABLE t (name TEXT)").expect("a table");
         let writer = Writer::start(connection);
-        let (go, wait) = std::sync::mpsc::channel();
+        let (go, wait) = mpsc::channel();
         // While the thread waits here, all the jobs come to stand behind.
         let hold = writer.outside_transaction(move |_| wait.recv().map_err(|_| StoreError::Closed));
         let runs = Arc::new(AtomicUsize::new(0));
@@ -300,5 +343,49 @@ mod tests {
             Ok(names.collect::<Result<Vec<_>, _>>()?)
         });
         assert_eq!(names.await.expect("the rows"), ["a", "c", "e", "f"]);
+    }
+
+    fn store() -> (tempfile::TempDir, Arc<Store>) {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let store = Arc::new(Store::open(directory.path()).expect("opens"));
+        (directory, store)
+    }
+
+    #[tokio::test]
+    async fn a_long_job_learns_that_others_wait() {
+        let (_directory, store) = store();
+        let ((started, begun), (go, wait)) = (oneshot::channel(), mpsc::channel());
+        let long = {
+            let store = Arc::clone(&store);
+            let job = move |_: &_, others_wait: &dyn Fn() -> bool| {
+                let at_first = others_wait();
+                started.send(()).expect("awaited");
+                wait.recv().expect("sent");
+                Ok((at_first, others_wait()))
+            };
+            tokio::spawn(async move { store.write_at_length(job).await })
+        };
+        begun.await.expect("it starts");
+        let other = {
+            let store = Arc::clone(&store);
+            tokio::spawn(async move { store.write(|tx| tx.set_retagged_until("rules", ItemId(7))).await })
+        };
+        yield_now().await;
+        go.send(()).expect("received");
+        assert_eq!(long.await.expect("ends").expect("commits"), (false, true));
+        other.await.expect("ends").expect("commits");
+        assert_eq!(store.read(|tx| tx.retagged_until("rules")).await.expect("reads"), ItemId(7));
+    }
+
+    #[tokio::test]
+    async fn of_a_long_job_that_fails_nothing_is_stored() {
+        let (_directory, store) = store();
+        let failed = store.write_at_length(|tx, _| {
+            tx.set_retagged_until("rules", ItemId(7))?;
+            Err::<(), _>(StoreError::Closed)
+        });
+        assert!(failed.await.is_err());
+        assert_eq!(store.read(|tx| tx.retagged_until("rules")).await.expect("reads"), ItemId(0));
+        store.write(|tx| tx.set_retagged_until("rules", ItemId(3))).await.expect("and the writer goes on");
     }
 }

@@ -13,6 +13,7 @@ mod exporting;
 mod feed_health;
 mod fetching;
 mod guarding;
+mod headlines;
 mod identity;
 mod issues;
 mod moving;
