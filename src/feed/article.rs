@@ -3,9 +3,9 @@
 //!
 //! Its parser's time grows with the square of depth and of attributes, so pages beyond bounds are refused unparsed.
 
+use super::elements::Element;
 use super::lexer::{Lexer, Token};
 use super::text::Dialect;
-use super::vocabulary::is_void_element;
 use super::{ReadContext, decode, html, skeleton};
 use dom_smoothie::{Config, Readability};
 use url::Url;
@@ -60,7 +60,7 @@ fn is_bounded(page: &str) -> bool {
                 tags += 1;
                 // What may be left unclosed does not nest in itself.
                 let nests = !tag.empty
-                    && !is_void_element(tag.name)
+                    && !Element::of(tag.name).is_void()
                     && !matches!(tag.name, "p" | "li" | "dt" | "dd" | "tr" | "td" | "th" | "option");
                 depth += usize::from(nests);
                 if tag.attributes().nth(MAX_ATTRIBUTES).is_some() {

@@ -121,53 +121,44 @@ fn decode_utf_32(body: &[u8], big_endian: bool) -> String {
 }
 
 /// Takes out what XML 1.0 cannot hold (control characters, U+FFFE, U+FFFF) and makes every line end `\n`.
-fn clean(text: Cow<'_, str>) -> Cow<'_, str> {
-    let Some(first) = next_bad(&text, 0) else { return text };
-    let mut cleaned = String::with_capacity(text.len());
+pub(super) fn clean(text: Cow<'_, str>) -> Cow<'_, str> {
+    let text = with_plain_line_ends(text);
+    if holds_bad(&text) { Cow::Owned(text.chars().filter(|c| !is_bad(*c)).collect()) } else { text }
+}
+
+fn with_plain_line_ends(text: Cow<'_, str>) -> Cow<'_, str> {
+    let Some(first) = memchr::memchr(b'\r', text.as_bytes()) else { return text };
+    let mut plain = String::with_capacity(text.len());
     let (mut from, mut next) = (0, Some(first));
-    while let Some((at, length)) = next {
-        cleaned.push_str(&text[from..at]);
-        from = at + length;
-        if text[at..].starts_with('\r') && !text[from..].starts_with('\n') {
-            cleaned.push('\n');
+    while let Some(at) = next {
+        plain.push_str(&text[from..at]);
+        from = at + 1;
+        if !text[from..].starts_with('\n') {
+            plain.push('\n');
         }
-        next = next_bad(&text, from);
+        next = memchr::memchr(b'\r', &text.as_bytes()[from..]).map(|further| from + further);
     }
-    cleaned.push_str(&text[from..]);
-    Cow::Owned(cleaned)
+    plain.push_str(&text[from..]);
+    Cow::Owned(plain)
 }
 
-/// Where at or after `from` a character stands that has to go, and its length in bytes.
-fn next_bad(text: &str, from: usize) -> Option<(usize, usize)> {
+fn is_bad(c: char) -> bool {
+    matches!(c, '\0'..'\t' | '\u{b}'..' ' | '\u{7f}' | '\u{fffe}' | '\u{ffff}')
+}
+
+/// Whether something is bad in a text, which is rare.
+fn holds_bad(text: &str) -> bool {
     let bytes = text.as_bytes();
-    let mut at = from;
-    while at < bytes.len() {
-        at += next_suspect(&bytes[at..])?;
-        match &bytes[at..] {
-            [0xef, 0xbf, 0xbe | 0xbf, ..] => return Some((at, 3)),
-            [0xef, ..] => at += 3,
-            _ => return Some((at, 1)),
-        }
-    }
-    None
-}
-
-/// Where the first byte stands that is, or begins, what has to go.
-fn next_suspect(bytes: &[u8]) -> Option<usize> {
-    // Without branches, so that it goes by the vector: most documents hold none.
-    #[expect(clippy::needless_bitwise_bool, reason = "a lazy operator is a branch")]
-    let is_suspect =
-        |byte: &u8| (*byte < 0x20) & (*byte != b'\t') & (*byte != b'\n') | (*byte == 0x7f) | (*byte == 0xef);
-    let mut start = 0;
-    for chunk in bytes.chunks(64) {
-        if chunk.iter().fold(false, |found, byte| found | is_suspect(byte))
-            && let Some(at) = chunk.iter().position(is_suspect)
-        {
-            return Some(start + at);
-        }
-        start += chunk.len();
-    }
-    None
+    let has_control = bytes.chunks(64).any(|chunk| {
+        // Without branches, so that it goes by the vector.
+        let is_control = |byte: u8| u8::from(byte < 0x20) & u8::from(byte != b'\t') & u8::from(byte != b'\n');
+        chunk.iter().fold(0, |found, byte| found | is_control(*byte)) != 0
+    });
+    let has_non_character = || {
+        let find = |character: &[u8]| memchr::memmem::find(bytes, character).is_some();
+        memchr::memchr(0xef, bytes).is_some() && (find(b"\xef\xbf\xbe") || find(b"\xef\xbf\xbf"))
+    };
+    has_control || memchr::memchr(0x7f, bytes).is_some() || has_non_character()
 }
 
 #[cfg(test)]
