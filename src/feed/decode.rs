@@ -1,7 +1,8 @@
-//! Bytes to text: which encoding a document is in, and characters that XML cannot hold.
+//! Bytes to text: in whatever encoding, without the characters that XML cannot hold.
 //!
 //! Invalid bytes become U+FFFD; a document is never lost to its encoding. UTF-7 is never decoded.
 
+use super::declared::{self, labelled};
 use encoding_rs::{Encoding, GB18030, GBK, UTF_16BE, UTF_16LE, WINDOWS_1252};
 use std::borrow::Cow;
 
@@ -11,11 +12,22 @@ use std::borrow::Cow;
 /// The HTTP charset beats the declaration (RFC 7303 section 3.2), but neither beats bytes that are valid UTF-8
 /// beyond ASCII: text in another encoding practically never is, while wrong labels on UTF-8 are common.
 pub(super) fn decode<'a>(body: &'a [u8], http_charset: Option<&str>, warnings: &mut Vec<String>) -> Cow<'a, str> {
-    let text = decode_bytes(body, http_charset, warnings);
-    clean(text)
+    clean(decode_bytes(body, http_charset, declared::in_declaration, warnings))
 }
 
-fn decode_bytes<'a>(body: &'a [u8], http_charset: Option<&str>, warnings: &mut Vec<String>) -> Cow<'a, str> {
+/// Decodes a web page: by the same ladder, with its `meta` element in the place of the XML declaration, which a page
+/// in XHTML may have too.
+pub(super) fn decode_page<'a>(body: &'a [u8], http_charset: Option<&str>) -> Cow<'a, str> {
+    let said = |body: &[u8]| declared::in_meta(body).or_else(|| declared::in_declaration(body));
+    clean(decode_bytes(body, http_charset, said, &mut Vec::new()))
+}
+
+fn decode_bytes<'a>(
+    body: &'a [u8],
+    http_charset: Option<&str>,
+    declared: impl Fn(&[u8]) -> Option<&'static Encoding>,
+    warnings: &mut Vec<String>,
+) -> Cow<'a, str> {
     if let Some(rest) = body.strip_prefix(b"\xef\xbb\xbf") {
         return from_utf8(rest, warnings);
     }
@@ -54,25 +66,6 @@ fn with<'a>(encoding: &'static Encoding, body: &'a [u8], warnings: &mut Vec<Stri
     text
 }
 
-/// The encoding of a label; none for UTF-16 (bytes that were UTF-16 were seen by their zeros) and unknown names.
-fn labelled(label: &[u8]) -> Option<&'static Encoding> {
-    let encoding = Encoding::for_label_no_replacement(label)?;
-    (encoding != UTF_16BE && encoding != UTF_16LE).then_some(encoding)
-}
-
-/// The encoding in `<?xml … encoding="…"?>` near the start. Junk may stand before the declaration.
-fn declared(body: &[u8]) -> Option<&'static Encoding> {
-    let head = &body[..body.len().min(2048)];
-    let start = find(head, b"<?xml")?;
-    let declaration = &head[start..];
-    let declaration = &declaration[..find(declaration, b">").unwrap_or(declaration.len())];
-    let value = &declaration[find(declaration, b"encoding")? + 8..];
-    let value = value.trim_ascii_start().strip_prefix(b"=")?.trim_ascii_start();
-    let (quote, value) = value.split_first()?;
-    let end = value.iter().position(|byte| byte == quote)?;
-    labelled(&value[..end])
-}
-
 fn guessed(body: &[u8]) -> &'static Encoding {
     // The statistics settle within the first part of a document; a longer look costs time only.
     let sample = &body[..body.len().min(256 * 1024)];
@@ -80,10 +73,6 @@ fn guessed(body: &[u8]) -> &'static Encoding {
     detector.feed(sample, true);
     let encoding = detector.guess(None, chardetng::Utf8Detection::Allow);
     if encoding.is_single_byte() && sample.is_ascii() { WINDOWS_1252 } else { encoding }
-}
-
-fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
-    haystack.windows(needle.len()).position(|window| window == needle)
 }
 
 /// UTF-16 by its mark, or by the zero byte beside the first `<`, `{` or blank.

@@ -9,6 +9,7 @@
 
 mod article;
 mod dates;
+mod declared;
 mod decode;
 mod discover;
 mod draft;
