@@ -129,11 +129,9 @@ impl Notes {
 }
 
 fn content(item: &DraftItem<'_>, entry: Entry, bases: &Bases, notes: &mut Notes) -> ItemContent {
-    let timestamp =
-        |at: Option<chrono::DateTime<chrono::Utc>>| at.and_then(|at| Timestamp::from_second(at.timestamp()).ok());
-    let published_at = timestamp(entry.published);
-    // feed-rs copies the date of publication where none of an update is given.
-    let updated_at = timestamp(entry.updated).filter(|_| item.updated.is_some());
+    let published = item.published.as_ref().or(item.created.as_ref().filter(|_| item.updated.is_none()));
+    let published_at = published.and_then(|said| dates::parse(said));
+    let updated_at = item.updated.as_ref().and_then(|said| dates::parse(said));
     notes.check_date(item.published.as_ref(), published_at);
     notes.check_date(item.updated.as_ref(), updated_at);
     let summary = item.summary.as_ref().or(item.summary_fallback.as_ref().filter(|_| item.content.is_none()));
