@@ -19,6 +19,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0004_feeds_and_notices.sql"),
     include_str!("../../migrations/0005_deliveries.sql"),
     include_str!("../../migrations/0006_articles.sql"),
+    include_str!("../../migrations/0007_archives.sql"),
 ];
 
 /// How long a command waits for the daemon's write to end, and the reverse.

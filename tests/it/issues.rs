@@ -125,6 +125,7 @@ impl Run<'_> {
                 query: "tag:french-ai".into(),
                 rule_hash: "1".into(),
                 periodic: true,
+                limit: 100,
             };
             tx.sync_feeds(&[feed])?;
             tx.sync_digests(&[digest], now).map(drop)

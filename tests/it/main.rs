@@ -15,6 +15,7 @@ mod fetching;
 mod guarding;
 mod identity;
 mod issues;
+mod mailing;
 mod moving;
 mod mutation;
 mod outputs;
