@@ -138,7 +138,7 @@ fn refusal(smtp: &SmtpSettings, code: Option<u16>, error: &lettre::transport::sm
         None if error.is_client() && cause.contains("STARTTLS") => {
             format!("the mail server {host} offers no STARTTLS on port {}: {cause}; see `tls` in [smtp]", smtp.port)
         }
-        None => format!("the mail server {host} cannot be used: {cause}"),
+        None => format!("the mail server {host} did not take it: {cause}"),
     }
 }
 
