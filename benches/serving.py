@@ -30,9 +30,11 @@ def main():
         config = write_config(work, args.tmp / "farm" / str(args.feeds) / "urls.txt")
         farm.run([args.veille, "--config", config, "--data-dir", work / "data", "-q", "poll"])
         with Nginx(work) as nginx:
+            schedule(work / "data", first_in_s=86400, over_s=3600)
             with Daemon(args, config, work / "data", "24h") as daemon:
                 nginx.take(daemon.get(DIGEST))
                 found["at rest"] = measure(args, daemon, nginx)
+            schedule(work / "data", first_in_s=2, over_s=60)
             with Daemon(args, config, work / "data", "1m") as daemon:
                 found[f"{args.feeds} feeds polled each minute"] = measure(args, daemon, nginx)
             found[f"{args.feeds} new feeds polled"] = measure_while_new(args, config, work, nginx)
@@ -48,7 +50,7 @@ def arguments():
     parser.add_argument("--feeds", type=int, default=1000)
     parser.add_argument("--farm-port", type=int, default=8899)
     parser.add_argument("--seconds", type=int, default=60)
-    parser.add_argument("--connections", type=int, default=64)
+    parser.add_argument("--connections", type=int, default=32)
     parser.add_argument("--tmp", type=pathlib.Path, default=pathlib.Path(tempfile.gettempdir()) / "veille-serving")
     return parser.parse_args()
 
@@ -62,8 +64,17 @@ def write_config(work, urls):
     assert str(PORTS["veille"]) in text, "the shipped config says where to listen"
     config.write_text(text)
     with open(config.parent / "digests.toml", "a") as digests:
-        digests.write('\n[digests.all]\nquery = "published>=1970-01-02"\n')
+        digests.write('\n[digests.all]\nquery = "published>=1970-01-02"\nlimit = 30\n')
     return config
+
+
+def schedule(data, first_in_s, over_s):
+    """The next refreshes, spread evenly; no daemon runs meanwhile."""
+    database = sqlite3.connect(data / "veille.db")
+    first = int((time.time() + first_in_s) * 1000)
+    database.execute("UPDATE feeds SET next_check_at = ? + abs(random() % ?), fresh_until_at = NULL", [first, over_s * 1000])
+    database.commit()
+    database.close()
 
 
 class Daemon:
@@ -189,9 +200,10 @@ class Counter:
 
 
 def measure_while_new(args, config, work, nginx):
-    """Only ours, as it lasts for seconds: a new data directory for each kind of request, wrk until every feed was read."""
+    """A new data directory for each kind of request; shorter, as it does not last. The digest changes all the time, so
+    nothing is a 304."""
     figures, rss, rate = {}, [], []
-    for kind, headers in KINDS.items():
+    for kind, headers in list(KINDS.items())[:2]:
         shutil.rmtree(work / "data")
         (work / "data").mkdir()
         with Daemon(args, config, work / "data", "24h") as daemon:
