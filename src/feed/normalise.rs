@@ -315,7 +315,12 @@ impl Bases {
 /// A language tag in BCP 47 form, or none where the text cannot be one.
 fn language_tag(said: &str) -> Option<String> {
     let tag = said.trim().replace('_', "-");
-    let is_tag = (2..=35).contains(&tag.len()) && tag.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    let (language, rest) = tag.split_once('-').unwrap_or((&tag, ""));
+    // Longer than the codes of ISO 639 are names, like `english`, and `x-default`.
+    let is_code = (2..=3).contains(&language.len()) && language.bytes().all(|byte| byte.is_ascii_alphabetic());
+    let is_tag = is_code
+        && tag.len() <= 35
+        && rest.split('-').all(|part| part.len() <= 8 && part.bytes().all(|byte| byte.is_ascii_alphanumeric()));
     is_tag.then_some(tag)
 }
 

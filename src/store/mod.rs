@@ -5,6 +5,7 @@
 //! engine stays possible; no decision is taken here that a pure module could take.
 
 mod addresses;
+mod archives;
 mod articles;
 mod deliveries;
 mod digests;
