@@ -40,8 +40,11 @@ pub(super) fn routes() -> Router<AppState> {
 #[derive(Debug, Default)]
 pub struct DocumentCache {
     documents: RwLock<HashMap<(DigestName, Format), CachedDocument>>,
-    gates: RwLock<HashMap<(DigestName, Format), Arc<tokio::sync::Mutex<()>>>>,
+    gates: RwLock<HashMap<(DigestName, Format), Gate>>,
 }
+
+/// Held by who makes a document; the others wait for what he makes.
+type Gate = Arc<tokio::sync::Mutex<()>>;
 
 #[derive(Debug, Clone)]
 struct CachedDocument {
