@@ -153,10 +153,13 @@ fn other_sources(story: &Story) -> Vec<EntryLink> {
 fn story_html(item: &Item, other_sources: &[EntryLink], reasons: &[String]) -> String {
     let content = &item.content;
     html! {
-        @if content.content_html.trim().is_empty() {
-            @for paragraph in content.summary.lines().filter(|line| !line.trim().is_empty()) { p { (paragraph) } }
-        } @else {
+        @if !content.content_html.trim().is_empty() {
             (PreEscaped(&content.content_html))
+        } @else if !content.summary.trim().is_empty() {
+            @for paragraph in content.summary.lines().filter(|line| !line.trim().is_empty()) { p { (paragraph) } }
+        } @else if let Some(url) = &content.link {
+            // The item is a headline: an entry without any content would be empty in a reader.
+            p { a href=(url) { (title(item)) } }
         }
         @if !other_sources.is_empty() {
             p { "Also told by " (issue_text::links(other_sources)) "." }

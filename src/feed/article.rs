@@ -3,9 +3,9 @@
 //!
 //! Its parser's time grows with the square of depth and of attributes, so pages beyond bounds are refused unparsed.
 
+use super::elements::Element;
 use super::lexer::{Lexer, Token};
 use super::text::Dialect;
-use super::vocabulary::is_void_element;
 use super::{ReadContext, decode, html, skeleton};
 use dom_smoothie::{Config, Readability};
 use url::Url;
@@ -36,7 +36,7 @@ pub struct Article {
 /// assert!(!article.text.contains("Home"));
 /// ```
 pub fn article(body: &[u8], context: &ReadContext<'_>) -> Option<Article> {
-    let page = decode::decode(body, context.http_charset, &mut Vec::new());
+    let page = decode::decode_page(body, context.http_charset);
     if page.len() > MAX_PAGE_BYTES || !is_bounded(&page) {
         return None;
     }
@@ -60,7 +60,7 @@ fn is_bounded(page: &str) -> bool {
                 tags += 1;
                 // What may be left unclosed does not nest in itself.
                 let nests = !tag.empty
-                    && !is_void_element(tag.name)
+                    && !Element::of(tag.name).is_void()
                     && !matches!(tag.name, "p" | "li" | "dt" | "dd" | "tr" | "td" | "th" | "option");
                 depth += usize::from(nests);
                 if tag.attributes().nth(MAX_ATTRIBUTES).is_some() {
@@ -98,6 +98,30 @@ mod tests {
         assert!(article.html.contains("https://example.org/more"), "{article:?}");
         for gone in ["About us", "Cookie", "alert", "onclick"] {
             assert!(!article.html.contains(gone) && !article.text.contains(gone), "{gone}: {article:?}");
+        }
+    }
+
+    #[test]
+    fn the_encoding_of_a_page_is_found_where_it_is_said() {
+        let long = "长江三角洲的城市在春天迎来了新的展览，参观者来自全国各地，展期为三个月。".repeat(10);
+        let longer = "東京の美術館では、春の展覧会が始まり、全国から多くの人が訪れています。".repeat(10);
+        for (label, words) in [("gb18030", &long), ("gb2312", &long), ("shift_jis", &longer), ("euc-jp", &longer)] {
+            let encoding = encoding_rs::Encoding::for_label(label.as_bytes()).expect("a known label");
+            let page = |meta: &str| {
+                let text = format!(
+                    "<html><head>{meta}<title>t</title></head><body><article><p>{words}</p><p>{words}</p></article>"
+                );
+                encoding.encode(&text).0.into_owned()
+            };
+            let read = |page: &[u8], http_charset| {
+                let base_url = "https://example.org/1";
+                article(page, &ReadContext { base_url, http_charset, language: None }).expect("an article").text
+            };
+            let said = page(&format!("<meta charset=\"{label}\">"));
+            let pragma = page(&format!("<meta http-equiv=Content-Type content='text/html; charset={label}'>"));
+            for text in [read(&said, None), read(&pragma, None), read(&page("<meta charset=koi8-r>"), Some(label))] {
+                assert!(text.starts_with(&words[..30]), "{label}: {text}");
+            }
         }
     }
 

@@ -20,13 +20,13 @@ pub(super) fn parse(text: &str) -> Option<Timestamp> {
     quick(text).or_else(|| epoch(text)).or_else(|| Words::read(text)?.timestamp())
 }
 
-/// Seconds (or milliseconds) since 1970.
+/// Seconds (or milliseconds, whose fraction goes) since 1970.
 fn epoch(text: &str) -> Option<Timestamp> {
     if !matches!(text.len(), 9..=10 | 13) || !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
     let number: i64 = text.parse().ok()?;
-    if text.len() == 13 { Timestamp::from_millisecond(number).ok() } else { Timestamp::from_second(number).ok() }
+    Timestamp::from_second(if text.len() == 13 { number / 1000 } else { number }).ok()
 }
 
 /// The two forms nearly every date has, read without ado: `2026-11-24T10:00:00Z` and

@@ -1,7 +1,8 @@
-//! Bytes to text: which encoding a document is in, and characters that XML cannot hold.
+//! Bytes to text: in whatever encoding, without the characters that XML cannot hold.
 //!
 //! Invalid bytes become U+FFFD; a document is never lost to its encoding. UTF-7 is never decoded.
 
+use super::declared::{self, labelled};
 use encoding_rs::{Encoding, GB18030, GBK, UTF_16BE, UTF_16LE, WINDOWS_1252};
 use std::borrow::Cow;
 
@@ -11,11 +12,22 @@ use std::borrow::Cow;
 /// The HTTP charset beats the declaration (RFC 7303 section 3.2), but neither beats bytes that are valid UTF-8
 /// beyond ASCII: text in another encoding practically never is, while wrong labels on UTF-8 are common.
 pub(super) fn decode<'a>(body: &'a [u8], http_charset: Option<&str>, warnings: &mut Vec<String>) -> Cow<'a, str> {
-    let text = decode_bytes(body, http_charset, warnings);
-    clean(text)
+    clean(decode_bytes(body, http_charset, declared::in_declaration, warnings))
 }
 
-fn decode_bytes<'a>(body: &'a [u8], http_charset: Option<&str>, warnings: &mut Vec<String>) -> Cow<'a, str> {
+/// Decodes a web page: by the same ladder, with its `meta` element in the place of the XML declaration, which a page
+/// in XHTML may have too.
+pub(super) fn decode_page<'a>(body: &'a [u8], http_charset: Option<&str>) -> Cow<'a, str> {
+    let said = |body: &[u8]| declared::in_meta(body).or_else(|| declared::in_declaration(body));
+    clean(decode_bytes(body, http_charset, said, &mut Vec::new()))
+}
+
+fn decode_bytes<'a>(
+    body: &'a [u8],
+    http_charset: Option<&str>,
+    declared: impl Fn(&[u8]) -> Option<&'static Encoding>,
+    warnings: &mut Vec<String>,
+) -> Cow<'a, str> {
     if let Some(rest) = body.strip_prefix(b"\xef\xbb\xbf") {
         return from_utf8(rest, warnings);
     }
@@ -54,25 +66,6 @@ fn with<'a>(encoding: &'static Encoding, body: &'a [u8], warnings: &mut Vec<Stri
     text
 }
 
-/// The encoding of a label; none for UTF-16 (bytes that were UTF-16 were seen by their zeros) and unknown names.
-fn labelled(label: &[u8]) -> Option<&'static Encoding> {
-    let encoding = Encoding::for_label_no_replacement(label)?;
-    (encoding != UTF_16BE && encoding != UTF_16LE).then_some(encoding)
-}
-
-/// The encoding in `<?xml … encoding="…"?>` near the start. Junk may stand before the declaration.
-fn declared(body: &[u8]) -> Option<&'static Encoding> {
-    let head = &body[..body.len().min(2048)];
-    let start = find(head, b"<?xml")?;
-    let declaration = &head[start..];
-    let declaration = &declaration[..find(declaration, b">").unwrap_or(declaration.len())];
-    let value = &declaration[find(declaration, b"encoding")? + 8..];
-    let value = value.trim_ascii_start().strip_prefix(b"=")?.trim_ascii_start();
-    let (quote, value) = value.split_first()?;
-    let end = value.iter().position(|byte| byte == quote)?;
-    labelled(&value[..end])
-}
-
 fn guessed(body: &[u8]) -> &'static Encoding {
     // The statistics settle within the first part of a document; a longer look costs time only.
     let sample = &body[..body.len().min(256 * 1024)];
@@ -80,10 +73,6 @@ fn guessed(body: &[u8]) -> &'static Encoding {
     detector.feed(sample, true);
     let encoding = detector.guess(None, chardetng::Utf8Detection::Allow);
     if encoding.is_single_byte() && sample.is_ascii() { WINDOWS_1252 } else { encoding }
-}
-
-fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
-    haystack.windows(needle.len()).position(|window| window == needle)
 }
 
 /// UTF-16 by its mark, or by the zero byte beside the first `<`, `{` or blank.
@@ -121,53 +110,44 @@ fn decode_utf_32(body: &[u8], big_endian: bool) -> String {
 }
 
 /// Takes out what XML 1.0 cannot hold (control characters, U+FFFE, U+FFFF) and makes every line end `\n`.
-fn clean(text: Cow<'_, str>) -> Cow<'_, str> {
-    let Some(first) = next_bad(&text, 0) else { return text };
-    let mut cleaned = String::with_capacity(text.len());
+pub(super) fn clean(text: Cow<'_, str>) -> Cow<'_, str> {
+    let text = with_plain_line_ends(text);
+    if holds_bad(&text) { Cow::Owned(text.chars().filter(|c| !is_bad(*c)).collect()) } else { text }
+}
+
+fn with_plain_line_ends(text: Cow<'_, str>) -> Cow<'_, str> {
+    let Some(first) = memchr::memchr(b'\r', text.as_bytes()) else { return text };
+    let mut plain = String::with_capacity(text.len());
     let (mut from, mut next) = (0, Some(first));
-    while let Some((at, length)) = next {
-        cleaned.push_str(&text[from..at]);
-        from = at + length;
-        if text[at..].starts_with('\r') && !text[from..].starts_with('\n') {
-            cleaned.push('\n');
+    while let Some(at) = next {
+        plain.push_str(&text[from..at]);
+        from = at + 1;
+        if !text[from..].starts_with('\n') {
+            plain.push('\n');
         }
-        next = next_bad(&text, from);
+        next = memchr::memchr(b'\r', &text.as_bytes()[from..]).map(|further| from + further);
     }
-    cleaned.push_str(&text[from..]);
-    Cow::Owned(cleaned)
+    plain.push_str(&text[from..]);
+    Cow::Owned(plain)
 }
 
-/// Where at or after `from` a character stands that has to go, and its length in bytes.
-fn next_bad(text: &str, from: usize) -> Option<(usize, usize)> {
+fn is_bad(c: char) -> bool {
+    matches!(c, '\0'..'\t' | '\u{b}'..' ' | '\u{7f}' | '\u{fffe}' | '\u{ffff}')
+}
+
+/// Whether something is bad in a text, which is rare.
+fn holds_bad(text: &str) -> bool {
     let bytes = text.as_bytes();
-    let mut at = from;
-    while at < bytes.len() {
-        at += next_suspect(&bytes[at..])?;
-        match &bytes[at..] {
-            [0xef, 0xbf, 0xbe | 0xbf, ..] => return Some((at, 3)),
-            [0xef, ..] => at += 3,
-            _ => return Some((at, 1)),
-        }
-    }
-    None
-}
-
-/// Where the first byte stands that is, or begins, what has to go.
-fn next_suspect(bytes: &[u8]) -> Option<usize> {
-    // Without branches, so that it goes by the vector: most documents hold none.
-    #[expect(clippy::needless_bitwise_bool, reason = "a lazy operator is a branch")]
-    let is_suspect =
-        |byte: &u8| (*byte < 0x20) & (*byte != b'\t') & (*byte != b'\n') | (*byte == 0x7f) | (*byte == 0xef);
-    let mut start = 0;
-    for chunk in bytes.chunks(64) {
-        if chunk.iter().fold(false, |found, byte| found | is_suspect(byte))
-            && let Some(at) = chunk.iter().position(is_suspect)
-        {
-            return Some(start + at);
-        }
-        start += chunk.len();
-    }
-    None
+    let has_control = bytes.chunks(64).any(|chunk| {
+        // Without branches, so that it goes by the vector.
+        let is_control = |byte: u8| u8::from(byte < 0x20) & u8::from(byte != b'\t') & u8::from(byte != b'\n');
+        chunk.iter().fold(0, |found, byte| found | is_control(*byte)) != 0
+    });
+    let has_non_character = || {
+        let find = |character: &[u8]| memchr::memmem::find(bytes, character).is_some();
+        memchr::memchr(0xef, bytes).is_some() && (find(b"\xef\xbf\xbe") || find(b"\xef\xbf\xbf"))
+    };
+    has_control || memchr::memchr(0x7f, bytes).is_some() || has_non_character()
 }
 
 #[cfg(test)]

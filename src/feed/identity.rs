@@ -83,6 +83,8 @@ impl<'a> Facts<'a> {
     }
 }
 
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
 fn key(rung: char, parts: &[&str]) -> ItemKey {
     let mut hasher = Sha256::new();
     for part in parts {
@@ -90,8 +92,14 @@ fn key(rung: char, parts: &[&str]) -> ItemKey {
         hasher.update([0]);
     }
     let digest = hasher.finalize();
-    let (half, _) = digest.split_first_chunk::<16>().expect("a sha-256 has 32 bytes");
-    ItemKey(format!("{rung}-{:032x}", u128::from_be_bytes(*half)))
+    let mut key = String::with_capacity(2 + 32);
+    key.push(rung);
+    key.push('-');
+    for byte in &digest[..16] {
+        key.push(char::from(HEX[usize::from(byte >> 4)]));
+        key.push(char::from(HEX[usize::from(byte & 15)]));
+    }
+    ItemKey(key)
 }
 
 /// Hash of what a reader sees of an item: title, link, authors, categories, texts, enclosures.

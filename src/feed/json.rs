@@ -1,7 +1,7 @@
 //! JSON Feed 1.0 and 1.1 to a draft, field by field: one of a wrong type is missed, never the feed.
 
-use super::FeedError;
 use super::draft::{Channel, Draft, DraftEnclosure, DraftItem, Link, Text, TextKind};
+use super::{FeedError, decode};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 
@@ -65,7 +65,7 @@ type Owned = Cow<'static, str>;
 /// A text, or a number written as one (ids often are).
 fn text(object: &Map<String, Value>, name: &str) -> Option<Owned> {
     let text = match object.get(name)? {
-        Value::String(text) => text.trim().to_owned(),
+        Value::String(text) => decode::clean(Cow::Borrowed(text)).trim().to_owned(),
         Value::Number(number) => number.to_string(),
         _ => return None,
     };
@@ -149,4 +149,19 @@ fn attachments(item: &Map<String, Value>) -> Vec<DraftEnclosure<'static>> {
             })
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escapes_cannot_say_what_a_document_cannot_hold() {
+        let source =
+            r#"{"title": "T", "items": [{"id": "1", "title": "a\u0001b", "content_html": "\u0002c\r\nd\ufffe"}]}"#;
+        let draft = read(source).expect("a feed");
+        let said = |text: &Option<Text<'_>>| text.as_ref().map(|text| text.source.to_string());
+        assert_eq!(said(&draft.items[0].title), Some("ab".to_owned()));
+        assert_eq!(said(&draft.items[0].content), Some("c\nd".to_owned()));
+    }
 }

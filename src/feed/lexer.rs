@@ -56,32 +56,40 @@ impl<'a> Iterator for Attributes<'a> {
     type Item = (&'a str, &'a str);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let rest =
-            self.rest.trim_start_matches(|c: char| c.is_ascii_whitespace() || matches!(c, '/' | '"' | '\'' | '='));
-        let name_len = rest.find(|c: char| c.is_ascii_whitespace() || matches!(c, '=' | '/')).unwrap_or(rest.len());
-        if name_len == 0 {
-            return None;
-        }
-        let (name, after) = rest.split_at(name_len);
-        let after_blank = after.trim_start();
-        let Some(value) = after_blank.strip_prefix('=') else {
+        let start =
+            self.rest.bytes().position(|byte| !is_space(byte) && !matches!(byte, b'/' | b'"' | b'\'' | b'='))?;
+        let rest = &self.rest[start..];
+        let (name, after) = rest.split_at(
+            rest.bytes().position(|byte| is_space(byte) || matches!(byte, b'=' | b'/')).unwrap_or(rest.len()),
+        );
+        let Some(value) = trim_start(after).strip_prefix('=') else {
             self.rest = after;
             return Some((name, ""));
         };
-        let value = value.trim_start();
+        let value = trim_start(value);
         let (value, rest) = match value.as_bytes().first() {
             Some(quote @ (b'"' | b'\'')) => {
                 let inside = &value[1..];
-                match inside.find(*quote as char) {
+                match memchr(*quote, inside.as_bytes()) {
                     Some(end) => (&inside[..end], &inside[end + 1..]),
                     None => (inside, ""),
                 }
             }
-            _ => value.split_at(value.find(|c: char| c.is_ascii_whitespace()).unwrap_or(value.len())),
+            _ => value.split_at(value.bytes().position(is_space).unwrap_or(value.len())),
         };
         self.rest = rest;
         Some((name, value))
     }
+}
+
+/// [`str::trim_start`], sooner done where there is nothing to trim.
+fn trim_start(text: &str) -> &str {
+    if text.as_bytes().first().is_some_and(u8::is_ascii_graphic) { text } else { text.trim_start() }
+}
+
+/// White space of HTML and XML.
+fn is_space(byte: u8) -> bool {
+    byte.is_ascii_whitespace()
 }
 
 #[derive(Debug, Clone)]
@@ -227,6 +235,10 @@ impl<'a> Lexer<'a> {
         let start = self.position + 2;
         let rest = &self.source[start..];
         let name = &rest[..name_len(rest)];
+        if rest.as_bytes().get(name.len()) == Some(&b'>') {
+            self.position = start + name.len() + 1;
+            return Token::End(name);
+        }
         let stop = memchr2(b'>', b'<', rest.as_bytes()).unwrap_or(rest.len());
         let closed = rest.as_bytes().get(stop) == Some(&b'>');
         self.position = start + stop + usize::from(closed);
@@ -238,6 +250,10 @@ impl<'a> Lexer<'a> {
         let name = &self.source[start..start + name_len(&self.source[start..])];
         let mut at = start + name.len();
         let bytes = self.source.as_bytes();
+        if bytes.get(at) == Some(&b'>') {
+            self.position = at + 1;
+            return Token::Start(Tag { name, attributes: "", empty: false });
+        }
         let mut after_equals = false;
         let (end, closed) = loop {
             match bytes.get(at) {
@@ -268,7 +284,8 @@ impl<'a> Lexer<'a> {
         match self.find(closer, at + 1) {
             Some(end) => {
                 let value = &self.source[at + 1..end];
-                let swallowed_tags = memchr(b'>', value.as_bytes()).is_some_and(|close| value[close..].contains("</"));
+                let swallowed_tags = memchr(b'>', value.as_bytes())
+                    .is_some_and(|close| memmem::find(&value.as_bytes()[close..], b"</").is_some());
                 if swallowed_tags { at + 1 } else { end + 1 }
             }
             None => at + 1,
@@ -310,9 +327,16 @@ fn opens_markup(bytes: &[u8]) -> bool {
 }
 
 fn name_len(text: &str) -> usize {
-    text.bytes()
-        .position(|byte| byte.is_ascii_whitespace() || matches!(byte, b'/' | b'>' | b'<' | b'=' | b'"' | b'\''))
-        .unwrap_or(text.len())
+    const ENDS: [bool; 256] = {
+        let mut ends = [false; 256];
+        let mut at = 0;
+        while at < b" \t\n\x0c\r/><=\"'".len() {
+            ends[b" \t\n\x0c\r/><=\"'"[at] as usize] = true;
+            at += 1;
+        }
+        ends
+    };
+    text.bytes().position(|byte| ENDS[usize::from(byte)]).unwrap_or(text.len())
 }
 
 #[cfg(test)]

@@ -9,14 +9,15 @@
 
 mod article;
 mod dates;
+mod declared;
 mod decode;
 mod discover;
 mod draft;
+mod elements;
 mod html;
 mod identity;
 mod json;
 mod lexer;
-mod names;
 mod normalise;
 mod reference;
 mod repair;

@@ -129,11 +129,9 @@ impl Notes {
 }
 
 fn content(item: &DraftItem<'_>, entry: Entry, bases: &Bases, notes: &mut Notes) -> ItemContent {
-    let timestamp =
-        |at: Option<chrono::DateTime<chrono::Utc>>| at.and_then(|at| Timestamp::from_second(at.timestamp()).ok());
-    let published_at = timestamp(entry.published);
-    // feed-rs copies the date of publication where none of an update is given.
-    let updated_at = timestamp(entry.updated).filter(|_| item.updated.is_some());
+    let published = item.published.as_ref().or(item.created.as_ref().filter(|_| item.updated.is_none()));
+    let published_at = published.and_then(|said| dates::parse(said));
+    let updated_at = item.updated.as_ref().and_then(|said| dates::parse(said));
     notes.check_date(item.published.as_ref(), published_at);
     notes.check_date(item.updated.as_ref(), updated_at);
     let summary = item.summary.as_ref().or(item.summary_fallback.as_ref().filter(|_| item.content.is_none()));
@@ -317,7 +315,12 @@ impl Bases {
 /// A language tag in BCP 47 form, or none where the text cannot be one.
 fn language_tag(said: &str) -> Option<String> {
     let tag = said.trim().replace('_', "-");
-    let is_tag = (2..=35).contains(&tag.len()) && tag.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    let (language, rest) = tag.split_once('-').unwrap_or((&tag, ""));
+    // Longer than the codes of ISO 639 are names, like `english`, and `x-default`.
+    let is_code = (2..=3).contains(&language.len()) && language.bytes().all(|byte| byte.is_ascii_alphabetic());
+    let is_tag = is_code
+        && tag.len() <= 35
+        && rest.split('-').all(|part| part.len() <= 8 && part.bytes().all(|byte| byte.is_ascii_alphanumeric()));
     is_tag.then_some(tag)
 }
 

@@ -4,6 +4,7 @@
 //! It resolves names, `xml:base` and references, and judges no value: dates, links and HTML are read later.
 
 use super::draft::{Channel, Draft, DraftEnclosure, DraftItem, Link, Text, TextKind};
+use super::elements::Element;
 use super::lexer::{Lexer, Tag, Token};
 use super::reference;
 use super::vocabulary::{self, Container, Field, Namespace};
@@ -408,7 +409,7 @@ impl<'a> Repair<'a, '_> {
                         self.lexer.rewind(at);
                         break at;
                     }
-                    if !vocabulary::is_html_element(name) {
+                    if !Element::of(name).is_of_html() {
                         self.draft.is_broken = true;
                         break at;
                     }
@@ -425,7 +426,7 @@ impl<'a> Repair<'a, '_> {
                         break at;
                     }
                     has_markup = true;
-                    if !next.empty && !vocabulary::is_void_element(&local) {
+                    if !next.empty && !Element::of(&local).is_void() {
                         inner += 1;
                         same += usize::from(next.name == tag.name);
                     }

@@ -3,14 +3,14 @@
 //! The one place that names `feed_rs`, and the one that works round its defects (docs/upstream.md): the texts
 //! never pass through it, nothing that makes it panic is written, and a panic would be an error, not the end.
 
+use super::FeedError;
 use super::draft::{Draft, DraftItem};
-use super::{FeedError, dates};
 use feed_rs::model::Entry;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
 
-/// Reads dates, authors, categories and enclosures of the draft's items; an entry for each item, in its order.
+/// Reads authors, categories and enclosures of the draft's items; an entry for each item, in its order.
 pub(super) fn read(draft: &Draft<'_>) -> Result<Vec<Entry>, FeedError> {
     if draft.items.is_empty() {
         return Ok(Vec::new());
@@ -18,14 +18,8 @@ pub(super) fn read(draft: &Draft<'_>) -> Result<Vec<Entry>, FeedError> {
     let document = write(draft);
     let feed = quietly(|| {
         // A parser that met an error inside an item panics on its next document, so each has its own.
-        let parser = feed_rs::parser::Builder::new()
-            .sanitize_content(false)
-            .id_generator(|_, _, _| String::new())
-            .timestamp_parser(|text| {
-                let at = dates::parse(text)?;
-                chrono::DateTime::from_timestamp(at.as_second(), 0)
-            })
-            .build();
+        let parser =
+            feed_rs::parser::Builder::new().sanitize_content(false).id_generator(|_, _, _| String::new()).build();
         parser.parse(document.as_bytes())
     })
     .ok_or_else(|| FeedError::Reader("feed-rs panicked".to_owned()))?
@@ -49,12 +43,6 @@ fn write(draft: &Draft<'_>) -> String {
 
 fn write_item(out: &mut String, item: &DraftItem<'_>) {
     out.push_str("<item>");
-    if let Some(published) = item.published.as_ref().or(item.created.as_ref().filter(|_| item.updated.is_none())) {
-        element(out, "pubDate", published);
-    }
-    if let Some(updated) = &item.updated {
-        element(out, "updated", updated);
-    }
     for author in &item.authors {
         let name = person_name(author);
         if !name.is_empty() {

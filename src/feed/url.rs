@@ -45,7 +45,27 @@ impl<'a> Parts<'a> {
     /// dot segments, nothing to be escaped.
     fn of_plain(link: &'a str) -> Option<Self> {
         let rest = link.strip_prefix("https://").or_else(|| link.strip_prefix("http://"))?;
-        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_~./?=&+,;:@!%#".contains(&byte);
+        let is_plain = |byte: u8| {
+            byte.is_ascii_alphanumeric()
+                || matches!(
+                    byte,
+                    b'-' | b'_'
+                        | b'~'
+                        | b'.'
+                        | b'/'
+                        | b'?'
+                        | b'='
+                        | b'&'
+                        | b'+'
+                        | b','
+                        | b';'
+                        | b':'
+                        | b'@'
+                        | b'!'
+                        | b'%'
+                        | b'#'
+                )
+        };
         let is_changed = link.contains("/.") || link.contains("/%2");
         if !is_plain_address(link) || !rest.bytes().all(is_plain) || is_changed {
             return None;
@@ -88,14 +108,24 @@ impl<'a> Parts<'a> {
 /// digits, `-` and `_` between single dots, no number and no punycode, and no port. `false` says nothing.
 pub(super) fn is_plain_address(address: &str) -> bool {
     let Some(rest) = address.strip_prefix("https://").or_else(|| address.strip_prefix("http://")) else { return false };
-    let host = &rest[..rest.bytes().position(|byte| matches!(byte, b'/' | b'?' | b'#')).unwrap_or(rest.len())];
-    let is_label = |label: &str| {
-        !label.is_empty()
-            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
-            && !label.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("xn--"))
-    };
-    let top = host.rsplit('.').next().unwrap_or_default();
-    host.split('.').all(is_label) && top.starts_with(|c: char| c.is_ascii_alphabetic())
+    let bytes = rest.as_bytes();
+    // Where the label that is read now begins.
+    let mut label = 0;
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' => {}
+            b'.' if is_plain_label(&bytes[label..at]) => label = at + 1,
+            b'/' | b'?' | b'#' => break,
+            _ => return false,
+        }
+        at += 1;
+    }
+    is_plain_label(&bytes[label..at]) && bytes[label].is_ascii_alphabetic()
+}
+
+fn is_plain_label(label: &[u8]) -> bool {
+    !label.is_empty() && !label.get(..4).is_some_and(|start| start.eq_ignore_ascii_case(b"xn--"))
 }
 
 /// Parameters that say who came how, not which page.

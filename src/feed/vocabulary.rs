@@ -1,7 +1,5 @@
 //! The words of the feed dialects: which namespace a URI or prefix means, and which element says what.
 
-use super::names::Names;
-
 /// A namespace, or group of namespaces that say the same things.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Namespace {
@@ -148,155 +146,6 @@ pub(super) fn field(namespace: Namespace, local: &str, is_atom: bool) -> Option<
     })
 }
 
-/// The elements of HTML: the only names that make `<…>` in a loosely typed text a tag.
-#[expect(clippy::too_many_lines, reason = "one list of names, a line each")]
-pub(super) fn is_html_element(name: &str) -> bool {
-    static ELEMENTS: Names<119> = Names::new([
-        "a",
-        "abbr",
-        "acronym",
-        "address",
-        "applet",
-        "area",
-        "article",
-        "aside",
-        "audio",
-        "b",
-        "base",
-        "basefont",
-        "bdi",
-        "bdo",
-        "big",
-        "blink",
-        "blockquote",
-        "body",
-        "br",
-        "button",
-        "canvas",
-        "caption",
-        "center",
-        "cite",
-        "code",
-        "col",
-        "colgroup",
-        "dd",
-        "del",
-        "details",
-        "dfn",
-        "dialog",
-        "dir",
-        "div",
-        "dl",
-        "dt",
-        "em",
-        "embed",
-        "fieldset",
-        "figcaption",
-        "figure",
-        "font",
-        "footer",
-        "form",
-        "frame",
-        "frameset",
-        "h1",
-        "h2",
-        "h3",
-        "h4",
-        "h5",
-        "h6",
-        "head",
-        "header",
-        "hr",
-        "html",
-        "i",
-        "iframe",
-        "img",
-        "input",
-        "ins",
-        "kbd",
-        "label",
-        "legend",
-        "li",
-        "link",
-        "main",
-        "map",
-        "mark",
-        "marquee",
-        "menu",
-        "meta",
-        "nav",
-        "nobr",
-        "noscript",
-        "object",
-        "ol",
-        "optgroup",
-        "option",
-        "p",
-        "param",
-        "picture",
-        "pre",
-        "q",
-        "rp",
-        "rt",
-        "ruby",
-        "s",
-        "samp",
-        "script",
-        "section",
-        "select",
-        "small",
-        "source",
-        "span",
-        "strike",
-        "strong",
-        "style",
-        "sub",
-        "summary",
-        "sup",
-        "svg",
-        "table",
-        "tbody",
-        "td",
-        "textarea",
-        "tfoot",
-        "th",
-        "thead",
-        "time",
-        "title",
-        "tr",
-        "track",
-        "tt",
-        "u",
-        "ul",
-        "var",
-        "video",
-        "wbr",
-    ]);
-    ELEMENTS.get(name).is_some()
-}
-
-/// HTML's elements that have no end tag.
-pub(super) fn is_void_element(name: &str) -> bool {
-    matches!(
-        name,
-        "area"
-            | "base"
-            | "br"
-            | "col"
-            | "embed"
-            | "frame"
-            | "hr"
-            | "img"
-            | "input"
-            | "link"
-            | "meta"
-            | "param"
-            | "source"
-            | "track"
-            | "wbr"
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -315,14 +164,5 @@ mod tests {
         ] {
             assert_eq!(Namespace::of_uri(uri), expected, "{uri}");
         }
-    }
-
-    #[test]
-    fn html_elements_are_found_in_any_case() {
-        for name in ["a", "P", "strong", "wbr", "blockquote", "figcaption"] {
-            assert!(is_html_element(name), "{name}");
-        }
-        assert!(!is_html_element("String"));
-        assert!(!is_html_element("T"));
     }
 }

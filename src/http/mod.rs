@@ -26,12 +26,13 @@ mod websub;
 mod workbench;
 
 pub use documents::{
-    OUTLINE_TITLE, archive, archive_document, configured_digest, digest_document, digest_path, public_outline,
-    publisher,
+    OUTLINE_TITLE, archive, archive_document, configured_digest, digest_document, digest_path, feed_health_document,
+    public_outline, publisher,
 };
 pub use health::{Health, RefusedReload};
 pub use login::BadTries;
 pub use operations::HttpMetrics;
+pub use pages::FAVICON;
 pub use server::{Limits, serve};
 pub use visitor::Allowances;
 pub use websub::TakeDelivery;

@@ -115,6 +115,7 @@ impl Watch {
             query: digest.query_text.clone(),
             rule_hash: hash_of([rules_hash.as_str(), digest.query_text.as_str()].into_iter()),
             periodic: digest.spec.kind != DigestKind::Stream,
+            limit: digest.spec.limit,
         };
         self.digests.iter().map(configured).collect()
     }

@@ -36,7 +36,7 @@ pub struct Entrance {
     pub backfilled: bool,
 }
 
-const ISSUE_COLUMNS: &str = "issue_id, period, entry_id, starts_at, ends_at, cut_at, updated_at, \
+pub(super) const ISSUE_COLUMNS: &str = "issue_id, period, entry_id, starts_at, ends_at, cut_at, updated_at, \
     (SELECT count(*) FROM digest_entries e WHERE e.issue_id = issues.issue_id AND e.left_at IS NULL) AS story_count";
 
 impl ReadTx<'_> {
@@ -124,65 +124,6 @@ impl ReadTx<'_> {
         Ok(statement.query_row([&digest.0], |row| instant_at(row, "created_at")).optional()?)
     }
 
-    /// How many stories entered a digest in each month (UTC), oldest month first; those that left count.
-    pub fn entries_a_month(&self, digest: &DigestName) -> Result<Vec<(String, u64)>, StoreError> {
-        self.by_month(
-            "SELECT strftime('%Y-%m', entered_at / 1000, 'unixepoch') AS month, count(*) AS entries \
-             FROM digest_entries WHERE digest = ?1 GROUP BY month ORDER BY month",
-            digest,
-        )
-    }
-
-    /// How many issues of a digest were cut in each month (UTC), oldest month first.
-    pub fn issues_a_month(&self, digest: &DigestName) -> Result<Vec<(String, u64)>, StoreError> {
-        self.by_month(
-            "SELECT strftime('%Y-%m', cut_at / 1000, 'unixepoch') AS month, count(*) AS entries \
-             FROM issues WHERE digest = ?1 GROUP BY month ORDER BY month",
-            digest,
-        )
-    }
-
-    fn by_month(&self, sql: &str, digest: &DigestName) -> Result<Vec<(String, u64)>, StoreError> {
-        let mut statement = self.connection.prepare_cached(sql)?;
-        collect(statement.query_map([&digest.0], |row| Ok((row.get("month")?, count(row.get("entries")?))))?)
-    }
-
-    /// Stories that entered a digest in a month, in the order in which they entered: `limit` places after the
-    /// first `skipped` ones. A place whose story left stays empty, so no other story moves into it.
-    pub fn stories_of_month(
-        &self,
-        digest: &DigestName,
-        month: &str,
-        skipped: u64,
-        limit: u64,
-    ) -> Result<Vec<(Membership, Story)>, StoreError> {
-        let sql = "SELECT e.sequence, e.story_id, s.entry_id, e.entered_at, e.updated_at FROM \
-             (SELECT * FROM digest_entries WHERE digest = ?1 AND entered_at >= unixepoch(?2 || '-01') * 1000 \
-                 AND entered_at < unixepoch(?2 || '-01', '+1 month') * 1000 ORDER BY sequence LIMIT ?4 OFFSET ?3) e \
-             JOIN stories s USING (story_id) WHERE e.left_at IS NULL ORDER BY e.sequence";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let (skipped, limit) = (skipped.cast_signed(), limit.cast_signed());
-        let rows = statement.query_map(params![digest.0, month, skipped, limit], membership)?;
-        self.with_stories(collect(rows)?)
-    }
-
-    /// Issues of a digest that were cut in a month, oldest first: `limit` of them after the first `skipped`.
-    pub fn issues_of_month(
-        &self,
-        digest: &DigestName,
-        month: &str,
-        skipped: u64,
-        limit: u64,
-    ) -> Result<Vec<Issue>, StoreError> {
-        let sql = format!(
-            "SELECT {ISSUE_COLUMNS} FROM issues WHERE digest = ?1 AND cut_at >= unixepoch(?2 || '-01') * 1000 \
-             AND cut_at < unixepoch(?2 || '-01', '+1 month') * 1000 ORDER BY issue_id LIMIT ?4 OFFSET ?3"
-        );
-        let mut statement = self.connection.prepare_cached(&sql)?;
-        let (skipped, limit) = (skipped.cast_signed(), limit.cast_signed());
-        collect(statement.query_map(params![digest.0, month, skipped, limit], issue)?)
-    }
-
     /// The story of this entry id as a member of a digest that it has not left.
     pub fn digest_story(
         &self,
@@ -228,7 +169,7 @@ impl ReadTx<'_> {
         })?)
     }
 
-    fn with_stories(&self, members: Vec<Membership>) -> Result<Vec<(Membership, Story)>, StoreError> {
+    pub(super) fn with_stories(&self, members: Vec<Membership>) -> Result<Vec<(Membership, Story)>, StoreError> {
         let ids: Vec<StoryId> = members.iter().map(|member| member.story_id).collect();
         let mut stories = self.stories(&ids)?.into_iter().peekable();
         let with_story = |member: Membership| {
@@ -264,6 +205,7 @@ impl WriteTx<'_> {
                 })
                 .optional()?;
             upsert.execute(params![digest.name.0, kind, digest.title, digest.query, millis(now)])?;
+            self.settle_archive(&digest.name, digest.limit)?;
             match same {
                 Some((true, true)) => {}
                 Some((true, false)) => self.digest_changed(&digest.name, now),
@@ -406,7 +348,7 @@ impl WriteTx<'_> {
     }
 }
 
-fn membership(row: &Row<'_>) -> rusqlite::Result<Membership> {
+pub(super) fn membership(row: &Row<'_>) -> rusqlite::Result<Membership> {
     Ok(Membership {
         story_id: StoryId(row.get("story_id")?),
         entry_id: EntryId(row.get("entry_id")?),
@@ -416,7 +358,7 @@ fn membership(row: &Row<'_>) -> rusqlite::Result<Membership> {
     })
 }
 
-fn issue(row: &Row<'_>) -> rusqlite::Result<Issue> {
+pub(super) fn issue(row: &Row<'_>) -> rusqlite::Result<Issue> {
     Ok(Issue {
         id: IssueId(row.get("issue_id")?),
         period: row.get("period")?,

@@ -5,6 +5,7 @@
 //! engine stays possible; no decision is taken here that a pure module could take.
 
 mod addresses;
+mod archives;
 mod articles;
 mod deliveries;
 mod digests;
@@ -133,6 +134,20 @@ impl Store {
         F: FnOnce(&WriteTx<'_>) -> Result<T, StoreError> + Send + 'static,
     {
         self.writer.run(job).await
+    }
+
+    /// As [`Store::write`], for a job that can run a second time: the pages that such jobs change are not copied first.
+    ///
+    /// It runs again when another job of the same commit failed, after all that either did was rolled back.
+    ///
+    /// # Errors
+    /// As [`Store::write`].
+    pub async fn write_repeatable<T, F>(&self, job: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnMut(&WriteTx<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
+        self.writer.run_repeatable(job).await
     }
 
     /// Runs a long `job` in a transaction that nobody shares, and returns once it is on disk.

@@ -16,6 +16,7 @@ mod guarding;
 mod headlines;
 mod identity;
 mod issues;
+mod mailing;
 mod moving;
 mod mutation;
 mod outputs;

@@ -809,6 +809,7 @@ pub(super) fn settings(data_dir: &std::path::Path) -> Settings {
             time_zone: jiff::tz::TimeZone::get("Europe/Paris").unwrap(),
         },
         http: HttpSettings {
+            list_feed_health: false,
             subscribe_to_hubs: false,
             listen: "127.0.0.1:8787".parse().unwrap(),
             public_url: "https://watch.example.org/".parse().unwrap(),
@@ -874,6 +875,7 @@ async fn fill(store: &Store, settings: &Settings) {
             query: digest.query_text.clone(),
             rule_hash: "1".into(),
             periodic: digest.spec.kind != DigestKind::Stream,
+            limit: digest.spec.limit,
         })
         .collect();
     let entered_at: Timestamp = "2026-11-24T09:00:00Z".parse().unwrap();

@@ -1,10 +1,15 @@
-//! The words of an HTML fragment: plain text in linear time, with a map back to the source where asked.
+//! The words of an HTML fragment: plain text in linear time.
 //!
 //! A line break ends a block (a sentence never runs over it), other white space is collapsed to one blank.
 
+mod mapped;
+mod run;
+
+pub use mapped::{MappedText, to_text_mapped};
+
+use super::elements::Element;
 use super::lexer::{Lexer, Token};
 use super::reference;
-use super::vocabulary::is_html_element;
 use memchr::memchr;
 use std::borrow::Cow;
 use std::ops::Range;
@@ -48,43 +53,6 @@ pub fn one_line(text: &str) -> String {
     line
 }
 
-/// Text with the place of each of its characters in the source.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MappedText {
-    pub text: String,
-    /// For each character of `text`, where its source begins and ends, in characters.
-    spans: Vec<(u32, u32)>,
-}
-
-impl MappedText {
-    /// The characters of the source that a range of characters of the text came from.
-    ///
-    /// ```
-    /// let mapped = veille::feed::to_text_mapped("<p>R&amp;D</p>");
-    /// assert_eq!(mapped.text, "R&D");
-    /// assert_eq!(mapped.source_range(1..2), 4..9);
-    /// ```
-    pub fn source_range(&self, range: Range<usize>) -> Range<usize> {
-        let edge = |at: usize| self.spans.get(at).map(|span| (span.0 as usize, span.1 as usize));
-        let end_of_source = self.spans.last().map_or(0, |span| span.1 as usize);
-        let start = edge(range.start).map_or(end_of_source, |span| span.0);
-        let end =
-            if range.end > range.start { edge(range.end - 1).map_or(end_of_source, |span| span.1) } else { start };
-        start..end
-    }
-}
-
-/// [`to_text`] with a map back. A value without tags and references comes back unchanged, white space included.
-pub fn to_text_mapped(html: &str) -> MappedText {
-    if !looks_like_html(html) {
-        let spans = (0..).zip(1..).take(html.chars().count()).collect();
-        return MappedText { text: html.to_owned(), spans };
-    }
-    let sink = Mapped { source: html, text: String::new(), spans: Vec::new(), at_byte: 0, at_char: 0 };
-    let sink = walk(html, Walker::new(Dialect::Loose, sink));
-    MappedText { text: sink.text, spans: sink.spans }
-}
-
 /// Whether a value holds a tag of HTML or a reference.
 pub(super) fn looks_like_html(value: &str) -> bool {
     has_reference(value) || has_tag(value)
@@ -96,10 +64,10 @@ fn has_reference(value: &str) -> bool {
 
 /// Whether a value holds a tag of HTML.
 pub(super) fn has_tag(value: &str) -> bool {
-    value.contains('<')
+    memchr(b'<', value.as_bytes()).is_some()
         && Lexer::new(value).any(|token| match token {
-            Token::Start(tag) => is_html_element(local(tag.name)),
-            Token::End(name) => is_html_element(local(name)),
+            Token::Start(tag) => Element::of(local(tag.name)).is_of_html(),
+            Token::End(name) => Element::of(local(name)).is_of_html(),
             Token::Other(other) => other.starts_with("<!--"),
             Token::Text(_) | Token::CData(_) => false,
         })
@@ -107,12 +75,12 @@ pub(super) fn has_tag(value: &str) -> bool {
 
 /// Whether a value closes a tag of HTML, or holds one that needs no closing: more than a mention of a tag.
 pub(super) fn closes_tag(value: &str) -> bool {
-    value.contains('<')
+    memchr(b'<', value.as_bytes()).is_some()
         && Lexer::new(value).any(|token| match token {
             Token::Start(tag) => {
-                tag.empty && is_html_element(local(tag.name)) || matches!(local(tag.name), "br" | "img" | "hr")
+                tag.empty && Element::of(local(tag.name)).is_of_html() || matches!(local(tag.name), "br" | "img" | "hr")
             }
-            Token::End(name) => is_html_element(local(name)),
+            Token::End(name) => Element::of(local(name)).is_of_html(),
             Token::Text(_) | Token::CData(_) | Token::Other(_) => false,
         })
 }
@@ -163,42 +131,6 @@ impl Sink for Plain {
     }
 }
 
-struct Mapped<'a> {
-    source: &'a str,
-    text: String,
-    spans: Vec<(u32, u32)>,
-    /// How far the source has been counted, in bytes and in characters. Pieces come in order.
-    at_byte: usize,
-    at_char: u32,
-}
-
-impl Mapped<'_> {
-    fn char_at(&mut self, byte: usize) -> u32 {
-        if byte > self.at_byte {
-            let passed = self.source[self.at_byte..byte].chars().count();
-            self.at_char += u32::try_from(passed).expect("a source is below 4 GiB");
-            self.at_byte = byte;
-        }
-        self.at_char
-    }
-}
-
-impl Sink for Mapped<'_> {
-    fn push(&mut self, piece: &str, source: Range<usize>) {
-        let is_verbatim = self.source[source.clone()] == *piece;
-        let start = self.char_at(source.start);
-        let end = self.char_at(source.end);
-        for offset in 0..u32::try_from(piece.chars().count()).expect("a source is below 4 GiB") {
-            self.spans.push(if is_verbatim { (start + offset, start + offset + 1) } else { (start, end) });
-        }
-        self.text.push_str(piece);
-    }
-
-    fn is_empty(&self) -> bool {
-        self.text.is_empty()
-    }
-}
-
 /// White space that is due before the next word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Due {
@@ -223,12 +155,18 @@ fn walk<S: Sink>(html: &str, mut walker: Walker<S>) -> S {
     loop {
         let at = lexer.position();
         let Some(token) = lexer.next() else { break };
-        walker.token(&token, &html[at..lexer.position()], at);
-        if let Token::Start(tag) = token
-            && !tag.empty
-            && is_silent(&lower(local(tag.name)))
-        {
-            lexer.skip_element(tag.name);
+        match token {
+            Token::Text(text) => walker.text(text, at),
+            Token::CData(text) => walker.cdata(text, at),
+            Token::Other(_) => {}
+            Token::Start(tag) => {
+                let element = Element::of(local(tag.name));
+                walker.tag(element, &html[at..lexer.position()], at);
+                if element.is_silent() && !tag.empty {
+                    lexer.skip_element(tag.name);
+                }
+            }
+            Token::End(name) => walker.tag(Element::of(local(name)), &html[at..lexer.position()], at),
         }
     }
     walker.finish()
@@ -239,28 +177,31 @@ impl<S: Sink> Walker<S> {
         Walker { dialect, sink, due: Due::Nothing, due_from: 0, breaks: 0 }
     }
 
-    /// Takes a token with its source, which begins at byte `at`.
-    pub fn token(&mut self, token: &Token<'_>, source: &str, at: usize) {
-        let name = match token {
-            Token::Text(text) => return self.text(text, at),
-            Token::CData(text) => return self.words(text, at + "<![CDATA[".len()),
-            Token::Other(_) => return,
-            Token::Start(tag) => local(tag.name),
-            Token::End(name) => local(name),
-        };
-        let name = lower(name);
-        if self.dialect == Dialect::Loose && !is_html_element(&name) && !is_silent(&name) {
+    /// Takes the start or the end of an element, whose tag, `source`, begins at byte `at`.
+    pub fn tag(&mut self, element: Element, source: &str, at: usize) {
+        if self.dialect == Dialect::Loose && !element.is_of_html() && !element.is_silent() {
             self.text(source, at);
-        } else {
-            self.element(&name, at);
+        } else if element.name == "br" {
+            self.breaks += 1;
+            self.space(if self.breaks > 1 { Due::LineBreak } else { Due::Blank }, at);
+        } else if element.is_block() {
+            self.space(Due::LineBreak, at);
+        } else if matches!(element.name, "td" | "th" | "option") {
+            self.space(Due::Blank, at);
         }
+    }
+
+    /// Takes the inside of a CDATA section that begins at byte `at`.
+    pub fn cdata(&mut self, text: &str, at: usize) {
+        self.words(text, at + "<![CDATA[".len());
     }
 
     pub fn finish(self) -> S {
         self.sink
     }
 
-    fn text(&mut self, text: &str, at: usize) {
+    /// Takes text with its references, which begins at byte `at`.
+    pub fn text(&mut self, text: &str, at: usize) {
         let mut from = 0;
         while let Some(next) = memchr(b'&', &text.as_bytes()[from..]) {
             let next = from + next;
@@ -287,7 +228,7 @@ impl<S: Sink> Walker<S> {
     fn words(&mut self, text: &str, at: usize) {
         let mut start = 0;
         while start < text.len() {
-            let length = tidy_len(&text[start..]);
+            let length = run::length(&text[start..]);
             if length > 0 {
                 self.word(&text[start..start + length], at + start..at + start + length);
                 start += length;
@@ -318,119 +259,6 @@ impl<S: Sink> Walker<S> {
         }
         self.due = self.due.max(due);
     }
-
-    fn element(&mut self, name: &str, at: usize) {
-        if name == "br" {
-            self.breaks += 1;
-            self.space(if self.breaks > 1 { Due::LineBreak } else { Due::Blank }, at);
-        } else if is_block(name) {
-            self.space(Due::LineBreak, at);
-        } else if matches!(name, "td" | "th" | "option") {
-            self.space(Due::Blank, at);
-        }
-    }
-}
-
-/// Length of the beginning that needs no tidying: words with one blank between each, none before or after.
-fn tidy_len(text: &str) -> usize {
-    /// White space, and the first bytes of all white space beyond ASCII.
-    const SUSPECT: [bool; 256] = {
-        let mut suspect = [false; 256];
-        let mut byte = 0;
-        while byte <= 0x20 {
-            suspect[byte] = true;
-            byte += 1;
-        }
-        suspect[0xc2] = true;
-        suspect[0xe1] = true;
-        suspect[0xe2] = true;
-        suspect[0xe3] = true;
-        suspect
-    };
-    let bytes = text.as_bytes();
-    let mut at = 0;
-    while let Some(plain) = bytes[at..].iter().position(|byte| SUSPECT[usize::from(*byte)]) {
-        at += plain;
-        let is_end = match bytes[at] {
-            b' ' => bytes.get(at + 1).is_none_or(|next| *next <= b' ' || !next.is_ascii()) || at == 0,
-            0..b' ' => true,
-            _ => text[at..].starts_with(char::is_whitespace),
-        };
-        if is_end {
-            return at;
-        }
-        at += 1;
-    }
-    bytes.len()
-}
-
-/// Elements whose inside no reader sees.
-pub(super) fn is_silent(name: &str) -> bool {
-    matches!(
-        name,
-        "script"
-            | "style"
-            | "template"
-            | "iframe"
-            | "noembed"
-            | "noframes"
-            | "textarea"
-            | "select"
-            | "head"
-            | "title"
-            | "svg"
-            | "math"
-            | "object"
-            | "applet"
-    )
-}
-
-fn is_block(name: &str) -> bool {
-    matches!(
-        name,
-        "p" | "div"
-            | "li"
-            | "ul"
-            | "ol"
-            | "dl"
-            | "dt"
-            | "dd"
-            | "h1"
-            | "h2"
-            | "h3"
-            | "h4"
-            | "h5"
-            | "h6"
-            | "blockquote"
-            | "pre"
-            | "hr"
-            | "table"
-            | "tr"
-            | "thead"
-            | "tbody"
-            | "tfoot"
-            | "caption"
-            | "section"
-            | "article"
-            | "aside"
-            | "header"
-            | "footer"
-            | "main"
-            | "nav"
-            | "figure"
-            | "figcaption"
-            | "address"
-            | "center"
-            | "details"
-            | "summary"
-            | "fieldset"
-            | "legend"
-            | "form"
-            | "body"
-            | "html"
-            | "menu"
-            | "dir"
-    )
 }
 
 #[cfg(test)]
@@ -449,6 +277,7 @@ mod tests {
         check("one<br>two<br/><br/>three", "one two\nthree");
         check("<td>1</td><td>2</td>", "1 2");
         check("  \u{a0}a&nbsp;&nbsp;b\u{3000}", "a b");
+        check("a\u{1} \u{2}b \u{1f}", "a\u{1} \u{2}b \u{1f}");
     }
 
     #[test]
@@ -467,27 +296,6 @@ mod tests {
     fn loose_text_keeps_what_html_does_not_know() {
         assert_eq!(to_text_loose("Vec<String> and <b>bold</b>"), "Vec<String> and bold");
         assert_eq!(to_text_loose("a < b, c > d"), "a < b, c > d");
-    }
-
-    #[test]
-    fn plain_text_maps_to_itself() {
-        let plain = "one  two\n\nthree 中文 a < b";
-        let mapped = to_text_mapped(plain);
-        assert_eq!(mapped.text, plain);
-        assert_eq!(mapped.source_range(10..15), 10..15);
-    }
-
-    #[test]
-    fn mapped_text_finds_its_source() {
-        let html = "<p>é &amp; <b>中文</b></p>\n<p>end</p>";
-        let mapped = to_text_mapped(html);
-        assert_eq!(mapped.text, "é & 中文\nend");
-        let source: Vec<char> = html.chars().collect();
-        let at = |range: Range<usize>| source[mapped.source_range(range)].iter().collect::<String>();
-        assert_eq!(at(0..1), "é");
-        assert_eq!(at(2..3), "&amp;");
-        assert_eq!(at(4..6), "中文");
-        assert_eq!(at(7..10), "end");
     }
 
     #[test]
