@@ -1,7 +1,7 @@
 //! What the archive costs: a search that finds nothing, and a retag of every item, over a store of its own.
 //!
 //! `cargo bench --bench archive -- ITEMS RULES` (100,000 items of 600 characters and 500 rules if not given); prints a line
-//! a figure. With `visits` behind them something else is written ten times a second during the retag, and how long that
+//! a figure. `retag` behind them leaves index and searches out; with `visits` something else is written ten times a second during the retag, and how long that
 //! waits is told too. Texts are made of 20,000 words with the frequencies of a language, one item in ten of Chinese characters.
 #![allow(clippy::pedantic, reason = "a bench makes its material up, and rounds as it likes")]
 
@@ -26,11 +26,15 @@ fn main() {
     let (items, rules) = (sizes.next().unwrap_or(100_000), sizes.next().unwrap_or(500));
     let directory = tempfile::tempdir().expect("a temporary directory");
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
-    let visits = std::env::args().any(|argument| argument == "visits");
-    runtime.block_on(measure(directory.path(), items, rules, visits));
+    runtime.block_on(measure(directory.path(), items, rules));
 }
 
-async fn measure(directory: &Path, items: u64, rules: u64, visits: bool) {
+/// Whether a word stands among the arguments.
+fn is_asked(word: &str) -> bool {
+    std::env::args().any(|argument| argument == word)
+}
+
+async fn measure(directory: &Path, items: u64, rules: u64) {
     let watch = Arc::new(watch(directory, rules));
     let store = Arc::new(Store::open(directory).expect("the store opens"));
     let around = Surroundings { store: Arc::clone(&store), watch, desk: Desk::default(), clock: Timestamp::now };
@@ -38,16 +42,11 @@ async fn measure(directory: &Path, items: u64, rules: u64, visits: bool) {
     figure("filling", items, fill(&store, items)).await;
     let size = std::fs::metadata(store.path()).map_or(0, |file| file.len());
     println!("{:<28} {:>8} MiB", "database", size >> 20);
-    figure("indexing", items, async { search::index_items(&store, |_| true).await.expect("the items are indexed") })
-        .await;
-    store.checkpoint().await.expect("the log is written back");
-    let with_index = std::fs::metadata(store.path()).map_or(0, |file| file.len());
-    println!("{:<28} {:>8} MiB", "index of words", (with_index - size) >> 20);
-    for query in ["zeppelin", "zeppelin NEAR/5 w7", "w19 AND w23 AND w19999", "zep*", "飞艇", "/zep+elin/"] {
-        figure(&format!("search {query}"), items, find(&around, query)).await;
+    if !is_asked("retag") {
+        index_and_search(&around, items, size).await;
     }
     let retag = async || archive::retag(&around, |_| true).await.expect("the archive is retagged");
-    let visitor = visits.then(|| tokio::spawn(visit(Arc::clone(&store))));
+    let visitor = is_asked("visits").then(|| tokio::spawn(visit(Arc::clone(&store))));
     figure("retag, everything new", items, retag()).await;
     if let Some(visitor) = visitor {
         visitor.abort();
@@ -57,6 +56,20 @@ async fn measure(directory: &Path, items: u64, rules: u64, visits: bool) {
     let tags = store.read(|tx| tx.tag_counts()).await.expect("the store is read");
     println!("{:<28} {:>8}", "tags given", tags.iter().map(|(_, items, _)| items).sum::<u64>());
     figure("retag, nothing new", items, retag()).await;
+}
+
+/// `size`: of the database before it has an index.
+async fn index_and_search(around: &Surroundings, items: u64, size: u64) {
+    figure("indexing", items, async {
+        search::index_items(&around.store, |_| true).await.expect("the items are indexed")
+    })
+    .await;
+    around.store.checkpoint().await.expect("the log is written back");
+    let with_index = std::fs::metadata(around.store.path()).map_or(0, |file| file.len());
+    println!("{:<28} {:>8} MiB", "index of words", (with_index - size) >> 20);
+    for query in ["zeppelin", "zeppelin NEAR/5 w7", "w19 AND w23 AND w19999", "zep*", "飞艇", "/zep+elin/"] {
+        figure(&format!("search {query}"), items, find(around, query)).await;
+    }
 }
 
 async fn figure<T>(what: &str, items: u64, work: impl Future<Output = T>) {
