@@ -3,7 +3,7 @@
 //! It never fails on markup: what is not closed is closed where the next field, item or the end shows it to be.
 //! It resolves names, `xml:base` and references, and judges no value: dates, links and HTML are read later.
 
-use super::draft::{Channel, Draft, DraftEnclosure, DraftItem, Link, Text, TextKind};
+use super::draft::{Channel, Draft, DraftEnclosure, DraftItem, Link, MAX_PER_ITEM, PRUNE_ABOVE, Text, TextKind};
 use super::elements::Element;
 use super::lexer::{Lexer, Tag, Token};
 use super::reference;
@@ -41,9 +41,6 @@ pub(super) fn repair<'a>(
     repair.run();
     Ok((format, repair.finish()))
 }
-
-/// Documents of more items than this are pruned while they are read, to bound memory.
-pub(super) const PRUNE_ABOVE: usize = 20_000;
 
 /// Skips junk (blanks, warnings of PHP, a second prolog) to the element that makes the document a feed.
 fn find_root<'a>(lexer: &mut Lexer<'a>) -> Result<(Tag<'a>, FeedFormat), FeedError> {
@@ -439,9 +436,6 @@ impl<'a> Repair<'a, '_> {
         raw
     }
 }
-
-/// Links, authors, categories, enclosures an item may have of each; no real item has a tenth of it.
-const MAX_PER_ITEM: usize = 200;
 
 fn set_item_value<'a>(item: &mut DraftItem<'a>, tag: &Tag<'a>, field: Field, value: Cow<'a, str>) {
     match field {
