@@ -2,6 +2,11 @@
 
 use std::borrow::Cow;
 
+/// Documents of more items than this are pruned while they are read, to bound memory.
+pub(super) const PRUNE_ABOVE: usize = 20_000;
+/// Links, authors, categories, enclosures an item may have of each; no real item has a tenth of it.
+pub(super) const MAX_PER_ITEM: usize = 200;
+
 /// The feed's own facts and its items, in document order.
 #[derive(Debug, Default)]
 pub(super) struct Draft<'a> {

@@ -128,7 +128,7 @@ pub fn read(body: &[u8], context: &ReadContext<'_>) -> Result<ParsedFeed, FeedEr
         return Err(FeedError::Empty);
     }
     let (format, mut draft) = if start.starts_with(['{', '[']) {
-        (FeedFormat::Json, json::read(start)?)
+        (FeedFormat::Json, json::read(start, &normalise::prune)?)
     } else {
         repair::repair(&text, context.base_url, &normalise::prune)?
     };
