@@ -29,7 +29,9 @@ fn is_allowed(address: &[u8], at: usize) -> bool {
     match address[at] {
         b'%' => is_hex(at + 1) && is_hex(at + 2),
         b'[' => address[..at].ends_with(b"//") || address[..at].ends_with(b"@"),
-        b']' => matches!(address.get(at + 1), None | Some(b':' | b'/' | b'?' | b'#')) && opens_with_bracket(address, at),
+        b']' => {
+            matches!(address.get(at + 1), None | Some(b':' | b'/' | b'?' | b'#')) && opens_with_bracket(address, at)
+        }
         byte => byte.is_ascii_alphanumeric() || b"-._~:/?#@!$&'()*+,;=".contains(&byte),
     }
 }

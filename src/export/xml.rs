@@ -61,8 +61,7 @@ fn written(result: std::io::Result<()>) {
 /// makes a whole document unreadable. Nor with the second block of controls, which that section discourages: they
 /// are what is left of text read in a wrong encoding. (A `char` is never a lone surrogate.)
 pub(super) fn allowed(text: &str) -> Cow<'_, str> {
-    let is_allowed =
-        |c: char| !matches!(c, '\0'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{fffe}' | '\u{ffff}');
+    let is_allowed = |c: char| !matches!(c, '\0'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{fffe}' | '\u{ffff}');
     if text.chars().all(is_allowed) {
         Cow::Borrowed(text)
     } else {

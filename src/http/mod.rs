@@ -27,8 +27,7 @@ mod workbench;
 
 pub use documents::{
     OUTLINE_TITLE, archive, archive_document, configured_digest, digest_document, digest_path, feed_health_document,
-    public_outline,
-    publisher,
+    public_outline, publisher,
 };
 pub use health::{Health, RefusedReload};
 pub use login::BadTries;

@@ -79,8 +79,7 @@ impl WriteTx<'_> {
         let sql = "INSERT INTO archive_parts (digest, kind, number, last_place) VALUES (?1, ?2, ?3, ?4) \
                    ON CONFLICT DO NOTHING";
         let names = "SELECT digest FROM archives";
-        let names =
-            collect(self.connection.prepare_cached(names)?.query_map([], |row| Ok(DigestName(row.get(0)?)))?)?;
+        let names = collect(self.connection.prepare_cached(names)?.query_map([], |row| Ok(DigestName(row.get(0)?)))?)?;
         let mut note = self.connection.prepare_cached(sql)?;
         for (digest, periodic) in names.iter().flat_map(|name| [(name, false), (name, true)]) {
             for part in self.as_read().archive_parts(digest, periodic)? {

@@ -19,8 +19,8 @@ mod tag;
 
 pub(super) use digests::{show_digest, show_issue};
 pub(super) use feed_health::show as show_feed_health;
-pub use style::FAVICON;
 pub(super) use layout::error_page;
+pub use style::FAVICON;
 
 use super::AppState;
 use super::operations::unavailable;
