@@ -36,15 +36,16 @@ pub(super) fn routes() -> Router<AppState> {
         .route("/digests.opml", get(outline))
 }
 
+type DocumentKey = (DigestName, Format);
+/// Whoever makes a document holds its gate.
+type Gate = Arc<tokio::sync::Mutex<()>>;
+
 /// Documents that subscribers poll, one a digest and format. Bounded by the config.
 #[derive(Debug, Default)]
 pub struct DocumentCache {
-    documents: RwLock<HashMap<(DigestName, Format), CachedDocument>>,
-    gates: RwLock<HashMap<(DigestName, Format), Gate>>,
+    documents: RwLock<HashMap<DocumentKey, CachedDocument>>,
+    gates: RwLock<HashMap<DocumentKey, Gate>>,
 }
-
-/// Held by who makes a document; the others wait for what he makes.
-type Gate = Arc<tokio::sync::Mutex<()>>;
 
 #[derive(Debug, Clone)]
 struct CachedDocument {
@@ -262,13 +263,13 @@ async fn outline(State(state): State<AppState>, headers: HeaderMap) -> Response 
 
 impl DocumentCache {
     /// A document that was made with this config.
-    fn get(&self, key: &(DigestName, Format), settings: &Arc<Settings>) -> Option<CachedDocument> {
+    fn get(&self, key: &DocumentKey, settings: &Arc<Settings>) -> Option<CachedDocument> {
         let documents = self.documents.read().unwrap_or_else(PoisonError::into_inner);
         documents.get(key).filter(|cached| Arc::ptr_eq(&cached.settings, settings)).cloned()
     }
 
     /// Keeps a document, and none that was made with another config.
-    fn keep(&self, key: (DigestName, Format), made: CachedDocument) -> Arc<Representation> {
+    fn keep(&self, key: DocumentKey, made: CachedDocument) -> Arc<Representation> {
         let representation = Arc::clone(&made.representation);
         let mut documents = self.documents.write().unwrap_or_else(PoisonError::into_inner);
         documents.retain(|_, cached| Arc::ptr_eq(&cached.settings, &made.settings));
@@ -277,7 +278,7 @@ impl DocumentCache {
     }
 
     /// Whoever makes a document has its gate.
-    fn gate(&self, key: &(DigestName, Format)) -> Arc<tokio::sync::Mutex<()>> {
+    fn gate(&self, key: &DocumentKey) -> Gate {
         if let Some(gate) = self.gates.read().unwrap_or_else(PoisonError::into_inner).get(key) {
             return Arc::clone(gate);
         }

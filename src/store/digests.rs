@@ -112,6 +112,13 @@ impl ReadTx<'_> {
         collect(statement.query_map(params![digest.0, before.map_or(i64::MAX, |issue| issue.0), limit], issue)?)
     }
 
+    /// The issue of a digest that was cut next after this one.
+    pub fn issue_after(&self, digest: &DigestName, issue_id: IssueId) -> Result<Option<Issue>, StoreError> {
+        let sql =
+            format!("SELECT {ISSUE_COLUMNS} FROM issues WHERE digest = ?1 AND issue_id > ?2 ORDER BY issue_id LIMIT 1");
+        Ok(self.connection.prepare_cached(&sql)?.query_row(params![digest.0, issue_id.0], issue).optional()?)
+    }
+
     pub fn issue(&self, digest: &DigestName, period: &str) -> Result<Option<Issue>, StoreError> {
         let sql = format!("SELECT {ISSUE_COLUMNS} FROM issues WHERE digest = ?1 AND period = ?2");
         Ok(self.connection.prepare_cached(&sql)?.query_row(params![digest.0, period], issue).optional()?)

@@ -9,6 +9,7 @@ mod config;
 mod corpus;
 mod demo;
 mod durability;
+mod entries;
 mod exporting;
 mod feed_health;
 mod fetching;
