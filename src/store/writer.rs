@@ -300,17 +300,22 @@ mod tests {
     use std::sync::mpsc;
     use tokio::task::yield_now;
 
+    fn store() -> (tempfile::TempDir, Arc<Store>) {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let store = Arc::new(Store::open(directory.path()).expect("opens"));
+        (directory, store)
+    }
+
     /// Inserts a row, and fails then if it is to fail.
     fn insert(tx: &WriteTx<'_>, name: &str, fails: bool) -> Result<(), StoreError> {
-        tx.connection.execute("INSERT INTO t VALUES (?1)", [name])?;
+        tx.connection.execute("INSERT INTO facts (name, value) VALUES ('test ' || ?1, '')", [name])?;
         if fails { Err(StoreError::Other("on purpose".into())) } else { Ok(()) }
     }
 
     #[tokio::test]
     async fn a_job_that_fails_takes_nothing_of_those_with_it_in_the_commit() {
-        let connection = Connection::open_in_memory().expect("a database");
-        connection.execute_batch("CREATE TABLE t (name TEXT)").expect("a table");
-        let writer = Writer::start(connection);
+        let (_directory, store) = store();
+        let writer = &store.writer;
         let (go, wait) = mpsc::channel();
         // While the thread waits here, all the jobs come to stand behind.
         let hold = writer.outside_transaction(move |_| wait.recv().map_err(|_| StoreError::Closed));
@@ -340,17 +345,12 @@ mod tests {
         // a and b ran together, then each again; c, behind the failure, and f ran once.
         assert_eq!(runs.load(Ordering::Relaxed), 6);
         let names = writer.run(|tx| {
-            let mut statement = tx.connection.prepare("SELECT name FROM t ORDER BY name")?;
+            let mut statement =
+                tx.connection.prepare("SELECT name FROM facts WHERE name LIKE 'test %' ORDER BY name")?;
             let names = statement.query_map([], |row| row.get::<_, String>(0))?;
             Ok(names.collect::<Result<Vec<_>, _>>()?)
         });
-        assert_eq!(names.await.expect("the rows"), ["a", "c", "e", "f"]);
-    }
-
-    fn store() -> (tempfile::TempDir, Arc<Store>) {
-        let directory = tempfile::tempdir().expect("a temporary directory");
-        let store = Arc::new(Store::open(directory.path()).expect("opens"));
-        (directory, store)
+        assert_eq!(names.await.expect("the rows"), ["test a", "test c", "test e", "test f"]);
     }
 
     #[tokio::test]
