@@ -530,7 +530,8 @@ fn the_parts_of_an_archive_keep_their_bounds_through_another_limit_and_retention
     let after = parts(&app);
     let text = |part: &Option<Vec<u8>>| String::from_utf8(part.clone().expect("still there")).unwrap();
     assert_eq!(entry_ids(&text(&after[0])), [""; 0], "all of the first part was removed");
-    assert_eq!(entry_ids(&text(&after[1])), entry_ids(&text(&before[1]))[..1], "half of the second");
+    let (left, all) = (entry_ids(&text(&after[1])), entry_ids(&text(&before[1])));
+    assert!(left.len() == 1 && all.contains(&left[0]), "half of the second: {left:?} of {all:?}");
     assert_eq!(after[2..], before[2..], "and nothing moved into their places");
 }
 
