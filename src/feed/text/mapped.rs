@@ -29,7 +29,7 @@ impl MappedText {
     }
 }
 
-/// [`to_text`] with a map back. A value without tags and references comes back unchanged, white space included.
+/// [`super::to_text`] with a map back. A value without tags and references comes back unchanged, white space included.
 pub fn to_text_mapped(html: &str) -> MappedText {
     if !looks_like_html(html) {
         let spans = (0..).zip(1..).take(html.chars().count()).collect();
