@@ -60,8 +60,8 @@ fn of_meta(meta: &Tag<'_>) -> Option<&'static Encoding> {
 /// What follows `charset=`, perhaps in quotes.
 fn in_content_type(content: &str) -> Option<&str> {
     let lower = content.to_ascii_lowercase();
-    let ends = lower.match_indices("charset").map(|(at, word)| at + word.len());
-    let value = ends.filter_map(|end| content[end..].trim_ascii_start().strip_prefix('=')).next()?.trim_ascii_start();
+    let mut ends = lower.match_indices("charset").map(|(at, word)| at + word.len());
+    let value = ends.find_map(|end| content[end..].trim_ascii_start().strip_prefix('='))?.trim_ascii_start();
     match value.chars().next().filter(|first| matches!(first, '"' | '\'')) {
         Some(quote) => value[1..].split_once(quote).map(|(label, _)| label),
         None => value.split(|c: char| c.is_ascii_whitespace() || c == ';').next(),
