@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 /// Documents of more items than this are pruned while they are read, to bound memory.
-pub(super) const PRUNE_ABOVE: usize = 20_000;
+pub(super) const PRUNE_ABOVE: usize = 2 * super::MAX_ITEMS;
 /// Links, authors, categories, enclosures an item may have of each; no real item has a tenth of it.
 pub(super) const MAX_PER_ITEM: usize = 200;
 

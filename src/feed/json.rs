@@ -241,4 +241,12 @@ mod tests {
         let deep = format!("{{\"title\": \"T\", \"items\": {}", "[".repeat(100_000));
         assert!(matches!(refused(&deep), FeedError::Json(_)));
     }
+
+    #[test]
+    fn a_flood_of_items_is_pruned_while_it_is_read() {
+        let source = format!(r#"{{"title": "T", "items": [{}{{}}]}}"#, "{},".repeat(2 * PRUNE_ABOVE));
+        let draft = read(&source, &|draft| draft.items.truncate(1)).expect("a feed");
+        assert!(draft.items.len() <= PRUNE_ABOVE, "{}", draft.items.len());
+        assert_eq!(draft.item_elements, 2 * PRUNE_ABOVE + 1);
+    }
 }

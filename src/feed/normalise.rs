@@ -380,4 +380,14 @@ mod tests {
             assert_eq!(ttl_s(said), expected, "{said}");
         }
     }
+
+    #[test]
+    fn a_date_that_cannot_be_read_is_none_and_is_told() {
+        let atom = "<feed xmlns='http://www.w3.org/2005/Atom'><entry><id>1</id><title>t</title>\
+                    <published>2026-11-24T10:00:00Z</published><updated>soon</updated></entry></feed>";
+        let feed = crate::feed::read(atom.as_bytes(), &ReadContext::default()).expect("a feed");
+        assert!(feed.items[0].content.published_at.is_some());
+        assert_eq!(feed.items[0].content.updated_at, None);
+        assert!(feed.warnings.iter().any(|warning| warning.contains("soon")), "{:?}", feed.warnings);
+    }
 }
