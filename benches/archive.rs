@@ -1,16 +1,17 @@
 //! What the archive costs: a search that finds nothing, and a retag of every item, over a store of its own.
 //!
 //! `cargo bench --bench archive -- ITEMS RULES` (100,000 items of 600 characters and 500 rules if not given); prints a line
-//! a figure. Texts are made of 20,000 words with the frequencies of a language, one item in ten of Chinese characters.
+//! a figure. `retag` behind them leaves index and searches out; with `visits` something else is written ten times a second during the retag, and how long that
+//! waits is told too. Texts are made of 20,000 words with the frequencies of a language, one item in ten of Chinese characters.
 #![allow(clippy::pedantic, reason = "a bench makes its material up, and rounds as it likes")]
 
 use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use veille::config::{self, Environment};
 use veille::digest::story_entry_id;
-use veille::model::{ConfiguredFeed, ContentHash, FeedId, ItemContent, ItemKey, ItemKeys, NewItem, Timestamp};
+use veille::model::{ConfiguredFeed, ContentHash, EntryId, FeedId, ItemContent, ItemKey, ItemKeys, NewItem, Timestamp};
 use veille::refresh::{Desk, Surroundings, Watch, archive};
 use veille::search;
 use veille::store::Store;
@@ -28,6 +29,11 @@ fn main() {
     runtime.block_on(measure(directory.path(), items, rules));
 }
 
+/// Whether a word stands among the arguments.
+fn is_asked(word: &str) -> bool {
+    std::env::args().any(|argument| argument == word)
+}
+
 async fn measure(directory: &Path, items: u64, rules: u64) {
     let watch = Arc::new(watch(directory, rules));
     let store = Arc::new(Store::open(directory).expect("the store opens"));
@@ -36,19 +42,34 @@ async fn measure(directory: &Path, items: u64, rules: u64) {
     figure("filling", items, fill(&store, items)).await;
     let size = std::fs::metadata(store.path()).map_or(0, |file| file.len());
     println!("{:<28} {:>8} MiB", "database", size >> 20);
-    figure("indexing", items, async { search::index_items(&store, |_| true).await.expect("the items are indexed") })
-        .await;
-    store.checkpoint().await.expect("the log is written back");
-    let with_index = std::fs::metadata(store.path()).map_or(0, |file| file.len());
-    println!("{:<28} {:>8} MiB", "index of words", (with_index - size) >> 20);
-    for query in ["zeppelin", "zeppelin NEAR/5 w7", "w19 AND w23 AND w19999", "zep*", "飞艇", "/zep+elin/"] {
-        figure(&format!("search {query}"), items, find(&around, query)).await;
+    if !is_asked("retag") {
+        index_and_search(&around, items, size).await;
     }
     let retag = async || archive::retag(&around, |_| true).await.expect("the archive is retagged");
+    let visitor = is_asked("visits").then(|| tokio::spawn(visit(Arc::clone(&store))));
     figure("retag, everything new", items, retag()).await;
+    if let Some(visitor) = visitor {
+        visitor.abort();
+        // The task has ended as it was told to.
+        let _ = visitor.await;
+    }
     let tags = store.read(|tx| tx.tag_counts()).await.expect("the store is read");
     println!("{:<28} {:>8}", "tags given", tags.iter().map(|(_, items, _)| items).sum::<u64>());
     figure("retag, nothing new", items, retag()).await;
+}
+
+/// `size`: of the database before it has an index.
+async fn index_and_search(around: &Surroundings, items: u64, size: u64) {
+    figure("indexing", items, async {
+        search::index_items(&around.store, |_| true).await.expect("the items are indexed")
+    })
+    .await;
+    around.store.checkpoint().await.expect("the log is written back");
+    let with_index = std::fs::metadata(around.store.path()).map_or(0, |file| file.len());
+    println!("{:<28} {:>8} MiB", "index of words", (with_index - size) >> 20);
+    for query in ["zeppelin", "zeppelin NEAR/5 w7", "w19 AND w23 AND w19999", "zep*", "飞艇", "/zep+elin/"] {
+        figure(&format!("search {query}"), items, find(around, query)).await;
+    }
 }
 
 async fn figure<T>(what: &str, items: u64, work: impl Future<Output = T>) {
@@ -154,6 +175,21 @@ impl Random {
         let octaves = u64::from(bound.ilog2());
         let octave = self.below(octaves + 1);
         ((1 << octave) - 1 + self.below(1 << octave)).min(bound - 1)
+    }
+}
+
+/// Writes ten times a second, and tells when one has waited longer than any before.
+async fn visit(store: Arc<Store>) {
+    let mut longest = Duration::ZERO;
+    for number in 0_u64.. {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let started = Instant::now();
+        let entry = EntryId(format!("urn:visit:{number}"));
+        store.write(move |tx| tx.story_with_entry_id(&entry, Timestamp::now())).await.expect("it is stored");
+        if started.elapsed() > longest {
+            longest = started.elapsed();
+            println!("{:<28} {:>8.0} ms", format!("write {number} waited"), longest.as_secs_f64() * 1e3);
+        }
     }
 }
 

@@ -145,6 +145,10 @@ impl Daemon {
             }),
             store: Arc::clone(&self.store),
             settings: settings.subscribe(),
+            rules: {
+                let watch = self.watch.subscribe();
+                Arc::new(move || Arc::clone(&watch.borrow().classifier))
+            },
             health: Arc::clone(&self.health),
             registry: Arc::new(registry),
             metrics,

@@ -67,8 +67,9 @@ impl Daemon {
             }
             Err(error) => {
                 let error = format!("{error:#}");
+                // Told first: who reads the line and asks is not to hear of a config without faults.
+                self.health.reload_refused((self.clock)(), error.clone());
                 tracing::error!("config not reloaded, the one before stays in force: {error}");
-                self.health.reload_refused((self.clock)(), error);
             }
         }
         self.notifier.ready(&self.status_line());

@@ -1,6 +1,6 @@
 //! Where the config comes from.
 
-use crate::config::{self, Environment, Settings};
+use crate::config::{self, Edit, Environment, Settings};
 use crate::http::ConfigFiles;
 use std::path::{Path, PathBuf};
 
@@ -37,7 +37,15 @@ impl ConfigSource {
     /// # Errors
     /// Everything that is wrong with it, as `veille check` prints it.
     pub fn load(&self) -> anyhow::Result<Settings> {
-        let loaded = config::load(&self.path, &self.environment).map_err(|errors| {
+        self.load_edited(&[])
+    }
+
+    /// The same, as it would be with these edits.
+    ///
+    /// # Errors
+    /// Everything that would be wrong with it.
+    pub fn load_edited(&self, edits: &[Edit]) -> anyhow::Result<Settings> {
+        let loaded = config::load_edited(&self.path, &self.environment, edits).map_err(|errors| {
             let plural = if errors.len() == 1 { "" } else { "s" };
             anyhow::anyhow!("the config has {} error{plural}\n{}", errors.len(), errors.render(false))
         })?;

@@ -9,21 +9,34 @@ const EDGE_BYTES: usize = 4;
 
 #[derive(Default)]
 pub(super) struct Affixes {
-    prefixes: HashMap<Edge, Vec<Anchor>>,
-    suffixes: HashMap<Edge, Vec<Anchor>>,
+    prefixes: Edges,
+    suffixes: Edges,
 }
 
 /// The first or last bytes of a word, with their number.
 type Edge = (u8, u32);
+
+/// What is anchored at the edges of words.
+#[derive(Default)]
+struct Edges {
+    anchors: HashMap<Edge, Vec<Anchor>>,
+    /// A bit for each length that an edge has.
+    lengths: u8,
+    /// A bit for each edge, by its hash: most edges of a text's words are in no term, and this fits the fastest caches.
+    present: Vec<u64>,
+}
+
+/// Words of [`Edges::present`]: a thousand edges let one in sixteen others pass in vain.
+const PRESENT_WORDS: usize = 256;
 
 impl Affixes {
     /// Adds a pattern that begins with `glob`; false when that is open at both ends.
     pub fn add(&mut self, glob: &Glob, anchor: Anchor) -> bool {
         let (Some(first), Some(last)) = (glob.pieces.first(), glob.pieces.last()) else { return false };
         if !glob.open_start {
-            self.prefixes.entry(prefix(first, EDGE_BYTES)).or_default().push(anchor);
+            self.prefixes.add(prefix(first, EDGE_BYTES), anchor);
         } else if !glob.open_end {
-            self.suffixes.entry(suffix(last, EDGE_BYTES)).or_default().push(anchor);
+            self.suffixes.add(suffix(last, EDGE_BYTES), anchor);
         }
         !(glob.open_start && glob.open_end)
     }
@@ -32,17 +45,43 @@ impl Affixes {
         for (at, token) in scan.text.tokens.iter().enumerate() {
             let word = scan.text.text(token);
             for length in 1..=word.len().min(EDGE_BYTES) {
-                try_each(&self.prefixes, || prefix(word, length), at, scan);
-                try_each(&self.suffixes, || suffix(word, length), at, scan);
+                if self.prefixes.has_length(length) {
+                    self.prefixes.of(prefix(word, length)).iter().for_each(|anchor| scan.anchored(*anchor, at));
+                }
+                if self.suffixes.has_length(length) {
+                    self.suffixes.of(suffix(word, length)).iter().for_each(|anchor| scan.anchored(*anchor, at));
+                }
             }
         }
     }
 }
 
-fn try_each(table: &HashMap<Edge, Vec<Anchor>>, edge: impl Fn() -> Edge, at: usize, scan: &mut Scan<'_>) {
-    if !table.is_empty() {
-        table.get(&edge()).into_iter().flatten().for_each(|anchor| scan.anchored(*anchor, at));
+impl Edges {
+    fn add(&mut self, edge: Edge, anchor: Anchor) {
+        self.present.resize(PRESENT_WORDS, 0);
+        let (word, bit) = presence(edge);
+        self.present[word] |= bit;
+        self.lengths |= 1 << edge.0;
+        self.anchors.entry(edge).or_default().push(anchor);
     }
+
+    fn has_length(&self, length: usize) -> bool {
+        self.lengths >> length & 1 == 1
+    }
+
+    fn of(&self, edge: Edge) -> &[Anchor] {
+        let (word, bit) = presence(edge);
+        if self.present[word] & bit == 0 {
+            return &[];
+        }
+        self.anchors.get(&edge).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// The word of [`Edges::present`] and the bit in it that stand for an edge.
+fn presence((length, key): Edge) -> (usize, u64) {
+    let hash = (u64::from(key) << 3 | u64::from(length)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    ((hash >> 56) as usize, 1 << (hash >> 50 & 63))
 }
 
 fn prefix(word: &str, length: usize) -> Edge {

@@ -9,6 +9,7 @@ use super::hits::Hits;
 use super::lexicon::{Lexicon, LexiconBuilder, WordId};
 use super::pattern::{Form, Pattern};
 use super::pieces::{Pieces, PiecesBuilder};
+use super::program::Fields;
 use super::stems::Stems;
 use super::tokens::{FieldText, Gap, Token, hash_word};
 use crate::model::Field;
@@ -63,28 +64,31 @@ enum Check {
 #[derive(Debug, Default)]
 pub(super) struct IndexBuilder {
     ids: HashMap<Sought, PatternId>,
-    sought: Vec<Sought>,
+    /// With the fields that any query looks for it in.
+    sought: Vec<(Sought, Fields)>,
 }
 
 impl IndexBuilder {
-    /// The number of what is sought; the same for the same.
-    pub fn add(&mut self, sought: Sought) -> PatternId {
+    /// The number of what is sought in `fields`; the same for the same.
+    pub fn add(&mut self, sought: Sought, fields: Fields) -> PatternId {
         let next = PatternId::try_from(self.sought.len()).expect("fewer than 2^32 terms");
-        *self.ids.entry(sought).or_insert_with_key(|sought| {
-            self.sought.push(sought.clone());
+        let number = *self.ids.entry(sought).or_insert_with_key(|sought| {
+            self.sought.push((sought.clone(), fields));
             next
-        })
+        });
+        self.sought[number as usize].1.add(fields);
+        number
     }
 
     pub fn build(self) -> Index {
         let Self { ids, sought } = self;
         drop(ids);
         let mut plan = Plan { terms: sought.len(), ..Plan::default() };
-        for (term, sought) in (0..).zip(sought) {
+        for (term, (sought, fields)) in (0..).zip(sought) {
             match sought {
                 Sought::Words(pattern) => plan.place(term, pattern),
                 Sought::Stem(word) => plan.stems.add(term, &word),
-                Sought::Regex(source) => plan.pieces.add_regex(term, &source),
+                Sought::Regex(source) => plan.pieces.add_regex(term, &source, fields),
             }
         }
         plan.finish()

@@ -3,6 +3,7 @@
 
 use super::index::{Anchor, PatternId, Scan};
 use super::pattern::Glob;
+use super::program::Fields;
 use crate::query::compile_regex;
 use daachorse::CharwiseDoubleArrayAhoCorasick;
 use regex::Regex;
@@ -31,6 +32,8 @@ enum Call {
 struct SoughtRegex {
     term: PatternId,
     regex: Regex,
+    /// It is not run on others: a query may ask for titles alone.
+    fields: Fields,
     /// Whether one of its literals has to be found first.
     guarded: bool,
 }
@@ -49,7 +52,7 @@ impl PiecesBuilder {
         self.calls.entry(longest.to_string()).or_default().push(Call::Glob(anchor));
     }
 
-    pub fn add_regex(&mut self, term: PatternId, source: &str) {
+    pub fn add_regex(&mut self, term: PatternId, source: &str, fields: Fields) {
         // A query with a bad one has not passed the parser; a rule set made by hand may hold one, which never matches.
         let Ok(regex) = compile_regex(source) else { return };
         let required = required_literals(source);
@@ -57,7 +60,7 @@ impl PiecesBuilder {
         for literal in required.iter().flatten() {
             self.calls.entry(literal.clone()).or_default().push(Call::Regex(number));
         }
-        self.regexes.push(SoughtRegex { term, regex, guarded: required.is_some() });
+        self.regexes.push(SoughtRegex { term, regex, fields, guarded: required.is_some() });
     }
 
     pub fn build(self) -> Pieces {
@@ -94,6 +97,9 @@ impl Pieces {
 
 impl SoughtRegex {
     fn scan(&self, scan: &mut Scan<'_>) {
+        if !self.fields.contains(scan.field) {
+            return;
+        }
         let tokens = &scan.text.tokens;
         let text = &scan.source[..scan.source.floor_char_boundary(REGEX_TEXT_BYTES)];
         for found in self.regex.find_iter(text).filter(|found| !found.is_empty()) {

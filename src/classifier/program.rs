@@ -184,7 +184,7 @@ impl<'a> Compiler<'a> {
             Term::Regex(pattern) => Some(Sought::Regex(pattern.clone())),
         };
         // A text without a word never matches; the parser has said so.
-        let patterns = sought.map(|sought| self.index.add(sought)).into_iter().collect();
+        let patterns = sought.map(|sought| self.index.add(sought, fields)).into_iter().collect();
         Node::Terms(Terms { patterns, fields })
     }
 

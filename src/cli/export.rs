@@ -4,8 +4,10 @@ use super::output::{print_json, print_lines};
 use super::{Context, Workplace};
 use crate::export::directory::{self, ExportedFile};
 use crate::export::{self, Format};
-use crate::http::{archive, archive_document, digest_document, public_outline, publisher};
-use crate::model::PublishedFeed;
+use crate::http::{
+    FAVICON, archive, archive_document, digest_document, feed_health_document, public_outline, publisher,
+};
+use crate::model::{FEED_HEALTH, PublishedFeed};
 use crate::store::{ReadTx, StoreError};
 use serde::Serialize;
 use std::path::PathBuf;
@@ -37,10 +39,15 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
             let path = format!("digests/{}", digest.spec.name.0);
             files.extend(in_all_formats(&path, &document));
             for part in archive(tx, digest)? {
-                let Some(document) = archive_document(tx, digest, &publisher, &part)? else { continue };
-                files.extend(in_all_formats(&format!("{path}/archive/{part}"), &document));
+                let Some(document) = archive_document(tx, digest, &publisher, part.number)? else { continue };
+                files.extend(in_all_formats(&format!("{path}/archive/{}", part.number), &document));
             }
         }
+        if settings.http.list_feed_health {
+            let document = feed_health_document(tx, &publisher)?;
+            files.extend(in_all_formats(&format!("digests/{FEED_HEALTH}"), &document));
+        }
+        files.push(ExportedFile { path: "favicon.svg".to_owned(), bytes: FAVICON.as_bytes().to_owned() });
         let bytes = export::opml(crate::http::OUTLINE_TITLE, None, &public_outline(&settings, &publisher));
         files.push(ExportedFile { path: "digests.opml".to_owned(), bytes });
         Ok::<_, StoreError>(files)

@@ -5,6 +5,7 @@ use super::progress::Progress;
 use super::status::ahead;
 use super::{Context, Workplace};
 use crate::app;
+use crate::delivery::{self, Sent};
 use crate::model::{FeedRecord, FeedState, Timestamp, WAIT_CEILING};
 use crate::refresh::{Outcome, Visit, discovery};
 use crate::scheduler::{cut_due_issues, review_feeds};
@@ -13,6 +14,7 @@ use anyhow::bail;
 use serde::Serialize;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// A feed refreshed by hand is left alone for so long after any refresh.
@@ -20,6 +22,8 @@ const PAUSE: jiff::SignedDuration = jiff::SignedDuration::from_mins(5);
 
 /// The index of words gets so many items at most, so that a poll ends; those that remain wait for the next one.
 const INDEXED_AT_ONCE: usize = 50_000;
+/// For what digests push; what is not sent by then waits for the next poll, or the daemon.
+const DELIVERING_AT_MOST: Duration = Duration::from_mins(1);
 /// Sites that are asked where their missing feeds went.
 const SITES_ASKED: u32 = 5;
 
@@ -43,6 +47,9 @@ struct Report {
     declined: usize,
     items_added: usize,
     items_changed: usize,
+    /// What digests push: webhooks, mail, hubs told.
+    delivered: usize,
+    deliveries_failed: usize,
     feeds: Vec<Line>,
 }
 
@@ -102,6 +109,8 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
         }
         review_feeds(store, Workplace::now()).await?;
         cut_due_issues(store, &watch, Workplace::now()).await?;
+        let Sent { delivered, failed } = delivery::send_due(&*around, DELIVERING_AT_MOST).await?;
+        (report.delivered, report.deliveries_failed) = (delivered, failed);
         search::index_items(store, |done| done < INDEXED_AT_ONCE).await?;
         Ok::<_, anyhow::Error>(())
     })?;
@@ -217,6 +226,9 @@ impl Report {
             "{} refreshed, {} not modified, {} failed, {} declined; {} items new, {} changed",
             self.refreshed, self.not_modified, self.failed, self.declined, self.items_added, self.items_changed
         ));
+        if self.delivered + self.deliveries_failed > 0 {
+            lines.push(format!("{} delivered, {} deliveries failed", self.delivered, self.deliveries_failed));
+        }
         lines
     }
 }

@@ -42,8 +42,8 @@ enum Kind {
     Opml,
 }
 
-/// Reads the entry file and all that it includes, over any number of levels; the text of `edit` for its file.
-pub(super) fn read_all(entry: &Path, edit: Option<&Edit>, report: &Report) -> Files {
+/// Reads the entry file and all that it includes, over any number of levels; for the files of `edits` their texts.
+pub(super) fn read_all(entry: &Path, edits: &[Edit], report: &Report) -> Files {
     let mut files = Files::default();
     let mut seen = BTreeSet::new();
     let mut queue = VecDeque::from([Pending { path: entry.to_owned(), named_at: None, kind: Kind::Toml }]);
@@ -54,7 +54,7 @@ pub(super) fn read_all(entry: &Path, edit: Option<&Edit>, report: &Report) -> Fi
             continue;
         }
         files.stamps.note(&pending.path);
-        let edited = edit.filter(|edit| edit.path == pending.path).map(|edit| edit.text.clone());
+        let edited = edits.iter().find(|edit| edit.path == pending.path).map(|edit| edit.text.clone());
         let Some(text) = edited.or_else(|| read(&pending, report)) else { continue };
         let file = report.add_source(pending.path.display().to_string(), text);
         files.paths.push(pending.path.clone());

@@ -75,20 +75,16 @@ impl Loaded {
 /// # Errors
 /// Everything that is wrong, in all files, in their order.
 pub fn load(path: &Path, environment: &Environment) -> Result<Loaded, Diagnostics> {
-    load_with(path, environment, None)
+    load_edited(path, environment, &[])
 }
 
-/// As [`load`], as if one file had another text.
+/// As [`load`], as if some files had other texts.
 ///
 /// # Errors
 /// Everything that would be wrong, in all files, in their order.
-pub fn load_edited(path: &Path, environment: &Environment, edit: &Edit) -> Result<Loaded, Diagnostics> {
-    load_with(path, environment, Some(edit))
-}
-
-fn load_with(path: &Path, environment: &Environment, edit: Option<&Edit>) -> Result<Loaded, Diagnostics> {
+pub fn load_edited(path: &Path, environment: &Environment, edits: &[Edit]) -> Result<Loaded, Diagnostics> {
     let report = Report::default();
-    let files = include::read_all(path, edit, &report);
+    let files = include::read_all(path, edits, &report);
     let secrets = Secrets { environment, report: &report };
     let documents = &files.documents;
     reader::check_sections(documents, &SECTIONS, &report);

@@ -67,6 +67,7 @@ pub(super) fn http(documents: &[Document], secrets: &Secrets<'_>) -> HttpSetting
         hub,
         public_url: public_url.unwrap_or_else(|| default_public_url(listen)),
         hubs: hubs.into_iter().filter_map(values::web_address).collect(),
+        list_feed_health: table.boolean("list_feed_health").unwrap_or(false),
         login: table.get("login").and_then(|value| login(value, "[http] login", secrets)),
         token: table.get("token").and_then(|value| {
             let table = value.table("[http] token")?;

@@ -41,6 +41,8 @@ pub struct HttpSettings {
     pub hubs: Vec<Url>,
     /// Whether readers may subscribe at our own hub.
     pub hub: bool,
+    /// Whether the digest of the feeds' own health stands in the list of public digests and among what is exported.
+    pub list_feed_health: bool,
     /// Who may change state through pages; `None`: nobody.
     pub login: Option<Login>,
     /// Whether we subscribe at the hubs that feeds name.

@@ -109,13 +109,36 @@ pub(super) async fn send(message: Message, smtp: &SmtpSettings, delivery: &Deliv
         Ok(Err(error)) => {
             let code = error.status().map(u16::from);
             let is_final = code.is_some_and(|code| (550..=559).contains(&code));
-            failed(format!("the mail server {} did not take it: {error}", smtp.host), is_final, code.is_none())
+            failed(refusal(smtp, code, &error), is_final, code.is_none())
         }
         Err(_) => failed(
             format!("the mail server {} took longer than {} s", smtp.host, SENDING_TIMEOUT.as_secs()),
             false,
             true,
         ),
+    }
+}
+
+/// Why a mail was not taken, as the operator can use it.
+fn refusal(smtp: &SmtpSettings, code: Option<u16>, error: &lettre::transport::smtp::Error) -> String {
+    let host = &smtp.host;
+    // The last cause says which certificate or which name it was; those above it only that there is one.
+    let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+    let cause = causes.last().map_or_else(|| error.to_string(), ToString::to_string);
+    match code {
+        // RFC 4954 section 6.
+        Some(530 | 534 | 535 | 538) => {
+            let user = smtp.login.as_ref().map_or("nobody", |login| login.username.as_str());
+            format!("the mail server {host} refuses the login of {user}: {error}; see `login` in [smtp]")
+        }
+        Some(_) => format!("the mail server {host} did not take it: {error}"),
+        None if cause.contains("certificate") => {
+            format!("the mail server {host} does not prove that it is {host}: {cause}")
+        }
+        None if error.is_client() && cause.contains("STARTTLS") => {
+            format!("the mail server {host} offers no STARTTLS on port {}: {cause}; see `tls` in [smtp]", smtp.port)
+        }
+        None => format!("the mail server {host} did not take it: {cause}"),
     }
 }
 

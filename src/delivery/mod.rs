@@ -10,4 +10,4 @@ mod run;
 mod webhook;
 mod websub;
 
-pub use run::run;
+pub use run::{Sent, run, send_due};

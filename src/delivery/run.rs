@@ -24,6 +24,8 @@ use url::Url;
 const TICK: Duration = Duration::from_secs(1);
 /// Tries at a time; of one output never more than one.
 const TRIES_AT_ONCE: usize = 8;
+/// A command that ends waits so long for what settles: a document is pushed a second after it changed.
+const SOON: SignedDuration = SignedDuration::from_secs(2);
 /// Outputs looked at when some are under way.
 const OUTPUTS_SEEN: usize = 64;
 /// Between two verifications at one host: the hub is no tool to flood others with.
@@ -43,8 +45,56 @@ pub async fn run(surroundings: Arc<dyn Fn() -> Surroundings + Send + Sync>, stop
     }
 }
 
+/// What a command that ends has sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Sent {
+    pub delivered: usize,
+    /// Tries that failed; what is tried again waits for the next command, or the daemon.
+    pub failed: usize,
+}
+
+/// Makes the tries that are due now or in a moment, for as long as `at_most`: for a command that ends.
+///
+/// # Errors
+/// The store cannot be read.
+pub async fn send_due(
+    surroundings: &(dyn Fn() -> Surroundings + Send + Sync),
+    at_most: Duration,
+) -> Result<Sent, StoreError> {
+    let mut sent = Sent::default();
+    let ended = tokio::time::timeout(at_most, send_all_due(surroundings, &mut sent)).await;
+    if ended.is_err() {
+        tracing::warn!("deliveries took longer than {} s; what is left is tried next time", at_most.as_secs());
+    }
+    ended.unwrap_or(Ok(())).map(|()| sent)
+}
+
+async fn send_all_due(
+    surroundings: &(dyn Fn() -> Surroundings + Send + Sync),
+    sent: &mut Sent,
+) -> Result<(), StoreError> {
+    let mut tries = JoinSet::new();
+    let mut busy = HashSet::new();
+    loop {
+        let around = surroundings();
+        start_due(&around, &mut tries, &mut busy).await?;
+        if let Some(ended) = tries.join_next().await {
+            let (output, delivered) = ended.map_err(|error| StoreError::Other(error.to_string()))?;
+            busy.remove(&output);
+            *(if delivered { &mut sent.delivered } else { &mut sent.failed }) += 1;
+            continue;
+        }
+        let soon = (around.clock)().checked_add(SOON).unwrap_or(Timestamp::MAX);
+        let next = around.store.read(move |tx| tx.due_deliveries(soon, 1)).await?;
+        if next.is_empty() {
+            return Ok(());
+        }
+        tokio::time::sleep(TICK / 4).await;
+    }
+}
+
 async fn work_off(surroundings: &(dyn Fn() -> Surroundings + Send + Sync)) {
-    let mut tries: JoinSet<OutputId> = JoinSet::new();
+    let mut tries = JoinSet::new();
     let mut busy = HashSet::new();
     loop {
         if let Err(error) = start_due(&surroundings(), &mut tries, &mut busy).await {
@@ -52,7 +102,7 @@ async fn work_off(surroundings: &(dyn Fn() -> Surroundings + Send + Sync)) {
         }
         tokio::select! {
             Some(ended) = tries.join_next() => match ended {
-                Ok(output) => { busy.remove(&output); }
+                Ok((output, _)) => { busy.remove(&output); }
                 Err(error) => {
                     tracing::error!(%error, "a delivery ended in a panic; this is a defect of veille");
                     // Which output it was is not known any more; a delivery made twice has one id.
@@ -66,7 +116,7 @@ async fn work_off(surroundings: &(dyn Fn() -> Surroundings + Send + Sync)) {
 
 async fn start_due(
     around: &Surroundings,
-    tries: &mut JoinSet<OutputId>,
+    tries: &mut JoinSet<(OutputId, bool)>,
     busy: &mut HashSet<OutputId>,
 ) -> Result<(), StoreError> {
     if tries.len() >= TRIES_AT_ONCE {
@@ -78,16 +128,16 @@ async fn start_due(
         if tries.len() < TRIES_AT_ONCE && busy.insert(delivery.output) {
             let around = around.clone();
             tries.spawn(async move {
-                attempt(&around, &delivery).await;
-                delivery.output
+                let delivered = attempt(&around, &delivery).await;
+                (delivery.output, delivered)
             });
         }
     }
     Ok(())
 }
 
-/// One try, and its record.
-async fn attempt(around: &Surroundings, delivery: &Delivery) {
+/// One try, and its record. Whether it succeeded.
+async fn attempt(around: &Surroundings, delivery: &Delivery) -> bool {
     let outcome = match prepare(around, delivery).await {
         Ok(Prepared::Message(message)) => send(around, delivery, &message).await,
         Ok(Prepared::Mail(message)) => match &around.watch.settings.smtp {
@@ -97,7 +147,7 @@ async fn attempt(around: &Surroundings, delivery: &Delivery) {
         Ok(Prepared::Nothing(why)) => gone(why),
         Err(error) => {
             tracing::error!(%error, digest = delivery.digest.0, "a delivery cannot be prepared");
-            return;
+            return false;
         }
     };
     let (recorded, made, now) = (delivery.clone(), outcome.clone(), (around.clock)());
@@ -107,6 +157,7 @@ async fn attempt(around: &Surroundings, delivery: &Delivery) {
             tracing::error!(%error, digest = delivery.digest.0, "a delivery's outcome is not stored: it is tried again");
         }
     }
+    matches!(outcome, Outcome::Delivered)
 }
 
 fn gone(why: &str) -> Outcome {

@@ -131,6 +131,10 @@ impl Calendar {
     /// A regular period is named by the day, week or month that holds most of it; unique, for a digest
     /// keeps to one rule and each date has one slot.
     fn name(&self, starts_at: Timestamp, ends_at: Timestamp) -> String {
+        if let Rhythm::Cron(_) = &self.rhythm {
+            // Before the slots are sought: of a cut a second, a day's worth is stepped through to find the last one.
+            return ends_at.to_string();
+        }
         let start = self.last_slot(starts_at).filter(|slot| self.instant(*slot) == starts_at);
         let (Some(start), Some(end)) = (start, self.last_slot(ends_at)) else { return ends_at.to_string() };
         let noon = Time::constant(12, 0, 0, 0);

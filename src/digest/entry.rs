@@ -59,26 +59,35 @@ fn title(item: &Item) -> String {
     let candidates = [&content.title, &content.summary, &content.content_text];
     let text = candidates.into_iter().map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "));
     let found = text.into_iter().find(|text| !text.is_empty());
-    found
-        .map_or_else(|| content.link.clone().unwrap_or_else(|| item.feed_title.clone()), |text| cut(&text, TITLE_CHARS))
+    found.map_or_else(
+        || content.link.clone().unwrap_or_else(|| item.feed_title.clone()),
+        |text| abridged(&text, TITLE_CHARS),
+    )
 }
 
 /// The publisher's summary, or the beginning of the text.
 fn summary(item: &Item) -> String {
     let content = &item.content;
     if content.summary.trim().is_empty() {
-        cut(content.content_text.trim(), SUMMARY_CHARS)
+        abridged(content.content_text.trim(), SUMMARY_CHARS)
     } else {
         content.summary.clone()
     }
 }
 
-/// At most `max_chars` characters, with an ellipsis when some were left off.
-pub(super) fn cut(text: &str, max_chars: usize) -> String {
-    match text.char_indices().nth(max_chars) {
-        Some((end, _)) => format!("{}…", text[..end].trim_end()),
-        None => text.to_owned(),
-    }
+/// At most `max_chars` characters, with an ellipsis when some were left off: between words, where there are any.
+#[must_use]
+pub fn abridged(text: &str, max_chars: usize) -> String {
+    /// Characters of a word that are given up for it to be left off as a whole.
+    const WORD_CHARS: usize = 24;
+    let Some((end, next)) = text.char_indices().nth(max_chars) else { return text.to_owned() };
+    let kept = &text[..end];
+    let last = kept.char_indices().rev().take(WORD_CHARS).find(|(_, c)| c.is_whitespace());
+    let kept = match last {
+        Some((at, _)) if !next.is_whitespace() => &kept[..at],
+        _ => kept,
+    };
+    format!("{}…", kept.trim_end())
 }
 
 /// The tags of all items, by name; of one tag the match that says most: by hand, else with the highest score.
@@ -102,7 +111,8 @@ pub fn reason(tag: &TagMatch) -> String {
     }
     let mut quotes: Vec<(String, Field)> = Vec::new();
     for evidence in &tag.evidence {
-        let quote = (cut(&evidence.text.split_whitespace().collect::<Vec<_>>().join(" "), QUOTE_CHARS), evidence.field);
+        let quote =
+            (abridged(&evidence.text.split_whitespace().collect::<Vec<_>>().join(" "), QUOTE_CHARS), evidence.field);
         if !quotes.contains(&quote) {
             quotes.push(quote);
         }
@@ -153,15 +163,18 @@ fn other_sources(story: &Story) -> Vec<EntryLink> {
 fn story_html(item: &Item, other_sources: &[EntryLink], reasons: &[String]) -> String {
     let content = &item.content;
     html! {
-        @if content.content_html.trim().is_empty() {
-            @for paragraph in content.summary.lines().filter(|line| !line.trim().is_empty()) { p { (paragraph) } }
-        } @else {
+        @if !content.content_html.trim().is_empty() {
             (PreEscaped(&content.content_html))
+        } @else if !content.summary.trim().is_empty() {
+            @for paragraph in content.summary.lines().filter(|line| !line.trim().is_empty()) { p { (paragraph) } }
+        } @else if let Some(url) = &content.link {
+            // The item is a headline: an entry without any content would be empty in a reader.
+            p { a href=(url) { (title(item)) } }
         }
         @if !other_sources.is_empty() {
             p { "Also told by " (issue_text::links(other_sources)) "." }
         }
-        @for reason in reasons { p { small { (reason) } } }
+        (issue_text::reasons(reasons))
     }
     .into_string()
 }

@@ -48,7 +48,8 @@ pub fn issue_entry(
 }
 
 /// The period's name; a cron schedule's, which is an instant of UTC, as a time of the service's zone.
-fn period_label(issue: &Issue, publisher: &Publisher) -> String {
+#[must_use]
+pub fn period_label(issue: &Issue, publisher: &Publisher) -> String {
     if issue.period.contains('T') {
         issue_text::printed(issue.ends_at, &publisher.time_zone)
     } else {

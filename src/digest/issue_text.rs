@@ -3,7 +3,7 @@
 //! Semantic HTML alone: no script, no style, no image of ours, so nothing for a reader to strip. Times are
 //! in the service's zone.
 
-use crate::digest::entry::{SUMMARY_CHARS, cut};
+use crate::digest::entry::{SUMMARY_CHARS, abridged};
 use crate::model::{EntryLink, PublishedEntry, Timestamp};
 use jiff::tz::TimeZone;
 use maud::{Markup, html};
@@ -65,7 +65,16 @@ fn story(entry: &PublishedEntry, time_zone: &TimeZone) -> Markup {
         }
         @let summary = summary(entry);
         @if !summary.is_empty() { p lang=[entry.language.as_deref()] { (summary) } }
-        @for reason in &entry.reasons { p { small { (reason) } } }
+        (reasons(&entry.reasons))
+    }
+}
+
+/// Why a story is here, a line a tag.
+pub(super) fn reasons(reasons: &[String]) -> Markup {
+    html! {
+        @if !reasons.is_empty() {
+            p { small { @for (index, reason) in reasons.iter().enumerate() { @if index > 0 { br; } (reason) } } }
+        }
     }
 }
 
@@ -102,7 +111,7 @@ fn plain_story(text: &mut String, entry: &PublishedEntry, time_zone: &TimeZone) 
 /// The beginning of the summary on one line, unless it only repeats the title.
 fn summary(entry: &PublishedEntry) -> String {
     let line = entry.summary.split_whitespace().collect::<Vec<_>>().join(" ");
-    if line == entry.title { String::new() } else { cut(&line, SUMMARY_CHARS) }
+    if line == entry.title { String::new() } else { abridged(&line, SUMMARY_CHARS) }
 }
 
 /// `Tue 24 Nov 2026, 08:00`: no month or day in figures that two countries would read differently.

@@ -3,7 +3,6 @@
 //! Pure: takes stories, memberships and `now`, gives values to publish. It writes no format (that is
 //! `export`) and decides nothing about which story matches (that is `classifier`).
 
-mod archive;
 mod calendar;
 mod cut;
 mod document;
@@ -14,13 +13,12 @@ mod issue_text;
 mod notice;
 mod publisher;
 
-pub use archive::{ArchivePart, NoPart, archive_parts};
 pub use calendar::{BadSchedule, Calendar, PERIODS_PER_CALL, Period};
 pub use cut::{Cut, assign};
 pub use document::document;
-pub use entry::{reason, story_entry};
+pub use entry::{abridged, reason, story_entry};
 pub use identity::{delivery_id, feed_id, issue_entry_id, notice_entry_id, story_entry_id};
-pub use issue::{issue_entry, issue_groups};
+pub use issue::{issue_entry, issue_groups, period_label};
 pub use issue_text::{IssueGroup, issue_html, issue_plain_text};
-pub use notice::feed_health;
+pub use notice::{feed_health, feed_health_spec};
 pub use publisher::Publisher;

@@ -7,20 +7,26 @@ use crate::model::{
 };
 use maud::html;
 
-/// Its newest entries, as a feed.
+/// The digest itself, which no config holds.
 #[must_use]
-pub fn feed_health(notices: &[Notice], publisher: &Publisher) -> PublishedFeed {
-    let spec = DigestSpec {
+pub fn feed_health_spec() -> DigestSpec {
+    DigestSpec {
         name: DigestName(FEED_HEALTH.to_owned()),
         title: "Feed health".to_owned(),
         description: Some("Feeds that fail, move, end, fall silent or overflow, and what to do about it".to_owned()),
         kind: DigestKind::Stream,
         private: false,
-        limit: notices.len(),
-    };
+        limit: 100,
+    }
+}
+
+/// Its newest entries, as a feed; `since` is its date as long as it has none.
+#[must_use]
+pub fn feed_health(notices: &[Notice], since: Timestamp, publisher: &Publisher) -> PublishedFeed {
+    let spec = feed_health_spec();
     let page_url = publisher.address(&format!("digests/{FEED_HEALTH}"));
     let addresses = FeedAddresses { stem: page_url.clone(), page_url, ..FeedAddresses::default() };
-    let changed_at = notices.iter().map(changed_at).max().unwrap_or(Timestamp::UNIX_EPOCH);
+    let changed_at = notices.iter().map(changed_at).max().unwrap_or(since);
     let entries = notices.iter().map(|notice| entry(notice, publisher)).collect();
     // No hub is told: the operator's reader polls.
     PublishedFeed { hubs: Vec::new(), ..document(&spec, publisher, addresses, entries, changed_at) }

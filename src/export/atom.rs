@@ -1,8 +1,9 @@
 //! Atom 1.0 (RFC 4287), with paging and archives (RFC 5005) and hubs (`WebSub`).
 
+use crate::export::uri::uri;
 use crate::export::xml::{Attribute, Document};
 use crate::export::{Format, GENERATOR};
-use crate::model::{EntrySource, PublishedEntry, PublishedFeed};
+use crate::model::{EntrySource, PublishedEntry, PublishedFeed, Timestamp};
 
 pub(super) fn render(feed: &PublishedFeed) -> Vec<u8> {
     let mut document = Document::new();
@@ -58,7 +59,6 @@ pub(super) fn links(document: &mut Document, feed: &PublishedFeed, format: Forma
         ("previous", addresses.newer_stem.as_ref()),
         ("current", current),
         ("prev-archive", addresses.prev_archive_stem.as_ref()),
-        ("next-archive", addresses.next_archive_stem.as_ref()),
     ] {
         if let Some(stem) = stem {
             link(relation, &format.address(stem), Some(media_type));
@@ -73,11 +73,12 @@ fn write_entry(document: &mut Document, entry: &PublishedEntry) {
     document.text("published", &[], &entry.published_at.to_string());
     document.text("updated", &[], &entry.updated_at.to_string());
     if let Some(url) = &entry.url {
-        document.empty("link", &[("rel", "alternate"), ("href", url)]);
+        document.empty("link", &[("rel", "alternate"), ("href", &uri(url))]);
     }
     for enclosure in &entry.enclosures {
         let length = enclosure.length.map(|length| length.to_string());
-        let mut attributes = vec![("rel", "enclosure"), ("href", enclosure.url.as_str())];
+        let url = uri(&enclosure.url);
+        let mut attributes = vec![("rel", "enclosure"), ("href", &*url)];
         attributes.extend(enclosure.media_type.as_deref().map(|media_type| ("type", media_type)));
         attributes.extend(length.as_deref().map(|length| ("length", length)));
         document.empty("link", &attributes);
@@ -96,21 +97,25 @@ fn write_entry(document: &mut Document, entry: &PublishedEntry) {
     attributes.extend(language);
     document.text("content", &attributes, &entry.content_html);
     if let Some(source) = &entry.source {
-        document.parent("source", &[], |document| write_source(document, source, entry.authors.is_empty()));
+        let (is_author, updated_at) = (entry.authors.is_empty(), entry.updated_at);
+        document.parent("source", &[], |document| write_source(document, source, is_author, updated_at));
     }
 }
 
-/// Where the entry is from. The feed's own id and date are not ours to invent: its address identifies it.
+/// Where the entry is from. The feed's own id is not ours to invent: its address identifies it. Its date is the
+/// entry's: no older, as the entry was in it, and it does not change while the entry does not.
 /// An entry without an author gets that of its source before that of our feed (RFC 4287 section 4.2.1).
-fn write_source(document: &mut Document, source: &EntrySource, is_author: bool) {
-    document.text("id", &[], &source.feed_url);
+fn write_source(document: &mut Document, source: &EntrySource, is_author: bool, updated_at: Timestamp) {
+    let feed_url = uri(&source.feed_url);
+    document.text("id", &[], &feed_url);
     document.text("title", &[], &source.title);
+    document.text("updated", &[], &updated_at.to_string());
     if is_author {
         document.parent("author", &[], |document| document.text("name", &[], &source.title));
     }
-    document.empty("link", &[("rel", "self"), ("href", &source.feed_url)]);
+    document.empty("link", &[("rel", "self"), ("href", &feed_url)]);
     if let Some(url) = &source.site_url {
-        document.empty("link", &[("rel", "alternate"), ("href", url)]);
+        document.empty("link", &[("rel", "alternate"), ("href", &uri(url))]);
     }
 }
 

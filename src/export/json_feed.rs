@@ -1,9 +1,11 @@
 //! JSON Feed 1.1, with an extension `_veille` for what it has no word for.
 
+use crate::export::uri::uri;
 use crate::export::xml::allowed;
 use crate::export::{Format, GENERATOR};
 use crate::model::{EntryLink, EntrySource, PublishedEntry, PublishedFeed, Timestamp};
 use serde::{Serialize, Serializer};
+use std::borrow::Cow;
 
 pub(super) fn render(feed: &PublishedFeed) -> Vec<u8> {
     let format = Format::JsonFeed;
@@ -37,7 +39,7 @@ pub(super) fn render(feed: &PublishedFeed) -> Vec<u8> {
 fn item(entry: &PublishedEntry) -> Item<'_> {
     Item {
         id: &entry.id.0,
-        url: entry.url.as_deref(),
+        url: entry.url.as_deref().map(uri),
         title: Text(&entry.title),
         content_html: Text(&entry.content_html),
         summary: Some(Text(&entry.summary)).filter(|summary| !summary.0.is_empty()),
@@ -51,7 +53,7 @@ fn item(entry: &PublishedEntry) -> Item<'_> {
             .iter()
             .filter_map(|enclosure| {
                 let mime_type = enclosure.media_type.as_deref()?;
-                Some(Attachment { url: &enclosure.url, mime_type, size_in_bytes: enclosure.length })
+                Some(Attachment { url: uri(&enclosure.url), mime_type, size_in_bytes: enclosure.length })
             })
             .collect(),
         about: AboutItem {
@@ -117,7 +119,7 @@ struct AboutFeed<'a> {
 struct Item<'a> {
     id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    url: Option<&'a str>,
+    url: Option<Cow<'a, str>>,
     title: Text<'a>,
     content_html: Text<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -138,7 +140,7 @@ struct Item<'a> {
 
 #[derive(Serialize)]
 struct Attachment<'a> {
-    url: &'a str,
+    url: Cow<'a, str>,
     mime_type: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     size_in_bytes: Option<u64>,

@@ -8,6 +8,7 @@ pub mod directory;
 mod json_feed;
 mod opml;
 mod rss;
+mod uri;
 mod xml;
 
 pub use opml::{OutlinedFeed, opml};

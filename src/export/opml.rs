@@ -35,7 +35,8 @@ pub fn opml(title: &str, changed_at: Option<Timestamp>, feeds: &[OutlinedFeed]) 
                 outline(document, feed);
             }
             for group in groups {
-                document.parent("outline", &[("text", group), ("title", group)], |document| {
+                // `title` is for feeds: beside `text` alone it would call for a `type`.
+                document.parent("outline", &[("text", group)], |document| {
                     for feed in feeds.iter().filter(|feed| feed.groups.iter().any(|name| name == group)) {
                         outline(document, feed);
                     }

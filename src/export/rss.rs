@@ -1,6 +1,7 @@
 //! RSS 2.0 by the specification and the RSS Advisory Board's profile, with the content, Dublin Core and
 //! Atom modules where RSS has no word, or only a poor one.
 
+use crate::export::uri::uri;
 use crate::export::xml::Document;
 use crate::export::{Format, GENERATOR, atom};
 use crate::model::{PublishedEntry, PublishedFeed, Timestamp};
@@ -39,13 +40,6 @@ fn head(document: &mut Document, feed: &PublishedFeed) {
     document.text("docs", &[], "https://www.rssboard.org/rss-specification");
     // Minutes; rounded up, so that a reader does not come before the document it has is old.
     document.text("ttl", &[], &feed.ttl_s.div_ceil(60).to_string());
-    if let Some(url) = &feed.icon_url {
-        document.parent("image", &[], |document| {
-            document.text("url", &[], url);
-            document.text("title", &[], &feed.title);
-            document.text("link", &[], &feed.addresses.page_url);
-        });
-    }
     if feed.addresses.is_archive {
         document.empty("fh:archive", &[]);
     }
@@ -55,7 +49,7 @@ fn head(document: &mut Document, feed: &PublishedFeed) {
 fn item(document: &mut Document, entry: &PublishedEntry) {
     document.text("title", &[], &entry.title);
     if let Some(url) = &entry.url {
-        document.text("link", &[], url);
+        document.text("link", &[], &uri(url));
     }
     document.text("guid", &[("isPermaLink", "false")], &entry.id.0);
     document.text("pubDate", &[], &rfc_822(entry.published_at));
@@ -70,18 +64,21 @@ fn item(document: &mut Document, entry: &PublishedEntry) {
     for category in &entry.categories {
         document.text("category", &[("domain", &category.scheme)], &category.term);
     }
-    if !entry.summary.is_empty() {
+    // The profile has the whole text in the description where there is no summary before it.
+    if entry.summary.is_empty() {
+        document.text("description", &[], &entry.content_html);
+    } else {
         document.text("description", &[], &as_html(&entry.summary));
+        document.text("content:encoded", &[], &entry.content_html);
     }
-    document.text("content:encoded", &[], &entry.content_html);
     // More than one enclosure is read differently by every reader; the profile says one.
     if let Some(enclosure) = entry.enclosures.iter().find(|enclosure| enclosure.media_type.is_some()) {
         let length = enclosure.length.unwrap_or(0).to_string();
         let media_type = enclosure.media_type.as_deref().unwrap_or_default();
-        document.empty("enclosure", &[("url", &enclosure.url), ("length", &length), ("type", media_type)]);
+        document.empty("enclosure", &[("url", &uri(&enclosure.url)), ("length", &length), ("type", media_type)]);
     }
     if let Some(source) = &entry.source {
-        document.text("source", &[("url", &source.feed_url)], &source.title);
+        document.text("source", &[("url", &uri(&source.feed_url))], &source.title);
     }
 }
 

@@ -58,10 +58,10 @@ fn written(result: std::io::Result<()>) {
 }
 
 /// The text without the characters that XML 1.0 section 2.2 excludes, even as references: one of them
-/// makes a whole document unreadable. (A `char` is never a lone surrogate.)
+/// makes a whole document unreadable. Nor with the second block of controls, which that section discourages: they
+/// are what is left of text read in a wrong encoding. (A `char` is never a lone surrogate.)
 pub(super) fn allowed(text: &str) -> Cow<'_, str> {
-    let is_allowed =
-        |c: char| !matches!(c, '\0'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}');
+    let is_allowed = |c: char| !matches!(c, '\0'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{fffe}' | '\u{ffff}');
     if text.chars().all(is_allowed) {
         Cow::Borrowed(text)
     } else {
@@ -108,5 +108,6 @@ mod tests {
     #[test]
     fn what_xml_cannot_hold_is_left_out() {
         check("a\0b\u{8}c\u{1b}[31md\u{fffe}\u{ffff}e\u{b}\u{c}", "abc[31mde");
+        check("don\u{92}t\u{85}\u{7f}", "dont");
     }
 }

@@ -136,7 +136,8 @@ fn content(item: &DraftItem<'_>, entry: Entry, bases: &Bases, notes: &mut Notes)
     notes.check_date(item.updated.as_ref(), updated_at);
     let summary = item.summary.as_ref().or(item.summary_fallback.as_ref().filter(|_| item.content.is_none()));
     // The HTML of an item is its content; of a teaser with markup, the teaser.
-    let shown = item.content.as_ref().or(summary).map(|text| read(text, bases));
+    let link = item_link(item, bases);
+    let shown = item.content.as_ref().or(summary).map(|text| read(text, link.as_deref(), bases));
     notes.shown_as_text += usize::from(shown.as_ref().is_some_and(|shown| shown.is_flood));
     let (content_html, shown_text) = shown.map(|shown| (shown.html, shown.text)).unwrap_or_default();
     let (summary, content_text) = match &item.content {
@@ -145,7 +146,7 @@ fn content(item: &DraftItem<'_>, entry: Entry, bases: &Bases, notes: &mut Notes)
     };
     ItemContent {
         guid: item.guid.as_deref().map(str::to_owned),
-        link: item_link(item, bases),
+        link,
         title: item.title.as_ref().map(title).unwrap_or_default(),
         authors: authors(&entry),
         published_at,
@@ -211,8 +212,8 @@ fn said_plain(source: &str) -> String {
     }
 }
 
-/// A text for the eye and as words.
-fn read(text: &Text<'_>, bases: &Bases) -> html::Reading {
+/// A text for the eye and as words. Its relative links are those of its own page, unless the document says otherwise.
+fn read(text: &Text<'_>, link: Option<&str>, bases: &Bases) -> html::Reading {
     let dialect = match text.kind {
         TextKind::Html => Some(Dialect::Html),
         TextKind::Unsaid => text::has_tag(html::cut_html(&text.source)).then_some(Dialect::Loose),
@@ -220,7 +221,9 @@ fn read(text: &Text<'_>, bases: &Bases) -> html::Reading {
         TextKind::Opaque => None,
     };
     if let Some(dialect) = dialect {
-        return html::read(&text.source, dialect, bases.of(text.base));
+        let page = link.and_then(|link| Url::parse(link).ok()).filter(|page| !page.cannot_be_a_base());
+        let base = bases.said(text.base).or(page.as_ref()).or(bases.document.as_ref());
+        return html::read(&text.source, dialect, base);
     }
     let text = plain(text);
     html::Reading { html: html::escaped_paragraphs(&text), text, is_flood: false }
@@ -304,7 +307,12 @@ impl Bases {
     }
 
     fn of(&self, index: Option<usize>) -> Option<&Url> {
-        index.and_then(|index| self.inner.get(index)?.as_ref()).or(self.document.as_ref())
+        self.said(index).or(self.document.as_ref())
+    }
+
+    /// What an `xml:base` says.
+    fn said(&self, index: Option<usize>) -> Option<&Url> {
+        index.and_then(|index| self.inner.get(index)?.as_ref())
     }
 
     fn resolve(&self, address: &str, index: Option<usize>) -> String {
@@ -315,7 +323,12 @@ impl Bases {
 /// A language tag in BCP 47 form, or none where the text cannot be one.
 fn language_tag(said: &str) -> Option<String> {
     let tag = said.trim().replace('_', "-");
-    let is_tag = (2..=35).contains(&tag.len()) && tag.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    let (language, rest) = tag.split_once('-').unwrap_or((&tag, ""));
+    // Longer than the codes of ISO 639 are names, like `english`, and `x-default`.
+    let is_code = (2..=3).contains(&language.len()) && language.bytes().all(|byte| byte.is_ascii_alphabetic());
+    let is_tag = is_code
+        && tag.len() <= 35
+        && rest.split('-').all(|part| part.len() <= 8 && part.bytes().all(|byte| byte.is_ascii_alphanumeric()));
     is_tag.then_some(tag)
 }
 

@@ -5,7 +5,6 @@ use super::operations::unavailable;
 use super::representation::{Effort, Representation};
 use super::{AppState, pages, refuse};
 use crate::config::{DigestSettings, Settings};
-use crate::digest::ArchivePart;
 use crate::export::{Format, opml, render};
 use crate::model::{DigestName, PublishedFeed};
 use crate::store::{DigestVersion, ReadTx, StoreError};
@@ -22,6 +21,7 @@ use std::time::{Duration, Instant};
 /// For so long a digest is taken to be at the version last seen: a storm of requests asks the database
 /// ten times a second, and a change is served a tenth of a second later.
 const VERSION_TRUSTED_FOR: Duration = Duration::from_millis(100);
+const VERSION_TRUSTED_AT_MOST: Duration = Duration::from_secs(2);
 
 /// A reader shows a document of ours as it likes; opened in a browser it can do nothing.
 const FEED_POLICY: &str = "default-src 'none'; sandbox";
@@ -36,10 +36,15 @@ pub(super) fn routes() -> Router<AppState> {
         .route("/digests.opml", get(outline))
 }
 
+type DocumentKey = (DigestName, Format);
+/// Whoever makes a document holds its gate.
+type Gate = Arc<tokio::sync::Mutex<()>>;
+
 /// Documents that subscribers poll, one a digest and format. Bounded by the config.
 #[derive(Debug, Default)]
 pub struct DocumentCache {
-    documents: RwLock<HashMap<(DigestName, Format), CachedDocument>>,
+    documents: RwLock<HashMap<DocumentKey, CachedDocument>>,
+    gates: RwLock<HashMap<DocumentKey, Gate>>,
 }
 
 #[derive(Debug, Clone)]
@@ -49,6 +54,8 @@ struct CachedDocument {
     /// What it was made with; another config may give another title.
     settings: Arc<Settings>,
     checked_at: Instant,
+    /// What it took to make.
+    cost: Duration,
 }
 
 #[derive(Debug, Deserialize)]
@@ -87,7 +94,7 @@ async fn show_archive(
     response
 }
 
-/// A document of a digest's archive, as in `2026-11-1.atom`.
+/// A document of a digest's archive, as in `1.atom`.
 pub(super) async fn answer_archive(
     state: &AppState,
     place: Place,
@@ -98,13 +105,13 @@ pub(super) async fn answer_archive(
     const NO_SUCH_PART: &str = "there is no such document in the archive of a digest";
     let settings = state.settings();
     let (part, format) = split_extension(file);
-    let (Some(digest), Ok(part), Some(format)) =
-        (place.digest(&settings).cloned(), part.parse::<ArchivePart>(), format)
-    else {
+    // Only the one way to write it: `+1` and `01` are numbers too.
+    let number = part.parse::<u64>().ok().filter(|number| number.to_string() == part);
+    let (Some(digest), Some(number), Some(format)) = (place.digest(&settings).cloned(), number, format) else {
         return refuse(uri, StatusCode::NOT_FOUND, NO_SUCH_PART);
     };
     let read = state.store.read(move |tx| {
-        let feed = archive_document(tx, &digest, &publisher(&settings), &part)?;
+        let feed = archive_document(tx, &digest, &publisher(&settings), number)?;
         Ok(feed.map(|feed| represented(&feed, format, Effort::Passing)))
     });
     match read.await {
@@ -167,6 +174,9 @@ fn discovery_links(settings: &Settings, digest: &DigestSettings, format: Format)
 }
 
 /// The document that subscribers poll, from memory as long as it is what the store holds.
+///
+/// Of many that ask while it is out of date one waits for the new one; the others get the one before, or wait too
+/// when there is none. So while feeds are polled and a digest changes with each, its readers do not queue for it.
 async fn newest(
     state: &AppState,
     settings: Arc<Settings>,
@@ -174,29 +184,51 @@ async fn newest(
     format: Format,
 ) -> Result<Option<Arc<Representation>>, StoreError> {
     let key = (digest.spec.name.clone(), format);
-    let now = Instant::now();
-    let cached = state.documents.get(&key).filter(|cached| Arc::ptr_eq(&cached.settings, &settings));
-    if let Some(cached) = &cached
-        && now.duration_since(cached.checked_at) < VERSION_TRUSTED_FOR
-    {
+    let mut cached = state.documents.get(&key, &settings);
+    if let Some(cached) = cached.as_ref().filter(|cached| cached.is_trusted()) {
         return Ok(Some(Arc::clone(&cached.representation)));
     }
-    let for_reading = Arc::clone(&settings);
-    let read = state.store.read(move |tx| {
-        let Some(version) = tx.digest_version(&digest.spec.name)? else { return Ok(None) };
-        let representation = match cached.filter(|cached| cached.version == version) {
-            Some(cached) => cached.representation,
-            None => match rendered(tx, &for_reading, &digest, format, None, Effort::Kept)? {
-                Some(made) => Arc::new(made.coded()),
-                None => return Ok(None),
-            },
-        };
-        Ok(Some((representation, version)))
+    let gate = state.documents.gate(&key);
+    let turn = match (Arc::clone(&gate).try_lock_owned(), &cached) {
+        (Ok(turn), _) => turn,
+        (Err(_), Some(cached)) => return Ok(Some(Arc::clone(&cached.representation))),
+        (Err(_), None) => gate.lock_owned().await,
+    };
+    // It may have been made while we came here.
+    cached = state.documents.get(&key, &settings);
+    if let Some(cached) = cached.as_ref().filter(|cached| cached.is_trusted()) {
+        return Ok(Some(Arc::clone(&cached.representation)));
+    }
+    // A task of its own: whoever asked may hang up, and the work is not begun again for the next.
+    let (documents, store) = (Arc::clone(&state.documents), Arc::clone(&state.store));
+    let made = tokio::spawn(async move {
+        let _turn = turn;
+        let made = store.read(move |tx| current(tx, &settings, &digest, format, cached)).await?;
+        Ok(made.map(|made| documents.keep(key, made)))
     });
-    Ok(read.await?.map(|(representation, version)| {
-        let made = CachedDocument { representation: Arc::clone(&representation), version, settings, checked_at: now };
-        state.documents.keep(key, made);
-        representation
+    made.await.unwrap_or_else(|error| Err(StoreError::Other(format!("a document's writer ended by a panic: {error}"))))
+}
+
+/// What was kept, if it is of the store's version, or the document made anew in every coding.
+fn current(
+    tx: &ReadTx<'_>,
+    settings: &Arc<Settings>,
+    digest: &DigestSettings,
+    format: Format,
+    cached: Option<CachedDocument>,
+) -> Result<Option<CachedDocument>, StoreError> {
+    let checked_at = Instant::now();
+    let Some(version) = tx.digest_version(&digest.spec.name)? else { return Ok(None) };
+    if let Some(cached) = cached.filter(|cached| cached.version == version) {
+        return Ok(Some(CachedDocument { checked_at, ..cached }));
+    }
+    let Some(made) = rendered(tx, settings, digest, format, None, Effort::Kept)? else { return Ok(None) };
+    Ok(Some(CachedDocument {
+        representation: Arc::new(made.coded()),
+        version,
+        settings: Arc::clone(settings),
+        checked_at,
+        cost: checked_at.elapsed(),
     }))
 }
 
@@ -230,15 +262,34 @@ async fn outline(State(state): State<AppState>, headers: HeaderMap) -> Response 
 }
 
 impl DocumentCache {
-    fn get(&self, key: &(DigestName, Format)) -> Option<CachedDocument> {
-        self.documents.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+    /// A document that was made with this config.
+    fn get(&self, key: &DocumentKey, settings: &Arc<Settings>) -> Option<CachedDocument> {
+        let documents = self.documents.read().unwrap_or_else(PoisonError::into_inner);
+        documents.get(key).filter(|cached| Arc::ptr_eq(&cached.settings, settings)).cloned()
     }
 
     /// Keeps a document, and none that was made with another config.
-    fn keep(&self, key: (DigestName, Format), made: CachedDocument) {
+    fn keep(&self, key: DocumentKey, made: CachedDocument) -> Arc<Representation> {
+        let representation = Arc::clone(&made.representation);
         let mut documents = self.documents.write().unwrap_or_else(PoisonError::into_inner);
         documents.retain(|_, cached| Arc::ptr_eq(&cached.settings, &made.settings));
         documents.insert(key, made);
+        representation
+    }
+
+    /// Whoever makes a document has its gate.
+    fn gate(&self, key: &DocumentKey) -> Gate {
+        if let Some(gate) = self.gates.read().unwrap_or_else(PoisonError::into_inner).get(key) {
+            return Arc::clone(gate);
+        }
+        Arc::clone(self.gates.write().unwrap_or_else(PoisonError::into_inner).entry(key.clone()).or_default())
+    }
+}
+
+impl CachedDocument {
+    /// What takes long to make is made less often: at most a twentieth of a processor goes into one document.
+    fn is_trusted(&self) -> bool {
+        self.checked_at.elapsed() < VERSION_TRUSTED_FOR.max(self.cost * 20).min(VERSION_TRUSTED_AT_MOST)
     }
 }
 

@@ -3,9 +3,11 @@
 //! What is served and what `veille export` writes both come from here, so they are the same bytes.
 
 use crate::config::{DigestSettings, Settings};
-use crate::digest::{ArchivePart, Publisher, archive_parts, document, issue_entry, story_entry};
+use crate::digest::{Publisher, document, feed_health, feed_health_spec, issue_entry, story_entry};
 use crate::export::OutlinedFeed;
-use crate::model::{DigestKind, DigestSpec, FeedAddresses, Issue, IssueId, PublishedEntry, PublishedFeed};
+use crate::model::{
+    ArchivePart, DigestKind, DigestSpec, FeedAddresses, Issue, IssueId, PublishedEntry, PublishedFeed, Timestamp,
+};
 use crate::store::{ReadTx, StoreError};
 
 /// How long a reader may keep a digest, in seconds: less than the shortest wait between two refreshes of a feed.
@@ -107,26 +109,21 @@ pub fn digest_document(
     let (entries, older) = page;
     let newest_archive = if before.is_none() { archive(tx, digest)?.pop() } else { None };
     let addresses = FeedAddresses {
-        prev_archive_stem: newest_archive.map(|part| archive_stem(&page_url, &part)),
+        prev_archive_stem: newest_archive.map(|part| archive_stem(&page_url, part)),
         ..addresses(page_url, before, older)
     };
     Ok(Some(document(spec, publisher, addresses, entries, version.changed_at)))
 }
 
-/// The complete documents of a digest's archive, oldest first.
+/// The full documents of a digest's archive, oldest first.
 ///
 /// # Errors
 /// The store cannot be read.
 pub fn archive(tx: &ReadTx<'_>, digest: &DigestSettings) -> Result<Vec<ArchivePart>, StoreError> {
-    let name = &digest.spec.name;
-    let months = match digest.spec.kind {
-        DigestKind::Stream => tx.entries_a_month(name)?,
-        DigestKind::Periodic { .. } => tx.issues_a_month(name)?,
-    };
-    Ok(archive_parts(&months, digest.spec.limit as u64))
+    tx.archive_parts(&digest.spec.name, digest.spec.kind != DigestKind::Stream)
 }
 
-/// A document of a digest's archive; `None` while it is not complete. It is dated by its entries, so that what
+/// A document of a digest's archive; `None` while it is not full. It is dated by its entries, so that what
 /// enters the digest later does not change it.
 ///
 /// # Errors
@@ -135,36 +132,32 @@ pub fn archive_document(
     tx: &ReadTx<'_>,
     digest: &DigestSettings,
     publisher: &Publisher,
-    part: &ArchivePart,
+    number: u64,
 ) -> Result<Option<PublishedFeed>, StoreError> {
     let (spec, parts) = (&digest.spec, archive(tx, digest)?);
-    let Some(place) = parts.iter().position(|known| known == part) else { return Ok(None) };
+    let Some(part) = parts.iter().find(|part| part.number == number) else { return Ok(None) };
     let Some(path) = digest_path(tx, spec)? else { return Ok(None) };
     let page_url = publisher.address(&path);
-    let limit = spec.limit as u64;
-    let skipped = (part.number - 1) * limit;
     let entries: Vec<PublishedEntry> = match spec.kind {
         DigestKind::Stream => {
-            let stories = tx.stories_of_month(&spec.name, &part.month, skipped, limit)?;
+            let stories = tx.stories_of_part(&spec.name, part)?;
             stories.iter().map(|(membership, story)| story_entry(story, membership, publisher)).collect()
         }
         DigestKind::Periodic { .. } => {
             let entry = |issue: &Issue| {
                 tx.issue_stories(issue.id).map(|stories| issue_entry(spec, issue, &stories, &page_url, publisher))
             };
-            let issues = tx.issues_of_month(&spec.name, &part.month, skipped, limit)?;
-            issues.iter().map(entry).collect::<Result<_, _>>()?
+            tx.issues_of_part(&spec.name, part)?.iter().map(entry).collect::<Result<_, _>>()?
         }
     };
     let Some(updated_at) = entries.iter().map(|entry| entry.updated_at).max().or(tx.created_at(&spec.name)?) else {
         return Ok(None);
     };
-    let stem = |part: Option<&ArchivePart>| part.map(|part| archive_stem(&page_url, part));
+    let before = parts.iter().find(|part| part.number + 1 == number);
     let addresses = FeedAddresses {
-        stem: archive_stem(&page_url, part),
+        stem: archive_stem(&page_url, *part),
         first_stem: Some(page_url.clone()),
-        prev_archive_stem: stem(place.checked_sub(1).and_then(|before| parts.get(before))),
-        next_archive_stem: stem(parts.get(place + 1)),
+        prev_archive_stem: before.map(|part| archive_stem(&page_url, *part)),
         is_archive: true,
         page_url,
         ..FeedAddresses::default()
@@ -172,20 +165,30 @@ pub fn archive_document(
     Ok(Some(document(spec, publisher, addresses, entries, updated_at)))
 }
 
-fn archive_stem(page_url: &str, part: &ArchivePart) -> String {
-    format!("{page_url}/archive/{part}")
+fn archive_stem(page_url: &str, part: ArchivePart) -> String {
+    format!("{page_url}/archive/{}", part.number)
+}
+
+/// What has become of the feeds, as a digest for the operator.
+///
+/// # Errors
+/// The store cannot be read.
+pub fn feed_health_document(tx: &ReadTx<'_>, publisher: &Publisher) -> Result<PublishedFeed, StoreError> {
+    let since = tx.watching_since()?.unwrap_or(Timestamp::UNIX_EPOCH);
+    Ok(feed_health(&tx.notices(feed_health_spec().limit)?, since, publisher))
 }
 
 /// The digests that anyone may know of, as an outline for a reader to import.
 #[must_use]
 pub fn public_outline(settings: &Settings, publisher: &Publisher) -> Vec<OutlinedFeed> {
-    let public = settings.digests.iter().map(|digest| &digest.spec).filter(|spec| !spec.private);
-    public
+    let public = settings.digests.iter().map(|digest| &digest.spec).filter(|spec| !spec.private).cloned();
+    let specs = public.chain(settings.http.list_feed_health.then(feed_health_spec));
+    specs
         .map(|spec| OutlinedFeed {
-            title: spec.title.clone(),
-            description: spec.description.clone(),
             feed_url: publisher.address(&format!("digests/{}.atom", spec.name.0)),
             site_url: Some(publisher.address(&format!("digests/{}", spec.name.0))),
+            title: spec.title,
+            description: spec.description,
             groups: Vec::new(),
             language: None,
         })

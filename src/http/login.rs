@@ -128,6 +128,7 @@ mod tests {
 
     fn settings(login: bool, token: bool) -> HttpSettings {
         HttpSettings {
+            list_feed_health: false,
             subscribe_to_hubs: false,
             listen: "127.0.0.1:0".parse().unwrap(),
             public_url: "http://localhost/".parse().unwrap(),

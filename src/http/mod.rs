@@ -26,17 +26,19 @@ mod websub;
 mod workbench;
 
 pub use documents::{
-    OUTLINE_TITLE, archive, archive_document, configured_digest, digest_document, digest_path, public_outline,
-    publisher,
+    OUTLINE_TITLE, archive, archive_document, configured_digest, digest_document, digest_path, feed_health_document,
+    public_outline, publisher,
 };
 pub use health::{Health, RefusedReload};
 pub use login::BadTries;
 pub use operations::HttpMetrics;
+pub use pages::FAVICON;
 pub use server::{Limits, serve};
 pub use visitor::Allowances;
 pub use websub::TakeDelivery;
 pub use workbench::ConfigFiles;
 
+use crate::classifier::Classifier;
 use crate::config::Settings;
 use crate::model::Timestamp;
 use crate::store::Store;
@@ -72,12 +74,16 @@ const MAX_SEARCH_TERMS: usize = 32;
 const PAGE_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; \
     frame-ancestors 'none'";
 
+/// The rules in force, compiled, as whoever tags by them has them.
+pub type RulesInForce = Arc<dyn Fn() -> Arc<Classifier> + Send + Sync>;
+
 /// What the routes work with; filled by the composition root.
 #[derive(Clone)]
 pub struct AppState {
     pub store: Arc<Store>,
     /// The settings in force; changes on reload.
     pub settings: watch::Receiver<Arc<Settings>>,
+    pub rules: RulesInForce,
     pub health: Arc<Health>,
     /// Everybody's metrics.
     pub registry: Arc<Registry>,

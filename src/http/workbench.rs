@@ -100,7 +100,8 @@ pub(super) fn text_of(settings: &Settings, tag: &TagName) -> Result<RuleText, Ru
 pub(super) fn try_rule(state: &AppState, current: &RuleText, tag: &TagName, text: &str) -> Result<Trial, Fault> {
     let edit = current.replaced(tag, text).map_err(Fault::Text)?;
     let files = &state.config;
-    let loaded = config::load_edited(&files.path, &files.environment, &edit).map_err(Fault::Config)?;
+    let loaded =
+        config::load_edited(&files.path, &files.environment, std::slice::from_ref(&edit)).map_err(Fault::Config)?;
     let after = Classifier::compile(&loaded.settings.rules).map_err(Fault::Rules)?;
     let failed_examples = files.without_directory(&failed_examples(&loaded, &after, tag, state.now()));
     let file = edit.path.display().to_string();
@@ -157,9 +158,4 @@ fn evidence_for(rules: &Classifier, item: &StoredText, tag: &TagName, now: Times
         return None;
     }
     rules.classify(&text, now).into_iter().find(|found| found.tag == *tag).map(|found| found.evidence)
-}
-
-/// The rules in force, compiled.
-pub(super) fn rules_in_force(settings: &Settings) -> Classifier {
-    Classifier::compile(&settings.rules).expect("rules in force were compiled when they were put in force")
 }

@@ -61,6 +61,19 @@ pub struct ConfiguredDigest {
     /// Of the query and of every rule that it refers to: when it changes, membership is computed anew.
     pub rule_hash: String,
     pub periodic: bool,
+    /// Most entries in one document.
+    pub limit: usize,
+}
+
+/// A full document of a digest's archive: the entries between two places.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ArchivePart {
+    /// Counts from 1, the oldest; stands in its address.
+    pub number: u64,
+    /// The last place of the part before it: a sequence in a stream, the number of an issue in a periodic digest.
+    pub after: i64,
+    /// Its own last place.
+    pub until: i64,
 }
 
 /// A story's place in a digest.

@@ -21,7 +21,8 @@ pub use delivery::{
     ConfiguredOutput, Delivery, DeliveryId, OutputHealth, OutputId, OutputKind, SubscriptionRequest, Told,
 };
 pub use digest::{
-    ConfiguredDigest, DigestKind, DigestName, DigestSpec, GroupBy, Issue, IssueId, Membership, PendingEntry, Schedule,
+    ArchivePart, ConfiguredDigest, DigestKind, DigestName, DigestSpec, GroupBy, Issue, IssueId, Membership,
+    PendingEntry, Schedule,
 };
 pub use feed::{
     ConfiguredFeed, FeedHealth, FeedId, FeedRecord, FeedState, ItemIdentity, RedirectMemory, Remembered, Validators,

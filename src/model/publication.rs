@@ -44,11 +44,9 @@ pub struct FeedAddresses {
     pub older_stem: Option<String>,
     /// The page with what came after.
     pub newer_stem: Option<String>,
-    /// The archive's document before this one, or its newest (RFC 5005 section 4). What an archive's document
-    /// holds, once it is there, is not added to, so that a reader need not fetch it twice.
+    /// The archive's document before this one, or its newest (RFC 5005 section 4). There is no link to the next
+    /// one: it would change a document that readers need not fetch twice.
     pub prev_archive_stem: Option<String>,
-    /// The archive's document after this one.
-    pub next_archive_stem: Option<String>,
     /// Whether this document is itself one of the archive.
     pub is_archive: bool,
 }

@@ -12,15 +12,19 @@ pub use difference::{Difference, Differences, Named, difference};
 
 use super::Surroundings;
 use crate::classifier::ItemText;
-use crate::model::{Item, ItemId, TagName, Timestamp, corrected};
+use crate::model::{Item, ItemId, StoryId, TagName, Timestamp, corrected};
 use crate::refresh::Watch;
 use crate::store::{StoreError, WriteTx};
 use apply::{Placing, apply};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use walk::{Asked, Batch, Walk};
 
 /// Items after which the place of a run is recorded even though none of them changed.
 const ITEMS_PER_RECORD: usize = 20_000;
+/// Batches that share a transaction while nobody else wants to write. The same pages of indexes change with each of
+/// them: the more share a commit, the fewer are written twice.
+const BATCHES_PER_COMMIT: usize = 8;
 
 /// What a run over the archive did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
@@ -32,11 +36,11 @@ pub struct Retagged {
     pub left: usize,
 }
 
-/// Applies rules and digests to every stored item. `proceed` is asked after each batch, with what is
-/// done so far; `false` stops, and the next run goes on from there.
+/// Applies rules and digests to every stored item. `proceed` is asked now and then, with what is done so far; `false`
+/// stops, and the next run goes on from there.
 ///
-/// Idempotent and resumable: batches in the order of first sight, each one transaction that also records how far
-/// it got. A batch in which nothing changes writes nothing. While one batch is stored, the next one is judged.
+/// Idempotent and resumable: batches in the order of first sight, some in one transaction that also records how far
+/// it got. Where nothing changes nothing is written. While some batches are stored, the next ones are judged.
 ///
 /// # Errors
 /// The store failed; the batches before that stand.
@@ -54,11 +58,14 @@ async fn run(around: &Surroundings, mut proceed: impl FnMut(Retagged) -> bool) -
     let mut walk = Walk::start(around, after, Asked::Evidence);
     let mut total = Retagged::default();
     let mut since_record = 0;
-    let mut next = walk.next().await?;
-    while let Some(batch) = next {
-        since_record += batch.items.len();
-        let is_due = batch.is_changed() || since_record >= ITEMS_PER_RECORD;
-        let (done, judged) = tokio::join!(store(around, &rules_hash, batch, is_due), walk.next());
+    let mut next = gather(&mut walk).await?;
+    while let Some(gathered) = next {
+        since_record += gathered.items;
+        total.items += gathered.items;
+        let is_due = !gathered.changed.is_empty() || since_record >= ITEMS_PER_RECORD;
+        let stored =
+            async { if is_due { store(around, &rules_hash, gathered).await } else { Ok(Retagged::default()) } };
+        let (done, judged) = tokio::join!(stored, gather(&mut walk));
         total = total.and(done?);
         next = judged?;
         if is_due {
@@ -80,19 +87,54 @@ async fn run(around: &Surroundings, mut proceed: impl FnMut(Retagged) -> bool) -
     Ok(total)
 }
 
-/// Stores what a batch changes and how far the run has come with it, if that is due.
-async fn store(around: &Surroundings, rules_hash: &str, batch: Batch, is_due: bool) -> Result<Retagged, StoreError> {
-    let looked_at = Retagged { items: batch.items.len(), ..Retagged::default() };
-    if !is_due {
-        return Ok(looked_at);
+/// Batches that follow each other.
+struct Gathered {
+    items: usize,
+    last: ItemId,
+    /// Those in which there is something to write.
+    changed: VecDeque<Batch>,
+}
+
+/// The next few batches; `None` at the end of the archive.
+async fn gather(walk: &mut Walk) -> Result<Option<Gathered>, StoreError> {
+    let mut gathered = Gathered { items: 0, last: ItemId(0), changed: VecDeque::new() };
+    for _ in 0..BATCHES_PER_COMMIT {
+        let Some(batch) = walk.next().await? else { break };
+        gathered.items += batch.items.len();
+        gathered.last = batch.last;
+        if batch.is_changed() {
+            gathered.changed.push_back(batch);
+        }
     }
-    let (watch, hash) = (Arc::clone(&around.watch), rules_hash.to_owned());
-    let done = around.store.write(move |tx| {
-        let done = apply(tx, &batch, &watch)?;
-        tx.set_retagged_until(&hash, batch.last)?;
-        Ok(done)
-    });
-    Ok(looked_at.and(done.await?))
+    Ok((gathered.items > 0).then_some(gathered))
+}
+
+/// Stores what batches change and how far the run has come with them: in one transaction, or in more when others wait
+/// to write.
+async fn store(around: &Surroundings, rules_hash: &str, gathered: Gathered) -> Result<Retagged, StoreError> {
+    let Gathered { last, changed: mut left, .. } = gathered;
+    let mut total = Retagged::default();
+    loop {
+        let (watch, hash) = (Arc::clone(&around.watch), rules_hash.to_owned());
+        let stored = around.store.write_at_length(move |tx, others_wait| {
+            let (mut done, mut until) = (Retagged::default(), last);
+            while let Some(batch) = left.pop_front() {
+                done = done.and(apply(tx, &batch, &watch)?);
+                if !left.is_empty() && others_wait() {
+                    until = batch.last;
+                    break;
+                }
+            }
+            tx.set_retagged_until(&hash, until)?;
+            Ok((done, left))
+        });
+        let (done, rest) = stored.await?;
+        total = total.and(done);
+        if rest.is_empty() {
+            return Ok(total);
+        }
+        left = rest;
+    }
 }
 
 /// Stores what a curator decided on a tag of an item (`None`: nothing any more), and what follows from it for the
@@ -113,11 +155,11 @@ pub fn correct(
     let corrections = tx.as_read().corrections(id)?;
     let found = watch.classifier.classify(&ItemText { corrections: &corrections, ..ItemText::from_item(&item) }, now);
     tx.set_tags(id, &corrected(found, &corrections), now)?;
-    let (entered, left) = Placing::new(tx, watch, now).place(item.story_id)?;
     let corrected = tx.as_read().item(id)?;
-    if entered + left == 0 && corrected.as_ref().is_some_and(|corrected| corrected.tags != item.tags) {
+    if corrected.as_ref().is_some_and(|corrected| corrected.tags != item.tags) {
         tx.story_changed(item.story_id, now)?;
     }
+    place(tx, item.story_id, watch, now)?;
     Ok(corrected)
 }
 
@@ -128,7 +170,13 @@ pub(super) fn judge_anew(tx: &WriteTx<'_>, id: ItemId, watch: &Watch, now: Times
     let found = watch.classifier.classify(&ItemText { corrections: &corrections, ..ItemText::from_item(&item) }, now);
     tx.set_tags(id, &corrected(found, &corrections), now)?;
     tx.story_changed(item.story_id, now)?;
-    Placing::new(tx, watch, now).place(item.story_id).map(drop)
+    place(tx, item.story_id, watch, now)
+}
+
+fn place(tx: &WriteTx<'_>, story: StoryId, watch: &Watch, now: Timestamp) -> Result<(), StoreError> {
+    let mut placing = Placing::new(tx, watch, now);
+    placing.place(story)?;
+    placing.carry_out().map(drop)
 }
 
 impl Retagged {

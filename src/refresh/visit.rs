@@ -299,9 +299,13 @@ async fn store(
         host_held,
     };
     let (watch, desk, held) = (Arc::clone(&around.watch), around.desk.clone(), visit.host_held.clone());
+    let mut has_run = false;
     let stored = around
         .store
-        .write(move |tx| {
+        .write_repeatable(move |tx| {
+            if std::mem::replace(&mut has_run, true) {
+                desk.forget_recent();
+            }
             if !brought.arrivals.is_empty() {
                 desk.with_recent(tx, now, |recent| brought.arrivals.store(tx, &record, &watch, recent, now))?;
             }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 pub struct Watch {
     pub settings: Arc<Settings>,
     pub client: Client,
-    pub classifier: Classifier,
+    pub classifier: Arc<Classifier>,
     pub digests: Vec<CompiledDigest>,
     /// Index of each feed by its URL in the config.
     feeds: HashMap<String, usize>,
@@ -48,7 +48,7 @@ impl Watch {
     /// A rule is larger than what matching is bounded to, or the client cannot be made.
     pub fn compile(settings: Settings) -> Result<Self, WatchError> {
         let client = Client::new(&settings.fetch)?;
-        let classifier = Classifier::compile(&settings.rules).map_err(WatchError::Rules)?;
+        let classifier = Arc::new(Classifier::compile(&settings.rules).map_err(WatchError::Rules)?);
         let compiled = |digest: &DigestSettings| {
             let query = CompiledQuery::compile(&digest.query, &settings.rules.lists)?;
             Ok::<_, Vec<CompileError>>(CompiledDigest {
@@ -115,6 +115,7 @@ impl Watch {
             query: digest.query_text.clone(),
             rule_hash: hash_of([rules_hash.as_str(), digest.query_text.as_str()].into_iter()),
             periodic: digest.spec.kind != DigestKind::Stream,
+            limit: digest.spec.limit,
         };
         self.digests.iter().map(configured).collect()
     }

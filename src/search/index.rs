@@ -1,6 +1,7 @@
 //! Keeping the index of words up to date.
 
 use crate::classifier::{ItemText, index_words};
+use crate::model::{ItemId, StoredText, Timestamp};
 use crate::store::{Store, StoreError};
 
 /// Items in one transaction: visits wait for it.
@@ -13,11 +14,23 @@ const BATCH_ITEMS: usize = 1_000;
 /// The store failed; the batches before that stand.
 pub async fn index_items(store: &Store, mut proceed: impl FnMut(usize) -> bool) -> Result<usize, StoreError> {
     let mut done = 0;
-    while store.read(|tx| tx.has_unindexed_items()).await? {
-        done += store.write(|tx| tx.index_items(BATCH_ITEMS, |text| index_words(&ItemText::from_stored(text)))).await?;
-        if !proceed(done) {
-            break;
-        }
+    let mut batch = words_after(store, ItemId(0)).await?;
+    while let Some(&(last, ..)) = batch.last() {
+        done += batch.len();
+        let proceed = proceed(done);
+        // The words of the next batch are read while this one is written.
+        let (next, written) = tokio::join!(
+            async { if proceed { words_after(store, last).await } else { Ok(Vec::new()) } },
+            store.write_at_length(move |tx, _| tx.index_words(&batch)),
+        );
+        written?;
+        batch = next?;
     }
     Ok(done)
+}
+
+/// The words of the first items after `after` that the index lacks, with when each had last changed.
+async fn words_after(store: &Store, after: ItemId) -> Result<Vec<(ItemId, Timestamp, String)>, StoreError> {
+    let words = |text: &StoredText| (text.id, text.changed_at, index_words(&ItemText::from_stored(text)));
+    store.read(move |tx| Ok(tx.unindexed_texts(after, BATCH_ITEMS)?.iter().map(words).collect())).await
 }

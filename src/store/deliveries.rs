@@ -7,6 +7,7 @@ use crate::model::{
     SubscriptionRequest, Timestamp, Told,
 };
 use rusqlite::{Row, params};
+use std::collections::BTreeMap;
 
 /// How a try ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -139,14 +140,30 @@ impl WriteTx<'_> {
 
     /// Notes that hubs and subscribers are to be told of the digest's document. One that waits already is told once.
     pub(super) fn tell_of_document(&self, digest: &DigestName, now: Timestamp) -> Result<(), StoreError> {
+        self.tell_of_documents(&[(&digest.0, millis(now))], "periodic")
+    }
+
+    /// The same of the streams among digests that changed. What a periodic digest shows are its issues: who waits for it
+    /// is told when one is cut.
+    pub(super) fn tell_of_streams(&self, changed: &BTreeMap<DigestName, Timestamp>) -> Result<(), StoreError> {
+        let changed: Vec<(&str, i64)> = changed.iter().map(|(digest, at)| (&*digest.0, millis(*at))).collect();
+        self.tell_of_documents(&changed, "stream")
+    }
+
+    fn tell_of_documents(&self, changed: &[(&str, i64)], kind: &str) -> Result<(), StoreError> {
+        if changed.is_empty() {
+            return Ok(());
+        }
         let sql = "INSERT INTO deliveries (output_id, what, subject, version, created_at, next_try_at) \
-             SELECT o.output_id, 'document', '', g.version, ?2, ?2 + ?3 FROM outputs o JOIN digests g USING (digest) \
-             WHERE o.digest = ?1 AND o.kind IN ('hub', 'subscription') AND o.stopped_at IS NULL \
+             SELECT o.output_id, 'document', '', g.version, c.value ->> 1, (c.value ->> 1) + ?2 FROM json_each(?1) c \
+             CROSS JOIN outputs o ON o.digest = c.value ->> 0 CROSS JOIN digests g USING (digest) \
+             WHERE g.kind = ?3 AND o.kind IN ('hub', 'subscription') AND o.stopped_at IS NULL \
              ON CONFLICT DO UPDATE SET version = excluded.version, state = 'waiting', \
              attempts = iif(state = 'waiting', attempts, 0), \
              created_at = iif(state = 'waiting', created_at, excluded.created_at), \
              next_try_at = iif(state = 'waiting', next_try_at, excluded.next_try_at)";
-        self.connection.prepare_cached(sql)?.execute(params![digest.0, millis(now), DOCUMENT_SETTLES_MS])?;
+        let changed = super::rows::to_json(&changed);
+        self.connection.prepare_cached(sql)?.execute(params![changed, DOCUMENT_SETTLES_MS, kind])?;
         Ok(())
     }
 

@@ -25,7 +25,18 @@ pub struct NewIssue {
     pub sequences: Vec<i64>,
 }
 
-const ISSUE_COLUMNS: &str = "issue_id, period, entry_id, starts_at, ends_at, cut_at, updated_at, \
+/// A story on its way into a digest.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entrance {
+    pub digest: DigestName,
+    pub story: StoryId,
+    /// Of the story's first item.
+    pub ordered_at: Timestamp,
+    /// It comes from the archive and waits for no issue.
+    pub backfilled: bool,
+}
+
+pub(super) const ISSUE_COLUMNS: &str = "issue_id, period, entry_id, starts_at, ends_at, cut_at, updated_at, \
     (SELECT count(*) FROM digest_entries e WHERE e.issue_id = issues.issue_id AND e.left_at IS NULL) AS story_count";
 
 impl ReadTx<'_> {
@@ -84,7 +95,9 @@ impl ReadTx<'_> {
 
     /// How many stories a digest has.
     pub fn digest_size(&self, digest: &DigestName) -> Result<u64, StoreError> {
-        let sql = "SELECT count(*) FROM digest_entries WHERE digest = ?1 AND left_at IS NULL";
+        // The index alone has the answer; the planner would take another, and look at every entry.
+        let sql = "SELECT count(*) FROM digest_entries INDEXED BY digest_entries_by_time \
+                   WHERE digest = ?1 AND left_at IS NULL";
         Ok(count(self.connection.prepare_cached(sql)?.query_row([&digest.0], |row| row.get(0))?))
     }
 
@@ -99,6 +112,13 @@ impl ReadTx<'_> {
         collect(statement.query_map(params![digest.0, before.map_or(i64::MAX, |issue| issue.0), limit], issue)?)
     }
 
+    /// The issue of a digest that was cut next after this one.
+    pub fn issue_after(&self, digest: &DigestName, issue_id: IssueId) -> Result<Option<Issue>, StoreError> {
+        let sql =
+            format!("SELECT {ISSUE_COLUMNS} FROM issues WHERE digest = ?1 AND issue_id > ?2 ORDER BY issue_id LIMIT 1");
+        Ok(self.connection.prepare_cached(&sql)?.query_row(params![digest.0, issue_id.0], issue).optional()?)
+    }
+
     pub fn issue(&self, digest: &DigestName, period: &str) -> Result<Option<Issue>, StoreError> {
         let sql = format!("SELECT {ISSUE_COLUMNS} FROM issues WHERE digest = ?1 AND period = ?2");
         Ok(self.connection.prepare_cached(&sql)?.query_row(params![digest.0, period], issue).optional()?)
@@ -109,65 +129,6 @@ impl ReadTx<'_> {
         let sql = "SELECT created_at FROM digests WHERE digest = ?1";
         let mut statement = self.connection.prepare_cached(sql)?;
         Ok(statement.query_row([&digest.0], |row| instant_at(row, "created_at")).optional()?)
-    }
-
-    /// How many stories entered a digest in each month (UTC), oldest month first; those that left count.
-    pub fn entries_a_month(&self, digest: &DigestName) -> Result<Vec<(String, u64)>, StoreError> {
-        self.by_month(
-            "SELECT strftime('%Y-%m', entered_at / 1000, 'unixepoch') AS month, count(*) AS entries \
-             FROM digest_entries WHERE digest = ?1 GROUP BY month ORDER BY month",
-            digest,
-        )
-    }
-
-    /// How many issues of a digest were cut in each month (UTC), oldest month first.
-    pub fn issues_a_month(&self, digest: &DigestName) -> Result<Vec<(String, u64)>, StoreError> {
-        self.by_month(
-            "SELECT strftime('%Y-%m', cut_at / 1000, 'unixepoch') AS month, count(*) AS entries \
-             FROM issues WHERE digest = ?1 GROUP BY month ORDER BY month",
-            digest,
-        )
-    }
-
-    fn by_month(&self, sql: &str, digest: &DigestName) -> Result<Vec<(String, u64)>, StoreError> {
-        let mut statement = self.connection.prepare_cached(sql)?;
-        collect(statement.query_map([&digest.0], |row| Ok((row.get("month")?, count(row.get("entries")?))))?)
-    }
-
-    /// Stories that entered a digest in a month, in the order in which they entered: `limit` places after the
-    /// first `skipped` ones. A place whose story left stays empty, so no other story moves into it.
-    pub fn stories_of_month(
-        &self,
-        digest: &DigestName,
-        month: &str,
-        skipped: u64,
-        limit: u64,
-    ) -> Result<Vec<(Membership, Story)>, StoreError> {
-        let sql = "SELECT e.sequence, e.story_id, s.entry_id, e.entered_at, e.updated_at FROM \
-             (SELECT * FROM digest_entries WHERE digest = ?1 AND entered_at >= unixepoch(?2 || '-01') * 1000 \
-                 AND entered_at < unixepoch(?2 || '-01', '+1 month') * 1000 ORDER BY sequence LIMIT ?4 OFFSET ?3) e \
-             JOIN stories s USING (story_id) WHERE e.left_at IS NULL ORDER BY e.sequence";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let (skipped, limit) = (skipped.cast_signed(), limit.cast_signed());
-        let rows = statement.query_map(params![digest.0, month, skipped, limit], membership)?;
-        self.with_stories(collect(rows)?)
-    }
-
-    /// Issues of a digest that were cut in a month, oldest first: `limit` of them after the first `skipped`.
-    pub fn issues_of_month(
-        &self,
-        digest: &DigestName,
-        month: &str,
-        skipped: u64,
-        limit: u64,
-    ) -> Result<Vec<Issue>, StoreError> {
-        let sql = format!(
-            "SELECT {ISSUE_COLUMNS} FROM issues WHERE digest = ?1 AND cut_at >= unixepoch(?2 || '-01') * 1000 \
-             AND cut_at < unixepoch(?2 || '-01', '+1 month') * 1000 ORDER BY issue_id LIMIT ?4 OFFSET ?3"
-        );
-        let mut statement = self.connection.prepare_cached(&sql)?;
-        let (skipped, limit) = (skipped.cast_signed(), limit.cast_signed());
-        collect(statement.query_map(params![digest.0, month, skipped, limit], issue)?)
     }
 
     /// The story of this entry id as a member of a digest that it has not left.
@@ -215,7 +176,7 @@ impl ReadTx<'_> {
         })?)
     }
 
-    fn with_stories(&self, members: Vec<Membership>) -> Result<Vec<(Membership, Story)>, StoreError> {
+    pub(super) fn with_stories(&self, members: Vec<Membership>) -> Result<Vec<(Membership, Story)>, StoreError> {
         let ids: Vec<StoryId> = members.iter().map(|member| member.story_id).collect();
         let mut stories = self.stories(&ids)?.into_iter().peekable();
         let with_story = |member: Membership| {
@@ -251,6 +212,7 @@ impl WriteTx<'_> {
                 })
                 .optional()?;
             upsert.execute(params![digest.name.0, kind, digest.title, digest.query, millis(now)])?;
+            self.settle_archive(&digest.name, digest.limit)?;
             match same {
                 Some((true, true)) => {}
                 Some((true, false)) => self.digest_changed(&digest.name, now),
@@ -278,18 +240,26 @@ impl WriteTx<'_> {
         backfilled: bool,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let changed = self
-            .connection
-            .prepare_cached(
-                "INSERT INTO digest_entries (digest, story_id, entered_at, updated_at, ordered_at, backfilled) \
-                 VALUES (?1, ?2, ?3, ?3, ?4, ?5) ON CONFLICT (digest, story_id) DO UPDATE SET left_at = NULL \
-                 WHERE left_at IS NOT NULL",
-            )?
-            .execute(params![digest.0, story.0, millis(now), millis(ordered_at), backfilled])?;
-        if changed > 0 {
-            self.digest_changed(digest, now);
+        let entrance = Entrance { digest: digest.clone(), story, ordered_at, backfilled };
+        Ok(self.enter_digests(&[entrance], now)? > 0)
+    }
+
+    /// As [`WriteTx::enter_digest`], of many stories in this order. Returns how many were not in their digest.
+    pub fn enter_digests(&self, entrances: &[Entrance], now: Timestamp) -> Result<usize, StoreError> {
+        let mut enter = self.connection.prepare_cached(
+            "INSERT INTO digest_entries (digest, story_id, entered_at, updated_at, ordered_at, backfilled) \
+             VALUES (?1, ?2, ?3, ?3, ?4, ?5) ON CONFLICT (story_id, digest) DO UPDATE SET left_at = NULL \
+             WHERE left_at IS NOT NULL",
+        )?;
+        let mut entered = 0;
+        for Entrance { digest, story, ordered_at, backfilled } in entrances {
+            let changed = enter.execute(params![digest.0, story.0, millis(now), millis(*ordered_at), backfilled])?;
+            if changed > 0 {
+                self.digest_changed(digest, now);
+            }
+            entered += changed;
         }
-        Ok(changed > 0)
+        Ok(entered)
     }
 
     /// Takes a story out of a digest that its items' tags no longer carry. Returns whether it was in it.
@@ -373,26 +343,19 @@ impl WriteTx<'_> {
         }
     }
 
-    fn is_stream(&self, digest: &DigestName) -> Result<bool, StoreError> {
-        let sql = "SELECT kind = 'stream' FROM digests WHERE digest = ?1";
-        Ok(self.connection.prepare_cached(sql)?.query_row([&digest.0], |row| row.get(0)).optional()?.unwrap_or(false))
-    }
-
     /// Gives each digest that the job has changed its new version.
     pub(super) fn raise_versions(&self) -> Result<(), StoreError> {
         let sql = "UPDATE digests SET version = version + 1, changed_at = max(changed_at, ?2) WHERE digest = ?1";
-        for (digest, at) in self.changed_digests.take() {
-            self.connection.prepare_cached(sql)?.execute(params![digest.0, millis(at)])?;
-            // What a periodic digest shows are its issues: who waits for it is told when one is cut.
-            if self.is_stream(&digest)? {
-                self.tell_of_document(&digest, at)?;
-            }
+        let changed = self.changed_digests.take();
+        let mut raise = self.connection.prepare_cached(sql)?;
+        for (digest, at) in &changed {
+            raise.execute(params![digest.0, millis(*at)])?;
         }
-        Ok(())
+        self.tell_of_streams(&changed)
     }
 }
 
-fn membership(row: &Row<'_>) -> rusqlite::Result<Membership> {
+pub(super) fn membership(row: &Row<'_>) -> rusqlite::Result<Membership> {
     Ok(Membership {
         story_id: StoryId(row.get("story_id")?),
         entry_id: EntryId(row.get("entry_id")?),
@@ -402,7 +365,7 @@ fn membership(row: &Row<'_>) -> rusqlite::Result<Membership> {
     })
 }
 
-fn issue(row: &Row<'_>) -> rusqlite::Result<Issue> {
+pub(super) fn issue(row: &Row<'_>) -> rusqlite::Result<Issue> {
     Ok(Issue {
         id: IssueId(row.get("issue_id")?),
         period: row.get("period")?,

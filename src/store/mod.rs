@@ -5,6 +5,7 @@
 //! engine stays possible; no decision is taken here that a pure module could take.
 
 mod addresses;
+mod archives;
 mod articles;
 mod deliveries;
 mod digests;
@@ -28,7 +29,7 @@ mod writer;
 pub use addresses::MissingFeed;
 pub use articles::{StoredArticle, WantedArticle};
 pub use deliveries::{HubLimits, Outcome};
-pub use digests::{DigestVersion, NewIssue};
+pub use digests::{DigestVersion, Entrance, NewIssue};
 pub use error::StoreError;
 pub use items::{ItemFilter, KnownItems};
 pub use lock::DirectoryLock;
@@ -135,6 +136,35 @@ impl Store {
         self.writer.run(job).await
     }
 
+    /// As [`Store::write`], for a job that can run a second time: the pages that such jobs change are not copied first.
+    ///
+    /// It runs again when another job of the same commit failed, after all that either did was rolled back.
+    ///
+    /// # Errors
+    /// As [`Store::write`].
+    pub async fn write_repeatable<T, F>(&self, job: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnMut(&WriteTx<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
+        self.writer.run_repeatable(job).await
+    }
+
+    /// Runs a long `job` in a transaction that nobody shares, and returns once it is on disk.
+    ///
+    /// The job asks now and then, by its second argument, whether others wait to write. Then it should end, and do the rest
+    /// in another transaction: those that wait come first.
+    ///
+    /// # Errors
+    /// What `job` returns, or why the commit failed; then nothing of the job is stored.
+    pub async fn write_at_length<T, F>(&self, job: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&WriteTx<'_>, &dyn Fn() -> bool) -> Result<T, StoreError> + Send + 'static,
+    {
+        self.writer.run_at_length(job).await
+    }
+
     /// Writes a consistent copy to `target` while the store is in use.
     ///
     /// # Errors
@@ -143,12 +173,13 @@ impl Store {
         self.readers.run(move |tx| maintenance::backup(tx.connection, &target)).await
     }
 
-    /// Lets the writer keep more of the database in memory while much of it is changed, or gives that memory back.
+    /// Lets the writer keep more of the database in memory, and more of its changes in the log, while much of it is
+    /// changed; or gives that back.
     ///
     /// # Errors
     /// The store is closed.
     pub async fn expect_many_changes(&self, many: bool) -> Result<(), StoreError> {
-        self.writer.outside_transaction(move |connection| schema::size_writer_cache(connection, many)).await
+        self.writer.outside_transaction(move |connection| schema::expect_many_changes(connection, many)).await
     }
 
     /// Writes the log back into the database file, so that the file alone is the whole store.

@@ -38,11 +38,17 @@ impl ReadTx<'_> {
         Ok(self.connection.prepare_cached(sql)?.query_row([], |row| optional_instant_at(row, "ended_at"))?)
     }
 
+    /// When the first digest was configured.
+    pub fn watching_since(&self) -> Result<Option<Timestamp>, StoreError> {
+        let sql = "SELECT min(created_at) AS since_at FROM digests";
+        Ok(self.connection.prepare_cached(sql)?.query_row([], |row| optional_instant_at(row, "since_at"))?)
+    }
+
     /// The newest notices, newest first.
-    pub fn notices(&self, limit: u32) -> Result<Vec<Notice>, StoreError> {
+    pub fn notices(&self, limit: usize) -> Result<Vec<Notice>, StoreError> {
         let sql = "SELECT feed_id, kind, entry_id, started_at, noted_at, ended_at, title, advice FROM feed_notices \
                    ORDER BY noted_at DESC, notice_id DESC LIMIT ?1";
-        collect(self.connection.prepare_cached(sql)?.query_map([limit], notice)?)
+        collect(self.connection.prepare_cached(sql)?.query_map([i64::try_from(limit).unwrap_or(i64::MAX)], notice)?)
     }
 }
 

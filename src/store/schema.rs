@@ -19,6 +19,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0004_feeds_and_notices.sql"),
     include_str!("../../migrations/0005_deliveries.sql"),
     include_str!("../../migrations/0006_articles.sql"),
+    include_str!("../../migrations/0007_lean_entries.sql"),
+    include_str!("../../migrations/0008_archives.sql"),
 ];
 
 /// How long a command waits for the daemon's write to end, and the reverse.
@@ -132,14 +134,16 @@ fn configure_writer(connection: &Connection) -> rusqlite::Result<()> {
 
 /// Pages that a run over the archive comes back to: the ends of every tag's and digest's part of their indexes.
 const CACHE_FOR_MANY_CHANGES_KIB: i64 = 32 << 10;
-/// SQLite's own default.
-const CACHE_KIB: i64 = 2_000;
+/// Those pages change in commit after commit.
+const WAL_PAGES_FOR_MANY_CHANGES: i64 = 32_768;
 
-pub(super) fn size_writer_cache(connection: &Connection, many_changes: bool) -> Result<(), StoreError> {
-    let size = if many_changes { CACHE_FOR_MANY_CHANGES_KIB } else { CACHE_KIB };
+pub(super) fn expect_many_changes(connection: &Connection, many: bool) -> Result<(), StoreError> {
+    let (cache_kib, wal_pages) =
+        if many { (CACHE_FOR_MANY_CHANGES_KIB, WAL_PAGES_FOR_MANY_CHANGES) } else { (WRITER_CACHE_KIB, WAL_PAGES) };
     // Negative: in KiB, not in pages.
-    connection.pragma_update(None, "cache_size", -size)?;
-    if !many_changes {
+    connection.pragma_update(None, "cache_size", -cache_kib)?;
+    connection.pragma_update(None, "wal_autocheckpoint", wal_pages)?;
+    if !many {
         connection.execute_batch("PRAGMA shrink_memory")?;
     }
     Ok(())

@@ -1,9 +1,10 @@
 //! Stories and the near-duplicate signatures that group items into them.
 
-use super::rows::{collect, instant_at, millis, to_json};
+use super::rows::{collect, instant, instant_at, millis, to_json};
 use super::{ReadTx, StoreError, WriteTx};
 use crate::model::{EntryId, FeedId, ItemId, ItemKey, Story, StoryId, Timestamp};
 use rusqlite::params;
+use std::collections::HashMap;
 
 /// An item's signature as it was kept.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,11 +35,20 @@ impl ReadTx<'_> {
         Ok(rows.into_iter().filter_map(story).collect())
     }
 
-    /// The items of a story, oldest first, and when each last changed.
-    pub fn story_members(&self, story: StoryId) -> Result<Vec<(ItemId, Timestamp)>, StoreError> {
-        let sql = "SELECT item_id, changed_at FROM items WHERE story_id = ?1 ORDER BY item_id";
+    /// The items of these stories, oldest first, and when each last changed.
+    pub fn story_members(&self, ids: &[StoryId]) -> Result<HashMap<StoryId, Vec<(ItemId, Timestamp)>>, StoreError> {
+        let wanted = to_json(&ids.iter().map(|id| id.0).collect::<Vec<_>>());
+        // CROSS JOIN: the planner, which does not know how many stories are asked about, would walk all items.
+        let sql = "SELECT i.story_id, i.item_id, i.changed_at FROM json_each(?1) w \
+                   CROSS JOIN items i ON i.story_id = w.value ORDER BY w.key, i.item_id";
         let mut statement = self.connection.prepare_cached(sql)?;
-        collect(statement.query_map([story.0], |row| Ok((ItemId(row.get(0)?), instant_at(row, "changed_at")?)))?)
+        let mut rows = statement.query([wanted])?;
+        let mut members: HashMap<StoryId, Vec<(ItemId, Timestamp)>> = HashMap::with_capacity(ids.len());
+        while let Some(row) = rows.next()? {
+            let member = (ItemId(row.get(1)?), instant(row.get(2)?));
+            members.entry(StoryId(row.get(0)?)).or_default().push(member);
+        }
+        Ok(members)
     }
 
     /// Story, feed and place in time of the items with this canonical link that were first seen after `since`.

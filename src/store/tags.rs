@@ -170,29 +170,38 @@ impl WriteTx<'_> {
     /// Gives an item exactly these tags.
     pub fn set_tags(&self, item: ItemId, tags: &[TagMatch], now: Timestamp) -> Result<(), StoreError> {
         let stored = self.as_read().stored_tags_between(item, item)?.remove(&item).unwrap_or_default();
-        self.change_tags(item, &stored, &tags.iter().map(StoredTag::from).collect::<Vec<_>>(), now)
+        let wanted: Vec<StoredTag> = tags.iter().map(StoredTag::from).collect();
+        self.change_tags([(item, &*stored, &*wanted)], now)
     }
 
-    /// Gives an item, which has the tags `stored`, the tags `wanted` in their place; writes what differs.
-    pub fn change_tags(
+    /// Gives items, each with the tags that it has, those that it should have in their place; writes what differs.
+    pub fn change_tags<'t>(
         &self,
-        item: ItemId,
-        stored: &[StoredTag],
-        wanted: &[StoredTag],
+        items: impl IntoIterator<Item = (ItemId, &'t [StoredTag], &'t [StoredTag])>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let mut delete = self.connection.prepare_cached("DELETE FROM item_tags WHERE item_id = ?1 AND tag = ?2")?;
-        for lost in stored.iter().filter(|stored| wanted.iter().all(|wanted| wanted.tag != stored.tag)) {
-            delete.execute(params![item.0, lost.tag.0])?;
-        }
         let mut upsert = self.connection.prepare_cached(
             "INSERT INTO item_tags (item_id, tag, score, rule_hash, origin, evidence, tagged_at) \
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (item_id, tag) DO UPDATE SET \
              score = ?3, rule_hash = ?4, origin = ?5, evidence = ?6, tagged_at = ?7",
         )?;
-        for tag in wanted.iter().filter(|wanted| !stored.contains(wanted)) {
-            let origin = origin_name(tag.origin);
-            upsert.execute(params![item.0, tag.tag.0, tag.score, tag.rule_hash, origin, tag.evidence, millis(now)])?;
+        for (item, stored, wanted) in items {
+            for lost in stored.iter().filter(|stored| wanted.iter().all(|wanted| wanted.tag != stored.tag)) {
+                delete.execute(params![item.0, lost.tag.0])?;
+            }
+            for tag in wanted.iter().filter(|wanted| !stored.contains(wanted)) {
+                let origin = origin_name(tag.origin);
+                upsert.execute(params![
+                    item.0,
+                    tag.tag.0,
+                    tag.score,
+                    tag.rule_hash,
+                    origin,
+                    tag.evidence,
+                    millis(now)
+                ])?;
+            }
         }
         Ok(())
     }

@@ -3,9 +3,9 @@
 //! It trails the items by seconds: triggers note what is not in it, and whoever searches counts that in. So it may be
 //! filled at leisure, and a reader is never told that something is not there because it was not looked at yet.
 
-use super::rows::collect;
+use super::rows::{collect, millis};
 use super::{ReadTx, StoreError, WriteTx};
-use crate::model::{ItemId, Needed, StoredText, TagName};
+use crate::model::{ItemId, Needed, StoredText, TagName, Timestamp};
 use rusqlite::{OptionalExtension, params};
 
 impl ReadTx<'_> {
@@ -17,10 +17,13 @@ impl ReadTx<'_> {
         Ok(Some(either(found, &unindexed)))
     }
 
-    /// Whether the index lacks items.
-    pub fn has_unindexed_items(&self) -> Result<bool, StoreError> {
-        let sql = "SELECT 1 FROM unindexed_items LIMIT 1";
-        Ok(self.connection.prepare_cached(sql)?.query_row([], |_| Ok(())).optional()?.is_some())
+    /// The first items after `after` that the index lacks.
+    pub fn unindexed_texts(&self, after: ItemId, limit: usize) -> Result<Vec<StoredText>, StoreError> {
+        let sql = "SELECT item_id FROM unindexed_items WHERE item_id > ?1 ORDER BY item_id LIMIT ?2";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let items = collect(statement.query_map([after.0, limit], |row| Ok(ItemId(row.get(0)?)))?)?;
+        self.texts(&items)
     }
 
     /// What the index and the tags say, in the order of numbers.
@@ -66,26 +69,29 @@ impl ReadTx<'_> {
 }
 
 impl WriteTx<'_> {
-    /// Puts the words of at most `limit` items that are not in the index into it; `words_of` tells them, with blanks
-    /// between. Returns how many there were.
-    pub fn index_items(&self, limit: usize, words_of: impl Fn(&StoredText) -> String) -> Result<usize, StoreError> {
-        let sql = "SELECT item_id, was_edited FROM unindexed_items ORDER BY item_id LIMIT ?1";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let due = collect(statement.query_map([limit], |row| Ok((ItemId(row.get(0)?), row.get::<_, bool>(1)?)))?)?;
-        // Removed first, all of them: for the next row to remove FTS5 would write out what it has gathered.
+    /// Puts the words of items into the index, with blanks between them, each with when the item that they are of had last
+    /// changed. One that was edited since is left to the next time.
+    pub fn index_words(&self, items: &[(ItemId, Timestamp, String)]) -> Result<(), StoreError> {
+        let mut due = self.connection.prepare_cached(
+            "SELECT was_edited FROM unindexed_items JOIN items USING (item_id) WHERE item_id = ?1 AND changed_at = ?2",
+        )?;
         let mut remove = self.connection.prepare_cached("DELETE FROM item_words WHERE rowid = ?1")?;
-        for (item, _) in due.iter().filter(|(_, was_edited)| *was_edited) {
-            remove.execute([item.0])?;
+        let mut current = Vec::with_capacity(items.len());
+        for (item, changed_at, words) in items {
+            let was_edited = due.query_row([item.0, millis(*changed_at)], |row| row.get::<_, bool>(0)).optional()?;
+            // Removed first, all of them: for the next row to remove FTS5 would write out what it has gathered.
+            if was_edited == Some(true) {
+                remove.execute([item.0])?;
+            }
+            current.extend(was_edited.map(|_| (item, words)));
         }
-        let items: Vec<ItemId> = due.into_iter().map(|(item, _)| item).collect();
         let mut put = self.connection.prepare_cached("INSERT INTO item_words (rowid, words) VALUES (?1, ?2)")?;
         let mut done = self.connection.prepare_cached("DELETE FROM unindexed_items WHERE item_id = ?1")?;
-        for text in self.as_read().texts(&items)? {
-            put.execute(params![text.id.0, words_of(&text)])?;
-            done.execute([text.id.0])?;
+        for (item, words) in current {
+            put.execute(params![item.0, words])?;
+            done.execute([item.0])?;
         }
-        Ok(items.len())
+        Ok(())
     }
 }
 

@@ -112,15 +112,17 @@ pub(super) fn runs(text: &str) -> impl Iterator<Item = Run<'_>> {
     std::iter::from_fn(move || {
         rest = rest.trim_start_matches(|c| kind(c).is_none());
         let first = kind(rest.chars().next()?)?;
-        let mut end = 0;
-        let mut characters = rest.char_indices().peekable();
-        while let Some((index, character)) = characters.next() {
-            let next_is_figure = characters.peek().is_some_and(|(_, next)| kind(*next) == Some(Kind::Figure));
-            let is_inside_number = first == Kind::Figure && matches!(character, '.' | ',') && next_is_figure;
-            if kind(character) != Some(first) && !is_inside_number {
-                break;
-            }
-            end = index + character.len_utf8();
+        let is_inside_number = |end: usize| {
+            let mut next = rest[end..].chars();
+            matches!(next.next(), Some('.' | ',')) && next.next().and_then(kind) == Some(Kind::Figure)
+        };
+        let end_from = |from: usize| {
+            let end = rest[from..].find(|c| kind(c) != Some(first));
+            end.map_or(rest.len(), |end| from + end)
+        };
+        let mut end = end_from(0);
+        while first == Kind::Figure && is_inside_number(end) {
+            end = end_from(end + 1);
         }
         let (run, after) = rest.split_at(end);
         rest = after;

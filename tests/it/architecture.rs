@@ -36,7 +36,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("axum", &["http", "app"]),
     ("feed_rs", &["feed"]),
     ("tokio_cron_scheduler", &["scheduler"]),
-    ("daachorse", &["classifier"]),
+    ("daachorse", &["classifier", "feed"]),
     ("ammonia", &["feed"]),
     ("dom_smoothie", &["feed"]),
     ("lettre", &["delivery"]),

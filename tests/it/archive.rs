@@ -126,6 +126,20 @@ impl Watched {
         self.pairs("SELECT t.tag, i.guid FROM item_tags t JOIN items i USING (item_id)")
     }
 
+    /// Adds seven copies of every item, each a story of its own: more than one transaction holds.
+    fn multiply(&self) {
+        const COPIED: &str = "content_key, content_hash, link, title, authors, published_at, updated_at, categories, summary, \
+             content_html, content_text, enclosures, language, first_seen_at, changed_at, ordered_at";
+        let sql = format!(
+            "CREATE TEMP TABLE copies AS SELECT value AS n FROM json_each('[1,2,3,4,5,6,7]');
+             INSERT INTO stories (entry_id, created_at) SELECT entry_id || '-' || n, created_at FROM stories, copies;
+             INSERT INTO items (feed_id, story_id, item_key, guid, {COPIED})
+                 SELECT i.feed_id, t.story_id, i.item_key || '-' || n, i.guid || '-' || n, {COPIED}
+                 FROM copies CROSS JOIN items i JOIN stories s USING (story_id) JOIN stories t ON t.entry_id = s.entry_id || '-' || n"
+        );
+        self.database().execute_batch(&sql).unwrap();
+    }
+
     /// Guids of the items in each digest, as stored.
     fn digested(&self) -> BTreeMap<String, BTreeSet<String>> {
         self.pairs(
@@ -287,6 +301,19 @@ fn diff_tells_what_retag_then_does() {
     assert_eq!(version(&watched), stood, "what changes nothing shows nothing new to a subscriber");
 }
 
+#[test]
+fn a_story_that_loses_a_tag_is_shown_anew_in_the_digest_where_it_stays() {
+    let watched = Watched::over(&three_entries());
+    let sql = "SELECT version FROM digests WHERE digest = 'french-ai'";
+    let version = || watched.database().query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+    let before = version();
+    watched.write_rules(&RULES.replace("refugee*", "Palo"));
+    watched.done(&["retag"]);
+    assert_eq!(watched.digested().get("relocation").map(|guids| guids.contains("a")), Some(false));
+    assert!(watched.digested()["french-ai"].contains("a"));
+    assert_eq!(version(), before + 1, "its entry names its tags");
+}
+
 /// Texts of known words, the same at each run.
 fn many_entries(count: usize) -> Vec<Entry> {
     const WORDS: [&str; 16] = [
@@ -350,10 +377,12 @@ fn a_retag_that_is_killed_goes_on_where_it_was() {
     let rules = RULES.replace("France NEAR/6 =AI", "storm OR south");
     let expected = {
         let straight = Watched::over(&entries);
+        straight.multiply();
         straight.write_rules(&rules);
         straight.done(&["retag"]);
         (straight.tagged(), straight.digested())
     };
+    watched.multiply();
     watched.write_rules(&rules);
     let mut child =
         KilledAtEnd(watched.command(&["retag"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
@@ -367,7 +396,7 @@ fn a_retag_that_is_killed_goes_on_where_it_was() {
     child.0.wait().unwrap();
     let at = reached();
     let done = watched.json(&["retag"]);
-    let items = i64::try_from(entries.len()).unwrap();
+    let items = i64::try_from(entries.len() * 8).unwrap();
     assert_eq!(done["items"].as_i64(), Some(items - at), "it goes on after item {at}");
     assert_eq!((watched.tagged(), watched.digested()), expected);
     assert_eq!(watched.json(&["retag"])["items"].as_i64(), Some(items), "and the next run looks at all again");

@@ -86,8 +86,8 @@ async fn an_export_is_what_is_served_and_leaves_nothing_stale() {
     let names: Vec<&str> = exported.keys().map(String::as_str).collect();
     let wanted = ["french-ai.atom", "french-ai.json", "french-ai.rss", "weekly.atom", "weekly.json", "weekly.rss"];
     let wanted: Vec<String> = wanted.iter().map(|name| format!("digests/{name}")).collect();
-    assert_eq!(names, [&["digests.opml".to_owned()][..], &wanted].concat());
-    assert_eq!((&report["changed"], &report["removed"]), (&7.into(), &0.into()));
+    assert_eq!(names, [&["digests.opml".to_owned()][..], &wanted, &["favicon.svg".to_owned()]].concat());
+    assert_eq!((&report["changed"], &report["removed"]), (&8.into(), &0.into()));
     for (name, bytes) in &exported {
         let served = watch.get(&format!("/{name}"), "").await;
         assert_eq!(served.status, 200, "{name}");
@@ -95,7 +95,7 @@ async fn an_export_is_what_is_served_and_leaves_nothing_stale() {
         assert!(!String::from_utf8_lossy(bytes).contains(&key), "{name} tells a key");
     }
 
-    assert_eq!(export(data_dir, &directory)["unchanged"], 7, "nothing is written twice");
+    assert_eq!(export(data_dir, &directory)["unchanged"], 8, "nothing is written twice");
     fs::write(directory.join("digests/own.txt"), "somebody's own").unwrap();
     // One of the digests is private from now on.
     fs::write(
@@ -112,6 +112,7 @@ async fn an_export_is_what_is_served_and_leaves_nothing_stale() {
         "digests/french-ai.json",
         "digests/french-ai.rss",
         "digests/own.txt",
+        "favicon.svg",
     ];
     assert_eq!(left, wanted);
 }

@@ -1050,13 +1050,13 @@ fn brotli(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// A certificate authority of the test's own.
-struct Authority {
+pub(super) struct Authority {
     issuer: rcgen::Issuer<'static, rcgen::KeyPair>,
     certificate: rcgen::Certificate,
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let mut params = rcgen::CertificateParams::new(Vec::new()).expect("no names");
         params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
         params.distinguished_name.push(rcgen::DnType::CommonName, "An authority made for a test");
@@ -1066,7 +1066,7 @@ impl Authority {
     }
 
     /// A server that shows a certificate for `name`, valid between the starts of two years.
-    fn certificate(&self, name: &str, from_year: i32, to_year: i32) -> rustls::ServerConfig {
+    pub(super) fn certificate(&self, name: &str, from_year: i32, to_year: i32) -> rustls::ServerConfig {
         let mut params = rcgen::CertificateParams::new(vec![name.to_owned()]).expect("a name");
         params.not_before = rcgen::date_time_ymd(from_year, 1, 1);
         params.not_after = rcgen::date_time_ymd(to_year, 1, 1);
@@ -1079,6 +1079,11 @@ impl Authority {
             .with_no_client_auth()
             .with_single_cert(vec![certificate.der().clone()], key.into())
             .expect("a certificate and its key")
+    }
+
+    /// What a program is given to trust it.
+    pub(super) fn root_pem(&self) -> String {
+        self.certificate.pem()
     }
 
     /// Certificate and key for `name` as a web server reads them.

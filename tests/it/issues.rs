@@ -125,6 +125,7 @@ impl Run<'_> {
                 query: "tag:french-ai".into(),
                 rule_hash: "1".into(),
                 periodic: true,
+                limit: 100,
             };
             tx.sync_feeds(&[feed])?;
             tx.sync_digests(&[digest], now).map(drop)
@@ -248,8 +249,13 @@ fn arrive(tx: &WriteTx<'_>, number: usize, backfilled: bool, now: Timestamp) -> 
     Ok((story, entry_id))
 }
 
+/// `VEILLE_LONG=1` tries more.
+fn cases() -> u32 {
+    if std::env::var_os("VEILLE_LONG").is_some() { 400 } else { 16 }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), ..ProptestConfig::default() })]
 
     #[test]
     fn every_story_that_entered_is_in_exactly_one_issue(

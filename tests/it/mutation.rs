@@ -1,5 +1,6 @@
 //! The short form of the fuzz targets: queries and texts of the manual and small feeds, mutated at random, for
-//! `VEILLE_FUZZ_SECONDS` each (2 without it). `VEILLE_FUZZ_SEED` repeats a run; a failure prints the seed and the input.
+//! `VEILLE_FUZZ_SECONDS` each (2 without it). They begin with the same inputs each time, so that a change is not refused for
+//! what it did not bring; `VEILLE_FUZZ_SEED` begins elsewhere. A failure prints the seed and the input.
 
 #[path = "../../fuzz/exercise.rs"]
 mod exercise;
@@ -148,7 +149,7 @@ fn mutate_for_a_while(seeds: &[Vec<u8>], pieces: &[&str], exercise: impl Fn(&[u8
         std::env::var(name).ok().map(|value| value.parse::<u64>().unwrap_or_else(|_| panic!("{name}: not a number")))
     };
     let seconds = number("VEILLE_FUZZ_SECONDS").unwrap_or(2);
-    let seed = number("VEILLE_FUZZ_SEED").unwrap_or_else(|| fastrand::u64(..));
+    let seed = number("VEILLE_FUZZ_SEED").unwrap_or(1);
     let mut random = fastrand::Rng::with_seed(seed);
     let (deadline, mut tried) = (Instant::now() + Duration::from_secs(seconds), 0);
     while Instant::now() < deadline {

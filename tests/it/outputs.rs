@@ -154,6 +154,29 @@ fn a_webhook_that_answers_410_is_left_alone_and_retry_after_is_kept() {
     drop(daemon);
 }
 
+/// Who calls `poll` from cron has no daemon that would deliver later.
+#[test]
+fn a_poll_makes_the_deliveries_that_are_due_before_it_ends() {
+    let origin = Origin::start();
+    let feed = origin.feed("/news.xml");
+    feed.add(2);
+    origin.script("/hook", [status(200), status(500)]);
+    let app = hooked(&origin);
+    let polled = app.poll(&["--force"]);
+    assert_eq!((&polled["delivered"], &polled["deliveries_failed"]), (&1.into(), &1.into()), "{polled}");
+    assert_eq!(origin.requests("/hook").len(), 2);
+
+    let polled = app.poll(&["--force"]);
+    assert_eq!(polled["delivered"], 0, "the second waits for its time: {polled}");
+    hurry(&app);
+    origin.script("/hook", [status(200)]);
+    let polled = app.run(&["poll", "--force"]);
+    assert!(polled.stdout.contains("1 delivered, 0 deliveries failed"), "{polled:?}");
+    assert_eq!(delivered(&app), 2);
+    let tries: Vec<Value> = origin.requests("/hook").iter().map(checked_body).collect();
+    assert_eq!(tries[1]["id"], tries[2]["id"]);
+}
+
 /// A mail server that does, connection by connection, what it was told.
 struct MailServer {
     address: SocketAddr,
@@ -439,7 +462,8 @@ fn the_archive_holds_every_entry_once_and_a_complete_document_does_not_change() 
         address = older;
     }
     assert_eq!(documents.len(), 2);
-    assert_eq!(link_of(&documents[1].1, "next-archive").as_ref(), Some(&documents[0].0));
+    assert_eq!(path(&documents[1].0), "/digests/all/archive/1.atom");
+    assert_eq!(link_of(&documents[1].1, "next-archive"), None, "it would change a complete document later");
     let mut all: Vec<String> = archived.iter().cloned().chain(entry_ids(&newest)).collect();
     all.sort();
     all.dedup();
@@ -459,9 +483,56 @@ fn the_archive_holds_every_entry_once_and_a_complete_document_does_not_change() 
         assert_eq!(app.run(&["export", site.to_str().unwrap()]).code(), 0);
         assert_eq!(std::fs::read(site.join(part.trim_start_matches('/'))).unwrap(), before.body);
     }
-    for missing in ["2026-01-1.atom", "1.atom", "all.atom", "2999-01-1.atom", "../all.atom"] {
+    for missing in ["0.atom", "01.atom", "+1.atom", "all.atom", "99.atom", "../all.atom"] {
         assert_eq!(daemon.get(&format!("/digests/all/archive/{missing}")).status, 404, "{missing}");
     }
+}
+
+/// Neither another `limit` nor what retention removes cuts a part anew.
+#[test]
+fn the_parts_of_an_archive_keep_their_bounds_through_another_limit_and_retention() {
+    let origin = Origin::start();
+    let feed = origin.feed("/news.xml");
+    feed.add(7);
+    let watch = |limit: usize| {
+        format!(
+            "[[feeds]]\nurl = \"{}\"\n[digests.all]\nquery = \"published>=1970-01-02\"\nlimit = {limit}\n",
+            origin.url("/news.xml")
+        )
+    };
+    let app = App::new("min_interval = \"24h\"\nallow_private_addresses = true\n", &watch(2));
+    app.poll(&["--force"]);
+    let parts = |app: &App| -> Vec<Option<Vec<u8>>> {
+        let daemon = app.start();
+        let part = |number: usize| {
+            let answer = daemon.get(&format!("/digests/all/archive/{number}.atom"));
+            (answer.status == 200).then_some(answer.body)
+        };
+        (1..=5).map(part).collect()
+    };
+    let before = parts(&app);
+    assert_eq!(before.iter().flatten().count(), 3, "seven entries by two");
+
+    for limit in [1, 50] {
+        app.write("watch.toml", &watch(limit));
+        assert_eq!(parts(&app), before, "with a limit of {limit}");
+    }
+    // The first three are as old as can be; the daemon removes them in its first hour.
+    app.change("UPDATE items SET first_seen_at = 0 WHERE item_id <= 3");
+    let directory = app.data_dir().to_owned();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let pruned = runtime.block_on(async move {
+        let store = Store::open(&directory).unwrap();
+        let before: Timestamp = "2000-01-01T00:00:00Z".parse().unwrap();
+        store.write(move |tx| tx.prune(before, before, before, 100)).await.unwrap()
+    });
+    assert_eq!(pruned.items, 3);
+    let after = parts(&app);
+    let text = |part: &Option<Vec<u8>>| String::from_utf8(part.clone().expect("still there")).unwrap();
+    assert_eq!(entry_ids(&text(&after[0])), [""; 0], "all of the first part was removed");
+    let (left, all) = (entry_ids(&text(&after[1])), entry_ids(&text(&before[1])));
+    assert!(left.len() == 1 && all.contains(&left[0]), "half of the second: {left:?} of {all:?}");
+    assert_eq!(after[2..], before[2..], "and nothing moved into their places");
 }
 
 #[tokio::test]
@@ -475,6 +546,7 @@ async fn a_full_hub_renews_takes_nobody_new_and_sends_nothing_after_the_lease() 
         query: "ai".into(),
         rule_hash: String::new(),
         periodic: false,
+        limit: 100,
     };
     let request = |host: &str| SubscriptionRequest {
         digest: DigestName("all".into()),

@@ -157,8 +157,31 @@ impl Newsboat {
         }
         let output = newsboat.args(["-x", "reload"]).output().expect("newsboat runs");
         assert!(output.status.success(), "{output:?}");
-        let cache = rusqlite::Connection::open(self.home.join("cache.db")).expect("newsboat's cache");
-        cache.query_row("SELECT count(*) FROM rss_item", [], |row| row.get(0)).expect("newsboat's cache")
+        self.count("SELECT count(*) FROM rss_item")
+    }
+
+    fn unread(&self) -> i64 {
+        self.count("SELECT count(*) FROM rss_item WHERE unread = 1")
+    }
+
+    fn mark_all_read(&self) {
+        self.cache().execute("UPDATE rss_item SET unread = 0", []).expect("newsboat's cache");
+    }
+
+    /// The ids of all that it has shown, sorted.
+    fn ids(&self) -> Vec<String> {
+        let cache = self.cache();
+        let mut statement = cache.prepare("SELECT guid FROM rss_item ORDER BY guid").expect("newsboat's cache");
+        let ids = statement.query_map([], |row| row.get(0)).expect("newsboat's cache");
+        ids.collect::<Result<_, _>>().expect("newsboat's cache")
+    }
+
+    fn count(&self, sql: &str) -> i64 {
+        self.cache().query_row(sql, [], |row| row.get(0)).expect("newsboat's cache")
+    }
+
+    fn cache(&self) -> rusqlite::Connection {
+        rusqlite::Connection::open(self.home.join("cache.db")).expect("newsboat's cache")
     }
 }
 
@@ -202,6 +225,30 @@ fn newsboat_sees_each_entry_once_through_edit_restart_retag_and_a_rule_changed_a
     let grown = || (daemon.get("/digests/all.atom").text().matches("<entry>").count() == 4).then_some(());
     assert!(wait_until(PATIENCE, grown).is_some(), "the new entry is served");
     assert_eq!(newsboat.seen(), 4);
+}
+
+/// Another format is another address to a reader; what it has shown it knows again by the ids.
+#[test]
+fn newsboat_sees_each_entry_once_through_a_switch_of_format() {
+    let origin = Origin::start();
+    let app = app(&origin);
+    let daemon = app.start();
+    let url = |format: &str| format!("http://{}/digests/all.{format}", daemon.address());
+    let Some(newsboat) = Newsboat::subscribed(app.directory().join("reader"), &url("atom")) else { return };
+    let entries = i64::try_from(TITLES.len()).expect("few");
+    assert_eq!(newsboat.seen(), entries);
+    newsboat.mark_all_read();
+    for format in ["rss", "atom"] {
+        newsboat.subscribe(&url(format));
+        assert_eq!(newsboat.seen(), entries, "as {format}");
+        assert_eq!(newsboat.unread(), 0, "as {format}, what was read is read");
+    }
+    // It reads no JSON Feed; one that does would know the same ids again.
+    let document = daemon.json("/digests/all.json");
+    let items = document["items"].as_array().expect("items");
+    let mut ids: Vec<&str> = items.iter().map(|item| item["id"].as_str().expect("an id")).collect();
+    ids.sort_unstable();
+    assert_eq!(newsboat.ids(), ids);
 }
 
 /// Days of a virtual clock around the ends of summer time, each with a story and its issue, and ten without the daemon.

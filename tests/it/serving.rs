@@ -10,6 +10,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
+use veille::classifier::Classifier;
 use veille::config::{
     DigestSettings, Environment, FetchSettings, FileStamps, HttpSettings, Interval, RetentionSettings, ServiceSettings,
     Settings,
@@ -52,6 +53,7 @@ impl Watch {
         let mut settings = settings(directory.path());
         adjust(&mut settings);
         fill(&store, &settings).await;
+        let rules = Arc::new(Classifier::compile(&settings.rules).unwrap());
         let (settings, receiver) = watch::channel(Arc::new(settings));
         let health = Arc::new(Health::new(now()));
         let mut registry = Registry::default();
@@ -59,6 +61,7 @@ impl Watch {
         let state = AppState {
             store: Arc::clone(&store),
             settings: receiver,
+            rules: Arc::new(move || Arc::clone(&rules)),
             health: Arc::clone(&health),
             registry: Arc::new(registry),
             metrics,
@@ -806,6 +809,7 @@ pub(super) fn settings(data_dir: &std::path::Path) -> Settings {
             time_zone: jiff::tz::TimeZone::get("Europe/Paris").unwrap(),
         },
         http: HttpSettings {
+            list_feed_health: false,
             subscribe_to_hubs: false,
             listen: "127.0.0.1:8787".parse().unwrap(),
             public_url: "https://watch.example.org/".parse().unwrap(),
@@ -871,6 +875,7 @@ async fn fill(store: &Store, settings: &Settings) {
             query: digest.query_text.clone(),
             rule_hash: "1".into(),
             periodic: digest.spec.kind != DigestKind::Stream,
+            limit: digest.spec.limit,
         })
         .collect();
     let entered_at: Timestamp = "2026-11-24T09:00:00Z".parse().unwrap();

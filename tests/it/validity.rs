@@ -2,6 +2,8 @@
 //! `tests/validity/validate.py`, run by the Python that `VEILLE_PYTHON` names (lxml, jsonschema, feedparser).
 
 use super::serving::Watch;
+use crate::support::app::{ALL, App};
+use crate::support::origin::{Origin, ok, rss, status};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
@@ -48,6 +50,10 @@ fn the_validator_finds_what_is_wrong() {
     for (name, right, wrong) in [
         ("stream.atom", "<updated>", "<updated>yesterday, "),
         ("stream.atom", "rel=\"self\"", "rel=\"related\""),
+        ("stream.atom", "   <title>Journal", "   <updated>2026-11-23T09:10:00Z</updated>\n   <titel>Journal"),
+        ("stream.atom", "<published>2026", "<published>1970"),
+        ("stream.atom", "?a=1&amp;b=2\"", "?a=1|b=2\""),
+        ("stream.rss", "<description>La", "<summary>La"),
         ("stream.atom", "&lt;p&gt;", "&lt;p&gt;&lt;script&gt;"),
         ("stream.atom", "<title>", "<titel/><title>"),
         ("stream.rss", "<pubDate>", "<pubDate>Someday, "),
@@ -65,7 +71,8 @@ fn the_validator_finds_what_is_wrong() {
     }
 }
 
-/// A stream, an issue of a periodic digest, and the same digest as a private one.
+/// A stream, an issue of a periodic digest, and the same digest as a private one: the newest entries, a page of the past and
+/// the archive of each.
 #[tokio::test]
 async fn streams_issues_and_private_digests_are_valid_as_served() {
     let directory = tempfile::tempdir().unwrap();
@@ -74,6 +81,7 @@ async fn streams_issues_and_private_digests_are_valid_as_served() {
         let watch = Watch::start_with(veille::http::Limits::default(), |settings| {
             settings.digests[1].spec.private = is_private;
             settings.digests[0].spec.limit = 2;
+            settings.digests[1].spec.limit = 1;
             settings.http.hubs = vec!["https://hub.example.org/".parse().unwrap()];
         })
         .await;
@@ -82,7 +90,15 @@ async fn streams_issues_and_private_digests_are_valid_as_served() {
         } else {
             "/digests/weekly".to_owned()
         };
-        for (stem, query) in [("/digests/french-ai", ""), ("/digests/french-ai", "?before=3"), (&weekly, "")] {
+        let archived = format!("{weekly}/archive/1");
+        for (stem, query) in [
+            ("/digests/french-ai", ""),
+            ("/digests/french-ai", "?before=3"),
+            ("/digests/french-ai/archive/1", ""),
+            (&weekly, ""),
+            (&archived, ""),
+            ("/digests/feed-health", ""),
+        ] {
             for extension in EXTENSIONS {
                 let answer = watch.get(&format!("{stem}.{extension}{query}"), "").await;
                 assert_eq!(answer.status, 200, "{stem}.{extension}{query}");
@@ -92,6 +108,36 @@ async fn streams_issues_and_private_digests_are_valid_as_served() {
             }
         }
     }
+    check_valid(&files);
+}
+
+/// A digest of what befell a feed that fails, the list of digests with it, the feeds in groups, and each file of an export.
+#[test]
+fn feed_health_lists_and_exported_files_are_valid() {
+    let origin = Origin::start();
+    origin.script("/fails.xml", [ok(rss(2)), status(500)]);
+    let watch = format!(
+        "[[feeds]]\nurl = \"{}\"\ngroups = [\"ai & co\", \"fr\"]\n[[feeds]]\nurl = \"{}\"\n{ALL}limit = 1\n",
+        origin.url("/fails.xml"),
+        origin.url("/else.xml?a=b&c=d"),
+    );
+    let app = App::new("min_interval = \"24h\"\nallow_private_addresses = true\n", &watch);
+    let service = std::fs::read_to_string(app.config()).unwrap();
+    app.write("veille.toml", &service.replace("[http]\n", "[http]\nlist_feed_health = true\n"));
+    for _ in 0..5 {
+        app.poll(&["--force"]);
+    }
+    let site = app.directory().join("site");
+    assert_eq!(app.run(&["export", site.to_str().unwrap()]).code(), 0);
+    let feeds = site.join("feeds.opml");
+    std::fs::write(&feeds, app.run(&["feeds", "export"]).stdout).unwrap();
+    let mut files = vec![feeds, site.join("digests.opml")];
+    for stem in ["all", "all/archive/1", "all/archive/2", "feed-health"] {
+        files.extend(EXTENSIONS.map(|extension| site.join(format!("digests/{stem}.{extension}"))));
+    }
+    let health = std::fs::read_to_string(site.join("digests/feed-health.atom")).unwrap();
+    assert!(health.contains("<entry>") && !health.contains(">1970"), "{health}");
+    assert!(std::fs::read_to_string(&files[1]).unwrap().contains("feed-health.atom"));
     check_valid(&files);
 }
 

@@ -99,23 +99,20 @@ fn feeds_file(settings: &Settings, source: &ConfigSource) -> PathBuf {
     named.cloned().unwrap_or_else(|| source.path().to_owned())
 }
 
-/// Appends, checks the config as a whole, and puts the file back should it no longer load.
+/// Appends, once the config as a whole is known to be right with it.
 fn append_tables(file: &Path, feeds: &[Found], source: &ConfigSource) -> anyhow::Result<()> {
-    let before = std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
-    let mut after = before.clone();
+    let mut after = std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
     if !after.is_empty() && !after.ends_with('\n') {
         after.push('\n');
     }
     for feed in feeds {
         after.push_str(&table(feed));
     }
-    let with = |text: String| Edit { path: file.to_owned(), text };
-    with(after).save()?;
-    if let Err(error) = source.load() {
-        with(before).save()?;
-        return Err(error.context("the new feeds do not fit the config, which is as it was"));
-    }
-    Ok(())
+    let edit = Edit { path: file.to_owned(), text: after };
+    source
+        .load_edited(std::slice::from_ref(&edit))
+        .context("the new feeds do not fit the config, which is as it was")?;
+    Ok(edit.save()?)
 }
 
 fn table(feed: &Found) -> String {

@@ -6,9 +6,9 @@ use crate::app::ConfigSource;
 use crate::cli::output::{print_json, print_lines, printable};
 use crate::cli::status::ago;
 use crate::cli::{Context, Workplace};
-use crate::config::{FeedSettings, Readdressed, Settings, opml, parse_web_address};
+use crate::config::{Edit, FeedSettings, Readdressed, Settings, opml, parse_web_address};
 use crate::model::{FeedHealth, FeedId, FeedState, Timestamp};
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use jiff::SignedDuration;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -81,11 +81,13 @@ pub(super) fn run(named: &[String], dry_run: bool, context: &Context) -> anyhow:
         report.hopeless.extend(hopeless(feed, now));
     }
     if !dry_run && !edits.is_empty() {
+        let texts: Vec<Edit> = edits.iter().map(|made| made.edit.clone()).collect();
+        source.load_edited(&texts).context("the new addresses do not fit the config, which is as it was")?;
         let noted: Vec<(FeedId, String)> = moves.iter().map(|moved| (moved.feed, moved.to.to_string())).collect();
         workplace.block_on(async |store| {
             store.write(move |tx| noted.iter().try_for_each(|(feed, to)| tx.offer_address(*feed, Some(to), now))).await
         })?;
-        save(&edits, &source)?;
+        save(&edits)?;
     }
     if context.json {
         print_json(&report)?;
@@ -183,14 +185,15 @@ fn edits(moves: &[Move], settings: &Settings, report: &mut Report) -> anyhow::Re
     Ok(edits)
 }
 
-/// Saves every file, checks the config as a whole, and puts the files back should it no longer load.
-fn save(edits: &[Readdressed], source: &ConfigSource) -> anyhow::Result<()> {
-    let saved = edits.iter().try_for_each(|made| made.edit.save()).map_err(anyhow::Error::from);
-    if let Err(error) = saved.and_then(|()| source.load().map(drop)) {
-        for made in edits {
-            made.undone().save()?;
+/// Saves every file, or none: what was saved is put back should another one fail.
+fn save(edits: &[Readdressed]) -> anyhow::Result<()> {
+    for (index, made) in edits.iter().enumerate() {
+        if let Err(error) = made.edit.save() {
+            for saved in &edits[..index] {
+                saved.undone().save()?;
+            }
+            return Err(anyhow::Error::from(error).context("the config is as it was"));
         }
-        return Err(error.context("the new addresses do not fit the config, which is as it was"));
     }
     Ok(())
 }

@@ -46,6 +46,16 @@ fn ten_days_asleep_yield_each_missing_issue_once() {
     assert!(periods.windows(2).all(|pair| pair[0].ends_at == pair[1].starts_at));
 }
 
+/// Stepped through a day for each, these took hours.
+#[test]
+fn a_cut_a_second_costs_no_more_than_any_other() {
+    let schedule = Schedule::Cron("* * * * * *".into());
+    let (from, to) = (at("2026-11-24T07:00:00Z"), at("2026-11-24T19:00:00Z"));
+    let periods = calendar(&schedule, "Europe/Paris").due_periods(Some(from), to);
+    assert_eq!(periods.len(), PERIODS_PER_CALL);
+    assert_eq!((periods[0].name.as_str(), periods[999].ends_at), ("2026-11-24T07:00:01Z", at("2026-11-24T07:16:40Z")));
+}
+
 #[test]
 fn a_period_is_named_by_the_day_week_or_month_that_holds_most_of_it() {
     let (zone, to) = ("Europe/Paris", "2026-12-02T12:00:00Z");

@@ -3,7 +3,7 @@
 use super::layout::{Section, Site, page as whole_page};
 use super::{page, parts};
 use crate::config::DigestSettings;
-use crate::digest::{issue_entry, issue_groups};
+use crate::digest::{Publisher, issue_entry, issue_groups, period_label};
 use crate::http::AppState;
 use crate::http::documents::{Place, publisher};
 use crate::model::{
@@ -54,15 +54,17 @@ fn write_list(site: &Site, digests: &[(&DigestSettings, u64)]) -> Markup {
 }
 
 /// How often something new comes, in words.
-fn rhythm(kind: &DigestKind) -> String {
-    match kind {
-        DigestKind::Stream => "an entry for each story".to_owned(),
-        DigestKind::Periodic { schedule, .. } => match schedule {
-            Schedule::Day { at } => format!("an issue every day at {}", at.strftime("%H:%M")),
-            Schedule::Week { on, at } => format!("an issue every {on:?} at {}", at.strftime("%H:%M")),
-            Schedule::Month { day, at } => format!("an issue on day {day} of each month at {}", at.strftime("%H:%M")),
-            Schedule::Cron(pattern) => format!("an issue at each `{pattern}`"),
-        },
+fn rhythm(kind: &DigestKind) -> Markup {
+    html! {
+        @match kind {
+            DigestKind::Stream => "An entry for each story",
+            DigestKind::Periodic { schedule, .. } => @match schedule {
+                Schedule::Day { at } => { "An issue every day at " (at.strftime("%H:%M")) }
+                Schedule::Week { on, at } => { "An issue every " (format!("{on:?}")) " at " (at.strftime("%H:%M")) }
+                Schedule::Month { day, at } => { "An issue on day " (day) " of each month at " (at.strftime("%H:%M")) }
+                Schedule::Cron(pattern) => { "An issue by " code { (pattern) } }
+            }
+        }
     }
 }
 
@@ -182,7 +184,7 @@ fn pager(path: &str, older: Option<i64>) -> Markup {
 fn issue_line(site: &Site, path: &str, issue: &Issue) -> Markup {
     let stories = usize::try_from(issue.story_count).unwrap_or(usize::MAX);
     html! {
-        h3 { a href={ "/" (path) "/" (issue.period) } { (issue.period) } }
+        h3 { a href={ "/" (path) "/" (issue.period) } { (period_label(issue, &publisher(&site.settings))) } }
         p.meta { (stories) " " (parts::plural(stories, "story", "stories")) ", until " (parts::time(site, issue.ends_at)) }
     }
 }
@@ -207,7 +209,9 @@ pub(in crate::http) async fn show_issue(
         let Some(digest) = place.digest(&site.settings) else { return Ok(None) };
         let Some(issue) = tx.issue(&digest.spec.name, &period)? else { return Ok(None) };
         let stories = tx.issue_stories(issue.id)?;
-        Ok(Some(write_issue(site, digest, &place.path, &issue, &stories)))
+        let name = &digest.spec.name;
+        let beside = [tx.issue_after(name, issue.id)?, tx.issues(name, Some(issue.id), 1)?.pop()];
+        Ok(Some(write_issue(site, digest, &place.path, &issue, &stories, &beside)))
     })
     .await
 }
@@ -218,6 +222,7 @@ fn write_issue(
     path: &str,
     issue: &Issue,
     stories: &[(Membership, Story)],
+    beside: &[Option<Issue>; 2],
 ) -> Markup {
     let publisher = publisher(&site.settings);
     let group_by = match digest.spec.kind {
@@ -227,7 +232,7 @@ fn write_issue(
     let title = issue_entry(&digest.spec, issue, stories, &publisher.address(path), &publisher).title;
     let groups = issue_groups(stories, group_by, &publisher);
     let main = html! {
-        p.quiet { a href={ "/" (path) } { (digest.spec.title) } }
+        nav.trail aria-label="Trail" { a href={ "/" (path) } { (digest.spec.title) } }
         h1 { (title) }
         p.meta { "From " (parts::time(site, issue.starts_at)) " to " (parts::time(site, issue.ends_at)) }
         @for group in &groups {
@@ -235,8 +240,24 @@ fn write_issue(
             ol.stories { @for entry in &group.entries { li { (entry_in_issue(site, entry)) } } }
         }
         @if groups.is_empty() { p { "Nothing entered it in this time." } }
+        (issue_pager(path, beside, &publisher))
+        p.quiet { "Subscribe:" } (parts::formats(path))
     };
     whole_page(site, Section::Digests, &title, &html! {}, &main)
+}
+
+/// The issues after and before this one.
+fn issue_pager(path: &str, [newer, older]: &[Option<Issue>; 2], publisher: &Publisher) -> Markup {
+    let link = |issue: &Option<Issue>, relation: &str, arrow: &str| {
+        html! {
+            span {
+                @if let Some(issue) = issue {
+                    a href={ "/" (path) "/" (issue.period) } rel=(relation) { (arrow) " " (period_label(issue, publisher)) }
+                }
+            }
+        }
+    };
+    html! { nav.pager aria-label="Issues" { (link(newer, "prev", "Newer:")) (link(older, "next", "Older:")) } }
 }
 
 fn entry_in_issue(site: &Site, entry: &PublishedEntry) -> Markup {

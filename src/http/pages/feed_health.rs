@@ -3,15 +3,17 @@
 use super::layout::{Section, Site, page as whole_page};
 use super::{page, parts};
 use crate::http::AppState;
-use crate::http::feed_health::MOST_NOTICES;
 use crate::model::Notice;
 use axum::extract::State;
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use maud::{Markup, html};
 
+/// Notices on the page.
+const PAGE_NOTICES: usize = 100;
+
 pub(in crate::http) async fn show(State(state): State<AppState>, uri: Uri, headers: HeaderMap) -> Response {
-    page(state, &headers, &uri, |tx, site| Ok(Some(write(site, &tx.notices(MOST_NOTICES)?)))).await
+    page(state, &headers, &uri, |tx, site| Ok(Some(write(site, &tx.notices(PAGE_NOTICES)?)))).await
 }
 
 fn write(site: &Site, notices: &[Notice]) -> Markup {

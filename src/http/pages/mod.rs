@@ -20,6 +20,7 @@ mod tag;
 pub(super) use digests::{show_digest, show_issue};
 pub(super) use feed_health::show as show_feed_health;
 pub(super) use layout::error_page;
+pub use style::FAVICON;
 
 use super::AppState;
 use super::operations::unavailable;

@@ -1,6 +1,7 @@
 //! Parts that several pages share: stories in a list, tags, instants, links that leave.
 
 use super::layout::Site;
+use crate::digest::abridged;
 use crate::model::{Item, Story, TagName, Timestamp};
 use jiff::civil::Date;
 use maud::{Markup, html};
@@ -107,10 +108,7 @@ fn summary(item: &Item) -> String {
 /// The text on one line, and not more of it than this.
 pub(super) fn cut(text: &str, max_chars: usize) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    match line.char_indices().nth(max_chars) {
-        Some((end, _)) => format!("{}…", line[..end].trim_end()),
-        None => line,
-    }
+    abridged(&line, max_chars)
 }
 
 /// A link to elsewhere: it takes neither our name nor our good word along. Only web addresses become links.

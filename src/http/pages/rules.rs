@@ -138,11 +138,10 @@ async fn preview(
     tag: &TagName,
     trial: Trial,
 ) -> Result<(Trial, Preview), crate::store::StoreError> {
-    let (settings, tag, now) = (site.settings.clone(), tag.clone(), site.now);
+    let (in_force, tag, now) = ((state.rules)(), tag.clone(), site.now);
     state
         .store
         .read(move |tx| {
-            let in_force = workbench::rules_in_force(&settings);
             let preview = workbench::preview(tx, (&in_force, &trial), &tag, now, until_search_deadline())?;
             Ok((trial, preview))
         })

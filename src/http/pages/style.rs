@@ -12,7 +12,8 @@ pub(super) const PATH_PATTERN: &str = "/static/{file}";
 
 const CSS: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("workbench.js");
-const ICON: &str = include_str!("favicon.svg");
+/// The icon of pages and digests.
+pub const FAVICON: &str = include_str!("favicon.svg");
 
 static SHEET: LazyLock<Representation> =
     LazyLock::new(|| Representation::new("text/css; charset=utf-8", CSS, Effort::Kept).immutable());
@@ -23,7 +24,7 @@ static SCRIPT_FILE: LazyLock<Representation> =
 static SCRIPT_PATH: LazyLock<String> =
     LazyLock::new(|| format!("/static/workbench-{}.js", &content_hash(SCRIPT.as_bytes())[..12]));
 static ICON_SHEET: LazyLock<Representation> =
-    LazyLock::new(|| Representation::new("image/svg+xml", ICON, Effort::Kept).public_for(86_400));
+    LazyLock::new(|| Representation::new("image/svg+xml", FAVICON, Effort::Kept).public_for(86_400));
 
 /// Where the style sheet is, as long as it is what it is.
 pub(super) fn path() -> &'static str {

@@ -2,56 +2,71 @@
 
 use super::Retagged;
 use super::walk::{Batch, Judged, JudgedStory};
-use crate::model::{DigestName, StoryId, Timestamp};
+use crate::model::{DigestName, ItemId, StoryId, Timestamp};
 use crate::refresh::Watch;
-use crate::store::{StoreError, WriteTx};
+use crate::store::{Entrance, StoreError, WriteTx};
 use std::collections::{BTreeSet, HashMap};
 
-/// Writes what a batch changes, and nothing else.
+/// Writes what a batch changes, and nothing else: first the tags of all, then who enters and leaves which digest.
 pub(super) fn apply(tx: &WriteTx<'_>, batch: &Batch, watch: &Watch) -> Result<Retagged, StoreError> {
-    let mut done = Retagged::default();
-    let mut placing = Placing::new(tx, watch, batch.now);
+    let stories: Vec<JudgedStory<'_>> = batch.stories().filter(JudgedStory::is_changed).collect();
+    let members = tx.as_read().story_members(&stories.iter().map(|story| story.id).collect::<Vec<_>>())?;
     let decided = tx.as_read().corrections_between(batch.first, batch.last)?;
-    for story in batch.stories().filter(JudgedStory::is_changed) {
-        let members = tx.as_read().story_members(story.id)?;
-        // A visit or a curator may have come in between, and has then tagged the item as it is now; retention may have
-        // removed it.
-        let is_as_read = |judged: &Judged| {
-            let Judged { item, .. } = judged;
-            members.contains(&(item.id, item.changed_at)) && decided.get(&item.id) == batch.corrections.get(&item.id)
-        };
-        let mut renamed = 0;
-        for judged in story.items.iter().filter(|judged| judged.is_changed() && is_as_read(judged)) {
-            tx.change_tags(judged.item.id, &judged.stored, &judged.tags, batch.now)?;
-            renamed += usize::from(judged.has_other_tags());
+    // A visit or a curator may have come in between, and has then tagged the item as it is now; retention may have
+    // removed it.
+    let is_as_read = |members: &[(ItemId, Timestamp)], Judged { item, .. }: &Judged| {
+        members.contains(&(item.id, item.changed_at)) && decided.get(&item.id) == batch.corrections.get(&item.id)
+    };
+    let mut retagged: Vec<&Judged> = Vec::new();
+    let mut placed: Vec<(&JudgedStory<'_>, bool)> = Vec::new();
+    let mut shown: Vec<StoryId> = Vec::new();
+    let mut changed = 0;
+    for story in &stories {
+        let members = members.get(&story.id).map(Vec::as_slice).unwrap_or_default();
+        let as_read = || story.items.iter().copied().filter(|judged| is_as_read(members, judged));
+        retagged.extend(as_read().filter(|judged| judged.is_changed()));
+        let renamed = as_read().filter(|judged| judged.has_other_tags()).count();
+        changed += renamed;
+        let is_whole = members.len() == story.items.len() && as_read().count() == members.len();
+        if renamed > 0 && (story.stays() || !is_whole) {
+            shown.push(story.id);
         }
-        let is_whole = members.len() == story.items.len() && story.items.iter().all(|judged| is_as_read(judged));
-        let (entered, left) = if is_whole { placing.place_as_judged(&story)? } else { placing.place(story.id)? };
-        if renamed > 0 && entered + left == 0 {
-            tx.story_changed(story.id, batch.now)?;
-        }
-        done = done.and(Retagged { items: 0, changed: renamed, entered, left });
+        placed.push((story, is_whole));
     }
-    Ok(done)
+    tx.change_tags(retagged.iter().map(|judged| (judged.item.id, &*judged.stored, &*judged.tags)), batch.now)?;
+    let mut placing = Placing::new(tx, watch, batch.now);
+    for (story, is_whole) in placed {
+        if is_whole {
+            placing.place_as_judged(story)?;
+        } else {
+            placing.place(story.id)?;
+        }
+    }
+    let (entered, left) = placing.carry_out()?;
+    // What it shows where it stays has changed too.
+    shown.into_iter().try_for_each(|story| tx.story_changed(story, batch.now))?;
+    Ok(Retagged { items: 0, changed, entered, left })
 }
 
-/// Puts stories into exactly the digests that one of their items fits.
+/// Puts stories into exactly the digests that one of their items fits: gathers who moves, and then moves them.
 pub(super) struct Placing<'a> {
     tx: &'a WriteTx<'a>,
     watch: &'a Watch,
     now: Timestamp,
     /// Until when the digests asked about have had their issues cut.
     cut_until_at: HashMap<DigestName, Option<Timestamp>>,
+    entering: Vec<Entrance>,
+    leaving: Vec<(DigestName, StoryId)>,
 }
 
 impl<'a> Placing<'a> {
     pub fn new(tx: &'a WriteTx<'a>, watch: &'a Watch, now: Timestamp) -> Self {
-        Self { tx, watch, now, cut_until_at: HashMap::new() }
+        Self { tx, watch, now, cut_until_at: HashMap::new(), entering: Vec::new(), leaving: Vec::new() }
     }
 
-    /// Places a story by what is stored of it. Returns how many digests it entered and left.
-    pub fn place(&mut self, story: StoryId) -> Result<(usize, usize), StoreError> {
-        let Some(story) = self.tx.as_read().story(story)? else { return Ok((0, 0)) };
+    /// Gathers the moves of a story by what is stored of it.
+    pub fn place(&mut self, story: StoryId) -> Result<(), StoreError> {
+        let Some(story) = self.tx.as_read().story(story)? else { return Ok(()) };
         let (watch, now) = (self.watch, self.now);
         let fits: BTreeSet<DigestName> = story.items.iter().flat_map(|item| watch.digests_of_item(item, now)).collect();
         let present: BTreeSet<DigestName> = self.tx.digests_of(story.id)?.into_iter().collect();
@@ -60,8 +75,8 @@ impl<'a> Placing<'a> {
         self.move_story(story.id, &times, &fits.iter().collect(), &present.iter().collect())
     }
 
-    /// Places a story all of whose items were judged, and are what they were then.
-    fn place_as_judged(&mut self, story: &JudgedStory<'_>) -> Result<(usize, usize), StoreError> {
+    /// The same of a story all of whose items were judged, and are what they were then.
+    fn place_as_judged(&mut self, story: &JudgedStory<'_>) -> Result<(), StoreError> {
         let items = || story.items.iter().map(|judged| &judged.item);
         let times = Times {
             ordered_at: items().next().map_or(self.now, |first| first.ordered_at),
@@ -76,14 +91,24 @@ impl<'a> Placing<'a> {
         times: &Times,
         fits: &BTreeSet<&DigestName>,
         present: &BTreeSet<&DigestName>,
-    ) -> Result<(usize, usize), StoreError> {
-        let (mut entered, mut left) = (0, 0);
+    ) -> Result<(), StoreError> {
         for digest in fits.difference(present) {
-            let had_its_cut = self.had_its_cut(digest, times)?;
-            entered += usize::from(self.tx.enter_digest(digest, story, times.ordered_at, had_its_cut, self.now)?);
+            let backfilled = self.had_its_cut(digest, times)?;
+            let (digest, ordered_at) = ((*digest).clone(), times.ordered_at);
+            self.entering.push(Entrance { digest, story, ordered_at, backfilled });
         }
-        for digest in present.difference(fits) {
-            left += usize::from(self.tx.leave_digest(digest, story, self.now)?);
+        self.leaving.extend(present.difference(fits).map(|digest| ((*digest).clone(), story)));
+        Ok(())
+    }
+
+    /// Moves those gathered. Returns how many entered and left a digest.
+    pub fn carry_out(mut self) -> Result<(usize, usize), StoreError> {
+        // By digest: neighbours in the indexes are then written one after the other. Within a digest the order stays.
+        self.entering.sort_by(|a, b| a.digest.cmp(&b.digest));
+        let entered = self.tx.enter_digests(&self.entering, self.now)?;
+        let mut left = 0;
+        for (digest, story) in &self.leaving {
+            left += usize::from(self.tx.leave_digest(digest, *story, self.now)?);
         }
         Ok((entered, left))
     }

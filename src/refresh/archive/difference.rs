@@ -1,7 +1,7 @@
 //! What a config would change in the archive: told, not done.
 
-use super::walk::{Asked, Walk};
-use crate::model::{DigestName, ItemId, StoredText, StoryId, TagName};
+use super::walk::{Asked, Head, Walk};
+use crate::model::{DigestName, ItemId, StoryId, TagName};
 use crate::refresh::Surroundings;
 use crate::store::StoreError;
 use serde::Serialize;
@@ -93,8 +93,8 @@ impl Differences {
     }
 }
 
-impl From<&StoredText> for Named {
-    fn from(item: &StoredText) -> Self {
+impl From<&Head> for Named {
+    fn from(item: &Head) -> Self {
         Self { id: item.id, story_id: item.story_id, title: item.title.clone(), url: item.link.clone() }
     }
 }

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use tokio::task::JoinHandle;
 
-/// Items in one transaction: long enough to be fast, short enough that a visit does not wait for it.
+/// Items of one batch: so many are written before it is asked whether a visit waits.
 const BATCH_ITEMS: usize = 1_000;
 
 /// What the caller wants to know of the tags: evidence takes time to gather and to write down.
@@ -52,9 +52,20 @@ pub(super) struct Batch {
     digests: HashMap<StoryId, BTreeSet<DigestName>>,
 }
 
+/// What is still asked of an item once it is judged: its text is not, and many judged items wait to be stored.
+pub(super) struct Head {
+    pub id: ItemId,
+    pub story_id: StoryId,
+    pub title: String,
+    pub link: Option<String>,
+    pub first_seen_at: Timestamp,
+    pub changed_at: Timestamp,
+    pub ordered_at: Timestamp,
+}
+
 /// An item with what the config makes of it.
 pub(super) struct Judged {
-    pub item: StoredText,
+    pub item: Head,
     /// The tags that it has, by name.
     pub stored: Vec<StoredTag>,
     /// The tags that it should have, by name: what the rules found, corrected by hand. Without their evidence where
@@ -159,7 +170,7 @@ impl Judged {
         let tags = corrected(found, corrections);
         let names: Vec<TagName> = tags.iter().map(|tag| tag.tag.clone()).collect();
         let digests = watch.digests_for(&text, &names, now);
-        Self { stored, tags: tags.iter().map(StoredTag::from).collect(), digests, item }
+        Self { stored, tags: tags.iter().map(StoredTag::from).collect(), digests, item: Head::from(item) }
     }
 
     /// Whether tags or their evidence are not what is stored.
@@ -170,6 +181,13 @@ impl Judged {
     /// Whether the item gains or loses a tag.
     pub fn has_other_tags(&self) -> bool {
         self.tags.iter().map(|tag| &tag.tag).ne(self.stored.iter().map(|tag| &tag.tag))
+    }
+}
+
+impl From<StoredText> for Head {
+    fn from(item: StoredText) -> Self {
+        let StoredText { id, story_id, title, link, first_seen_at, changed_at, ordered_at, .. } = item;
+        Self { id, story_id, title, link, first_seen_at, changed_at, ordered_at }
     }
 }
 
@@ -220,6 +238,11 @@ impl JudgedStory<'_> {
     /// Whether anything is to be written.
     pub fn is_changed(&self) -> bool {
         self.is_misplaced() || self.items.iter().any(|judged| judged.is_changed())
+    }
+
+    /// Whether there is a digest that the story is in and fits still.
+    pub fn stays(&self) -> bool {
+        !self.fits.is_disjoint(&self.present)
     }
 
     /// Whether the story is not in exactly the digests that its items of this batch fit. One that has items elsewhere

@@ -1,0 +1,202 @@
+//! From a publisher's document to the entries of a digest, by the numbers of the checks: what an edit, a shuffle, an
+//! empty hour, an odd date and hostile text make of them.
+
+use crate::support::app::{ALL, App, feed_tables};
+use crate::support::origin::{Answer, Origin, ok};
+use jiff::Timestamp;
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use veille::store::Store;
+
+/// Polled only by hand.
+const BY_HAND: &str = "min_interval = \"24h\"\nallow_private_addresses = true\n";
+
+fn watch(origin: &Origin) -> App {
+    App::new(BY_HAND, &(feed_tables(&[&origin.url("/feed.xml")]) + ALL))
+}
+
+fn document(items: &str) -> String {
+    format!(
+        "<?xml version=\"1.0\" encoding=\"utf-8\"?><rss version=\"2.0\"><channel><title>News</title>\
+         <link>https://news.example/</link><description>of the day</description>{items}</channel></rss>"
+    )
+}
+
+fn item(guid: usize, title: &str, date: &str, rest: &str) -> String {
+    format!(
+        "<item><guid isPermaLink=\"false\">{guid}</guid><title>{title}</title><pubDate>{date}</pubDate>{rest}</item>"
+    )
+}
+
+/// The digest as a subscriber has it, in each format.
+fn published(app: &App) -> [Vec<u8>; 3] {
+    let daemon = app.start();
+    ["atom", "rss", "json"].map(|format| daemon.get(&format!("/digests/all.{format}")).body)
+}
+
+fn entries([_, _, json]: &[Vec<u8>; 3]) -> Vec<Value> {
+    let document: Value = serde_json::from_slice(json).expect("JSON");
+    document["items"].as_array().expect("items").clone()
+}
+
+fn texts(entries: &[Value], key: &str) -> Vec<String> {
+    entries.iter().map(|entry| entry[key].as_str().unwrap_or_default().to_owned()).collect()
+}
+
+#[test]
+fn h24_an_edited_item_keeps_its_entry_its_id_and_its_date() {
+    let origin = Origin::start();
+    let date = "Mon, 23 Nov 2026 08:00:00 GMT";
+    let first = item(1, "A plan", date, "<description>Soon.</description><category>plans</category>");
+    let second = item(1, "A plan, amended", date, "<description>Later.</description><category>delays</category>");
+    origin.script("/feed.xml", [ok(document(&first)), ok(document(&second))]);
+    let app = watch(&origin);
+    app.poll(&["--force"]);
+    let before = entries(&published(&app));
+    let polled = app.poll(&["--force"]);
+    assert_eq!((&polled["items_added"], &polled["items_changed"]), (&0.into(), &1.into()));
+    let after = entries(&published(&app));
+    assert_eq!((before.len(), after.len()), (1, 1));
+    for same in ["id", "date_published"] {
+        assert_eq!(before[0][same], after[0][same], "{same}");
+    }
+    assert_eq!(after[0]["title"], "A plan, amended");
+    assert!(after[0]["content_html"].as_str().unwrap().contains("Later."), "{}", after[0]);
+    let modified = |entry: &Value| entry["date_modified"].as_str().unwrap().parse::<Timestamp>().unwrap();
+    assert!(modified(&after[0]) > modified(&before[0]));
+}
+
+#[test]
+fn h25_another_order_another_tag_and_a_moving_date_change_no_byte() {
+    let origin = Origin::start();
+    let dated = |minute: usize, numbers: &[usize]| {
+        let items = numbers
+            .iter()
+            .map(|n| item(*n, &format!("Item {n}"), &format!("Mon, 23 Nov 2026 08:{minute:02}:00 GMT"), ""));
+        ok(document(&items.collect::<String>())).etag(format!("\"{minute}\""))
+    };
+    let shuffles =
+        [dated(1, &[1, 2, 3, 4, 5]), dated(2, &[5, 4, 3, 2, 1]), dated(3, &[3, 1, 5, 2, 4]), dated(4, &[5, 1, 2])];
+    origin.script("/feed.xml", shuffles);
+    let app = watch(&origin);
+    assert_eq!(app.poll(&["--force"])["items_added"], 5);
+    let before = published(&app);
+    for _ in 0..3 {
+        let polled = app.poll(&["--force"]);
+        assert_eq!((&polled["items_added"], &polled["items_changed"]), (&0.into(), &0.into()), "{polled}");
+        assert!(published(&app) == before, "the digest changed");
+    }
+}
+
+#[test]
+fn h26_an_empty_hour_loses_and_repeats_nothing_and_an_archive_does_not_come_on_top() {
+    let origin = Origin::start();
+    let of = |numbers: std::ops::Range<usize>, date: &str| {
+        numbers.map(|n| item(n, &format!("Item {n}"), date, "")).collect::<String>()
+    };
+    let ten = of(1..11, "Mon, 23 Nov 2026 08:00:00 GMT");
+    let archive = ten.clone() + &of(100..300, "Tue, 05 Mar 2019 08:00:00 GMT");
+    let answers: Vec<Answer> = [&ten, "", &ten, &archive].map(|items| ok(document(items))).into();
+    origin.script("/feed.xml", answers);
+    let app = watch(&origin);
+    let added: Vec<Value> = (0..3).map(|_| app.poll(&["--force"])["items_added"].clone()).collect();
+    assert_eq!(added, [10, 0, 0]);
+    let before = texts(&entries(&published(&app)), "id");
+    assert_eq!(before.len(), 10);
+    assert_eq!(app.poll(&["--force"])["items_added"], 200);
+    let after = texts(&entries(&published(&app)), "id");
+    assert_eq!(after[..10], before, "what is years old stands below what is new");
+}
+
+#[test]
+fn h27_odd_dates_are_neither_ahead_of_us_nor_before_the_web_and_stay_where_they_are() {
+    let origin = Origin::start();
+    let dates = [
+        "",
+        "yesterday, more or less",
+        "Thu, 01 Jan 1970 00:00:00 GMT",
+        "Sat, 01 Jan 0000 00:00:00 GMT",
+        "Fri, 31 Dec 9999 23:59:59 GMT",
+        "Sat, 31 Dec 2016 23:59:60 GMT",
+        "Mon, 23 Nov 2026 08:00:00 -1400",
+        "Thu, 23 Nov 2028 08:00:00 GMT",
+    ];
+    let items: String = (1..).zip(dates).map(|(n, date)| item(n, &format!("Item {n}"), date, "")).collect();
+    origin.script("/feed.xml", [ok(document(&items))]);
+    let app = watch(&origin);
+    assert_eq!(app.poll(&["--force"])["items_added"], dates.len());
+    let before = published(&app);
+    let read = entries(&before);
+    assert_eq!(read.len(), dates.len());
+    let (earliest, now) = ("1999-01-01T00:00:00Z".parse::<Timestamp>().unwrap(), Timestamp::now());
+    for entry in &read {
+        for key in ["date_published", "date_modified"] {
+            let at: Timestamp = entry[key].as_str().unwrap().parse().expect("RFC 3339");
+            assert!((earliest..=now).contains(&at), "{key} of {entry}");
+        }
+    }
+    app.poll(&["--force"]);
+    assert!(published(&app) == before, "a second fetch moved a date");
+}
+
+#[test]
+fn h28_what_retention_removed_does_not_come_back_while_its_feed_lists_it() {
+    let origin = Origin::start();
+    let items: String = (1..6).map(|n| item(n, &format!("Item {n}"), "Mon, 23 Nov 2026 08:00:00 GMT", "")).collect();
+    origin.script("/feed.xml", [ok(document(&items))]);
+    let app = watch(&origin);
+    app.poll(&["--force"]);
+    app.change("UPDATE items SET first_seen_at = 0 WHERE item_id <= 3");
+    let directory = app.data_dir().to_owned();
+    let pruned = tokio::runtime::Runtime::new().unwrap().block_on(async move {
+        let before: Timestamp = "2000-01-01T00:00:00Z".parse().unwrap();
+        let now = Timestamp::now();
+        Store::open(&directory).unwrap().write(move |tx| tx.prune(before, before, now, 100)).await.unwrap()
+    });
+    assert_eq!(pruned.items, 3);
+    for _ in 0..2 {
+        assert_eq!(app.poll(&["--force"])["items_added"], 0);
+    }
+    assert_eq!(texts(&entries(&published(&app)), "title").len(), 2);
+}
+
+#[test]
+fn h30_hostile_text_comes_out_as_it_went_in_in_every_format() {
+    let origin = Origin::start();
+    let titles = ["A ]]> B", "A &lt; B", "<b> is bold", "Q&A: {{7*7}} C++", "“x” 🇫🇷 法国"];
+    let escaped = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let items: String = (1..)
+        .zip(titles)
+        .map(|(n, title)| {
+            // Twice: a title is HTML to most publishers, so this is how they write those characters.
+            let content = "<link>https://news.example/a/story</link><description><![CDATA[<p>See <a href=\"../b\">b</a>, \
+                           x]]]]><![CDATA[> &amp;lt; y</p><script>alert(1)</script>]]></description>";
+            item(n, &escaped(&escaped(title)), "Mon, 23 Nov 2026 08:00:00 GMT", content)
+        })
+        .collect();
+    origin.script("/feed.xml", [ok(document(&items))]);
+    let app = watch(&origin);
+    app.poll(&["--force"]);
+    let documents = published(&app);
+    let wanted: BTreeSet<String> = titles.map(str::to_owned).into();
+    let json = entries(&documents);
+    assert_eq!(texts(&json, "title").into_iter().collect::<BTreeSet<_>>(), wanted);
+    let content = json[0]["content_html"].as_str().unwrap();
+    assert!(content.contains("href=\"https://news.example/b\""), "{content}");
+    assert!(content.contains("x]]&gt; &amp;lt; y") && !content.contains("script"), "{content}");
+    for document in &documents[..2] {
+        let text = String::from_utf8(document.clone()).unwrap();
+        let mut read = BTreeSet::new();
+        for entry in text.split("<title").skip(2) {
+            let title = entry.split_once('>').and_then(|(_, rest)| rest.split_once("</title>")).expect("a title").0;
+            let mut plain = String::new();
+            let _ = write!(plain, "{}", quick_xml::escape::unescape(title).expect("XML"));
+            read.insert(plain);
+        }
+        // The titles of the digest and of sources are titles too.
+        assert!(wanted.is_subset(&read), "{read:?}");
+        let content = quick_xml::escape::unescape(&text).expect("XML");
+        assert!(content.contains("x]]&gt; &amp;lt; y") && !content.contains("alert(1)"), "no content as in JSON");
+    }
+}
