@@ -6,6 +6,8 @@ use crate::store::{Store, StoreError};
 
 /// Items in one transaction: visits wait for it.
 const BATCH_ITEMS: usize = 1_000;
+/// Items read at a time. Each thread that reads keeps in its part of the heap what it once held.
+const READ_ITEMS: usize = 100;
 
 /// Puts what is new and what was edited into the index of words. `proceed` is asked after each batch, with how many items
 /// are done; `false` stops. Returns how many were done.
@@ -31,6 +33,16 @@ pub async fn index_items(store: &Store, mut proceed: impl FnMut(usize) -> bool) 
 
 /// The words of the first items after `after` that the index lacks, with when each had last changed.
 async fn words_after(store: &Store, after: ItemId) -> Result<Vec<(ItemId, Timestamp, String)>, StoreError> {
-    let words = |text: &StoredText| (text.id, text.changed_at, index_words(&ItemText::from_stored(text)));
-    store.read(move |tx| Ok(tx.unindexed_texts(after, BATCH_ITEMS)?.iter().map(words).collect())).await
+    let words_of = |text: &StoredText| index_words(&ItemText::from_stored(text));
+    let mut words: Vec<(ItemId, Timestamp, String)> = Vec::new();
+    while words.len() < BATCH_ITEMS {
+        let after = words.last().map_or(after, |&(last, ..)| last);
+        let more = store.read(move |tx| tx.unindexed_words(after, READ_ITEMS, words_of)).await?;
+        let is_last = more.len() < READ_ITEMS;
+        words.extend(more);
+        if is_last {
+            break;
+        }
+    }
+    Ok(words)
 }

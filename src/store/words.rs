@@ -17,13 +17,18 @@ impl ReadTx<'_> {
         Ok(Some(either(found, &unindexed)))
     }
 
-    /// The first items after `after` that the index lacks.
-    pub fn unindexed_texts(&self, after: ItemId, limit: usize) -> Result<Vec<StoredText>, StoreError> {
+    /// What `words_of` makes of the first items after `after` that the index lacks, each with when it had last changed.
+    pub fn unindexed_words(
+        &self,
+        after: ItemId,
+        limit: usize,
+        words_of: impl Fn(&StoredText) -> String,
+    ) -> Result<Vec<(ItemId, Timestamp, String)>, StoreError> {
         let sql = "SELECT item_id FROM unindexed_items WHERE item_id > ?1 ORDER BY item_id LIMIT ?2";
         let mut statement = self.connection.prepare_cached(sql)?;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let items = collect(statement.query_map([after.0, limit], |row| Ok(ItemId(row.get(0)?)))?)?;
-        self.texts(&items)
+        Ok(self.texts(&items)?.iter().map(|text| (text.id, text.changed_at, words_of(text))).collect())
     }
 
     /// What the index and the tags say, in the order of numbers.
