@@ -278,14 +278,14 @@ fn rely_on_hub(
 /// with its validators and next check, and the host's wish to be left alone.
 async fn store(
     around: &Surroundings,
-    mut record: FeedRecord,
+    record: FeedRecord,
     before: &FeedRecord,
     brought: Brought,
     now: Timestamp,
 ) -> Result<Visit, StoreError> {
     let hold_end = record.retry_after_at.or(now.checked_add(HOLD_UNASKED).ok());
     let host_held = brought.asked_for_peace.clone().zip(hold_end);
-    let outcome = brought.outcome.unwrap_or_else(|| match &record.last_error {
+    let outcome = brought.outcome.clone().unwrap_or_else(|| match &record.last_error {
         Some(reason) => Outcome::Failed { reason: reason.clone() },
         None => Outcome::NotModified,
     });
@@ -298,38 +298,52 @@ async fn store(
         next_check_reason: record.next_check_reason.clone(),
         host_held,
     };
-    let (watch, desk, held) = (Arc::clone(&around.watch), around.desk.clone(), visit.host_held.clone());
-    let mut has_run = false;
-    let stored = around
-        .store
-        .write_repeatable(move |tx| {
-            if std::mem::replace(&mut has_run, true) {
-                desk.forget_recent();
-            }
-            if !brought.arrivals.is_empty() {
-                desk.with_recent(tx, now, |recent| brought.arrivals.store(tx, &record, &watch, recent, now))?;
-            }
-            if let Some((host, until)) = &held {
-                tx.hold_host(host, *until)?;
-            }
-            match &brought.hub {
-                Hub::Named { hub, topic } if watch.settings.http.subscribe_to_hubs => {
-                    tx.note_hub(record.id, Some((hub, topic)), now)?;
-                }
-                Hub::Named { .. } | Hub::NoneNamed => tx.note_hub(record.id, None, now)?,
-                Hub::Untold => {}
-            }
-            if !brought.arrivals.added.is_empty() && record.delivered_until_at.is_some_and(|until| until > now) {
-                tx.delivery_missed(record.id, now)?;
-            }
-            give_way(tx, &mut record)?;
-            tx.save_feed(&record)
-        })
-        .await;
+    let (within, held, mut has_run) = (around.clone(), visit.host_held.clone(), false);
+    let stored = around.store.write_repeatable(move |tx| {
+        // What was remembered of the run before was rolled back with it.
+        if std::mem::replace(&mut has_run, true) {
+            within.desk.forget_recent();
+        }
+        let written = write(tx, &within, &brought, record.clone(), held.as_ref(), now);
+        if written.is_err() {
+            within.desk.forget_recent();
+        }
+        written
+    });
+    let stored = stored.await;
     if stored.is_err() {
         around.desk.forget_recent();
     }
     stored.map(|()| visit)
+}
+
+fn write(
+    tx: &WriteTx<'_>,
+    around: &Surroundings,
+    brought: &Brought,
+    mut record: FeedRecord,
+    held: Option<&(String, Timestamp)>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let watch = &around.watch;
+    if !brought.arrivals.is_empty() {
+        around.desk.with_recent(tx, now, |recent| brought.arrivals.store(tx, &record, watch, recent, now))?;
+    }
+    if let Some((host, until)) = held {
+        tx.hold_host(host, *until)?;
+    }
+    match &brought.hub {
+        Hub::Named { hub, topic } if watch.settings.http.subscribe_to_hubs => {
+            tx.note_hub(record.id, Some((hub, topic)), now)?;
+        }
+        Hub::Named { .. } | Hub::NoneNamed => tx.note_hub(record.id, None, now)?,
+        Hub::Untold => {}
+    }
+    if !brought.arrivals.added.is_empty() && record.delivered_until_at.is_some_and(|until| until > now) {
+        tx.delivery_missed(record.id, now)?;
+    }
+    give_way(tx, &mut record)?;
+    tx.save_feed(&record)
 }
 
 /// Of two feeds that have moved to one address, one is polled.

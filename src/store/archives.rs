@@ -3,7 +3,7 @@
 //! A full part's bounds are those of its entries, counted from the first that ever came. Before retention takes entries
 //! away they are noted, so that no part is ever cut anew.
 
-use super::digests::{ISSUE_COLUMNS, issue, membership};
+use super::digests::{ISSUE_COLUMNS, MEMBERS, issue, membership};
 use super::rows::collect;
 use super::{ReadTx, StoreError, WriteTx};
 use crate::model::{ArchivePart, DigestName, Issue, Membership, Story};
@@ -48,10 +48,11 @@ impl ReadTx<'_> {
         digest: &DigestName,
         part: &ArchivePart,
     ) -> Result<Vec<(Membership, Story)>, StoreError> {
-        let sql = "SELECT e.sequence, e.story_id, s.entry_id, e.entered_at, e.updated_at FROM digest_entries e \
-             JOIN stories s USING (story_id) WHERE e.digest = ?1 AND e.sequence > ?2 AND e.sequence <= ?3 \
-             AND e.left_at IS NULL ORDER BY e.sequence";
-        let mut statement = self.connection.prepare_cached(sql)?;
+        let sql = format!(
+            "{MEMBERS} WHERE e.digest = ?1 AND e.sequence > ?2 AND e.sequence <= ?3 \
+             AND e.left_at IS NULL ORDER BY e.sequence"
+        );
+        let mut statement = self.connection.prepare_cached(&sql)?;
         let rows = statement.query_map(params![digest.0, part.after, part.until], membership)?;
         self.with_stories(collect(rows)?)
     }

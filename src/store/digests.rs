@@ -39,6 +39,10 @@ pub struct Entrance {
 pub(super) const ISSUE_COLUMNS: &str = "issue_id, period, entry_id, starts_at, ends_at, cut_at, updated_at, \
     (SELECT count(*) FROM digest_entries e WHERE e.issue_id = issues.issue_id AND e.left_at IS NULL) AS story_count";
 
+/// Entries of digests with their stories, as [`membership`] reads them.
+pub(super) const MEMBERS: &str = "SELECT e.sequence, e.story_id, s.entry_id, e.entered_at, e.updated_at \
+    FROM digest_entries e JOIN stories s USING (story_id)";
+
 impl ReadTx<'_> {
     pub fn digest_version(&self, digest: &DigestName) -> Result<Option<DigestVersion>, StoreError> {
         let sql = "SELECT version, changed_at FROM digests WHERE digest = ?1";
@@ -57,10 +61,11 @@ impl ReadTx<'_> {
         limit: usize,
     ) -> Result<Vec<(Membership, Story)>, StoreError> {
         let Some(place) = self.place_of_entry(before)? else { return Ok(Vec::new()) };
-        let sql = "SELECT e.sequence, e.story_id, s.entry_id, e.entered_at, e.updated_at FROM digest_entries e \
-             JOIN stories s USING (story_id) WHERE e.digest = ?1 AND e.left_at IS NULL \
-             AND (e.ordered_at, e.sequence) < (?2, ?3) ORDER BY e.ordered_at DESC, e.sequence DESC LIMIT ?4";
-        let mut statement = self.connection.prepare_cached(sql)?;
+        let sql = format!(
+            "{MEMBERS} WHERE e.digest = ?1 AND e.left_at IS NULL \
+             AND (e.ordered_at, e.sequence) < (?2, ?3) ORDER BY e.ordered_at DESC, e.sequence DESC LIMIT ?4"
+        );
+        let mut statement = self.connection.prepare_cached(&sql)?;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let rows = statement.query_map(params![digest.0, place.0, place.1, limit], membership)?;
         self.with_stories(collect(rows)?)
@@ -137,9 +142,8 @@ impl ReadTx<'_> {
         digest: &DigestName,
         entry_id: &EntryId,
     ) -> Result<Option<(Membership, Story)>, StoreError> {
-        let sql = "SELECT e.sequence, e.story_id, s.entry_id, e.entered_at, e.updated_at FROM stories s \
-             JOIN digest_entries e USING (story_id) WHERE s.entry_id = ?2 AND e.digest = ?1 AND e.left_at IS NULL";
-        let mut statement = self.connection.prepare_cached(sql)?;
+        let sql = format!("{MEMBERS} WHERE s.entry_id = ?2 AND e.digest = ?1 AND e.left_at IS NULL");
+        let mut statement = self.connection.prepare_cached(&sql)?;
         let rows = statement.query_map(params![digest.0, entry_id.0], membership)?;
         Ok(self.with_stories(collect(rows)?)?.pop())
     }
@@ -152,9 +156,8 @@ impl ReadTx<'_> {
 
     /// The stories of an issue in the order in which they entered.
     pub fn issue_stories(&self, issue: IssueId) -> Result<Vec<(Membership, Story)>, StoreError> {
-        let sql = "SELECT e.sequence, e.story_id, s.entry_id, e.entered_at, e.updated_at FROM digest_entries e \
-             JOIN stories s USING (story_id) WHERE e.issue_id = ?1 AND e.left_at IS NULL ORDER BY e.sequence";
-        let mut statement = self.connection.prepare_cached(sql)?;
+        let sql = format!("{MEMBERS} WHERE e.issue_id = ?1 AND e.left_at IS NULL ORDER BY e.sequence");
+        let mut statement = self.connection.prepare_cached(&sql)?;
         let rows = statement.query_map([issue.0], membership)?;
         self.with_stories(collect(rows)?)
     }
