@@ -69,7 +69,8 @@ fn remembered(tx: &WriteTx<'_>, now: Timestamp) -> Result<RecentItems, StoreErro
     for stored in tx.as_read().recent_signatures(since, RecentItems::ITEMS_MAX)? {
         if let Some(signature) = Signature::from_bytes(&stored.signature) {
             let StoredSignature { story_id, feed_id, ordered_at, first_seen_at, .. } = stored;
-            recent.add(Teller { story_id, feed_id, ordered_at, signature }, first_seen_at);
+            let bands = signature.bands();
+            recent.add(Teller { story_id, feed_id, ordered_at, signature }, &bands, first_seen_at);
         }
     }
     Ok(recent)

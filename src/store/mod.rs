@@ -37,7 +37,7 @@ pub use maintenance::{Counts, Pruned};
 pub use stories::StoredSignature;
 pub use tags::StoredTag;
 
-use crate::model::{DigestName, Timestamp};
+use crate::model::{DigestName, ItemId, Timestamp};
 use readers::Readers;
 use rusqlite::Connection;
 use std::cell::RefCell;
@@ -72,6 +72,8 @@ pub struct WriteTx<'a> {
     /// The digests that the job has changed, and when. Each gets one new version when the job is done, however many
     /// stories entered it.
     changed_digests: RefCell<BTreeMap<DigestName, Timestamp>>,
+    /// The words of the items that the job has stored.
+    new_words: RefCell<Vec<(ItemId, String)>>,
 }
 
 impl Store {
@@ -193,7 +195,13 @@ impl Store {
 
 impl<'a> WriteTx<'a> {
     fn new(connection: &'a Connection) -> Self {
-        Self { connection, changed_digests: RefCell::default() }
+        Self { connection, changed_digests: RefCell::default(), new_words: RefCell::default() }
+    }
+
+    /// Writes what was put off while the job, or all that share its commit, ran.
+    fn finish(&self) -> Result<(), StoreError> {
+        self.raise_versions()?;
+        self.index_new_items()
     }
 
     /// The same transaction, for looking.

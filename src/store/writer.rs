@@ -215,7 +215,7 @@ fn write_repeatable(connection: &Connection, first: Box<dyn Repeatable>, queue: 
             Err(_) => break,
         }
     }
-    if begun.is_ok() && !(succeeded && tx.raise_versions().is_ok()) {
+    if begun.is_ok() && !(succeeded && tx.finish().is_ok()) {
         begun = roll_back(connection).and_then(|()| begin(connection));
         jobs.iter_mut().for_each(|job| job.run_in_savepoint(connection));
     }
@@ -252,13 +252,13 @@ fn in_own_transaction<T>(
     done
 }
 
-/// Runs a job in the open transaction; digests that it changed get their new versions.
+/// Runs a job in the open transaction, to its end.
 fn run_job<T>(
     connection: &Connection,
     job: impl FnOnce(&WriteTx<'_>) -> Result<T, StoreError>,
 ) -> Result<T, StoreError> {
     let tx = WriteTx::new(connection);
-    job(&tx).and_then(|value| tx.raise_versions().map(|()| value))
+    job(&tx).and_then(|value| tx.finish().map(|()| value))
 }
 
 fn commit(connection: &Connection) -> Result<(), StoreError> {

@@ -180,8 +180,11 @@ fn minima(text: &str) -> Option<[u32; TEXT_MINIMA]> {
 /// aggregator writes (`Article URL: … Points: 5 # Comments: 0`) they are all that differs.
 fn shingles(text: &str) -> Vec<u32> {
     let end = text.char_indices().nth(TEXT_CHARACTERS_MAX).map_or(text.len(), |(end, _)| end);
-    let folded = fold(&text[..end]).to_lowercase();
-    let without_addresses = folded.split_whitespace().filter(|word| !word.contains("://"));
+    let beginning = &text[..end];
+    let folded = if beginning.is_ascii() { beginning.to_ascii_lowercase() } else { fold(beginning).to_lowercase() };
+    // The one character is sought first: a search for several has to be prepared for each word.
+    let is_address = |word: &&str| word.contains(':') && word.contains("://");
+    let without_addresses = folded.split_whitespace().filter(|word| !is_address(word));
     let mut words: Vec<u64> = Vec::new();
     let mut shingles: Vec<u32> = Vec::new();
     for chunk in without_addresses {
