@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 /// A feed refreshed by hand is left alone for so long after any refresh.
 const PAUSE: jiff::SignedDuration = jiff::SignedDuration::from_mins(5);
 
-/// The index of words gets so many items at most, so that a poll ends; those that remain wait for the next one.
+/// Of the items that an older version left, the index of words gets so many at most, so that a poll ends.
 const INDEXED_AT_ONCE: usize = 50_000;
 /// For what digests push; what is not sent by then waits for the next poll, or the daemon.
 const DELIVERING_AT_MOST: Duration = Duration::from_mins(1);
