@@ -120,17 +120,11 @@ async fn take_in(around: &Surroundings, delivery: &Arc<HubDelivery>) -> Result<(
     let arrivals = around.desk.work(move || Arrivals::classify(plan, false, &for_text, &watch, now)).await?;
     tracing::debug!(feed.url = %record.url, added, changed, "delivered by its hub");
     let (watch, desk) = (Arc::clone(&around.watch), around.desk.clone());
-    let stored = around
-        .store
-        .write(move |tx| {
-            desk.with_recent(tx, now, |recent| arrivals.store(tx, &record, &watch, recent, now))?;
-            tx.delivered(feed, added + changed > 0, now)
-        })
-        .await;
-    if stored.is_err() {
-        around.desk.forget_recent();
-    }
-    stored
+    let stored = around.store.write(move |tx| {
+        desk.with_recent(tx, now, |recent| arrivals.store(tx, &record, &watch, recent, now))?;
+        tx.delivered(feed, added + changed > 0, now)
+    });
+    stored.await
 }
 
 #[cfg(test)]

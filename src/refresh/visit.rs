@@ -298,23 +298,10 @@ async fn store(
         next_check_reason: record.next_check_reason.clone(),
         host_held,
     };
-    let (within, held, mut has_run) = (around.clone(), visit.host_held.clone(), false);
-    let stored = around.store.write_repeatable(move |tx| {
-        // What was remembered of the run before was rolled back with it.
-        if std::mem::replace(&mut has_run, true) {
-            within.desk.forget_recent();
-        }
-        let written = write(tx, &within, &brought, record.clone(), held.as_ref(), now);
-        if written.is_err() {
-            within.desk.forget_recent();
-        }
-        written
-    });
-    let stored = stored.await;
-    if stored.is_err() {
-        around.desk.forget_recent();
-    }
-    stored.map(|()| visit)
+    let (within, held) = (around.clone(), visit.host_held.clone());
+    let written =
+        around.store.write_repeatable(move |tx| write(tx, &within, &brought, record.clone(), held.as_ref(), now));
+    written.await.map(|()| visit)
 }
 
 fn write(

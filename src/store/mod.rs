@@ -69,6 +69,7 @@ pub struct ReadTx<'a> {
 #[derive(Debug)]
 pub struct WriteTx<'a> {
     connection: &'a Connection,
+    rollbacks: u64,
     /// The digests that the job has changed, and when. Each gets one new version when the job is done, however many
     /// stories entered it.
     changed_digests: RefCell<BTreeMap<DigestName, Timestamp>>,
@@ -194,8 +195,15 @@ impl Store {
 }
 
 impl<'a> WriteTx<'a> {
-    fn new(connection: &'a Connection) -> Self {
-        Self { connection, changed_digests: RefCell::default(), new_words: RefCell::default() }
+    fn new(connection: &'a Connection, rollbacks: u64) -> Self {
+        Self { connection, rollbacks, changed_digests: RefCell::default(), new_words: RefCell::default() }
+    }
+
+    /// How often anything that a job wrote was undone, by this store since it was opened. What is remembered of writes
+    /// beside the store is right for as long as this number stays.
+    #[must_use]
+    pub fn rollbacks(&self) -> u64 {
+        self.rollbacks
     }
 
     /// Writes what was put off while the job, or all that share its commit, ran.
