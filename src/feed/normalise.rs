@@ -89,6 +89,7 @@ pub(super) fn normalise(
         sy_interval_s: sy_interval_s(channel),
         items: identity::identify(contents),
         overflow: draft.overflow,
+        breaks_off: draft.breaks_off,
         warnings,
     }
 }

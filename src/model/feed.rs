@@ -144,6 +144,18 @@ impl FeedRecord {
     }
 }
 
+/// A feed that is due, and what says whether it may be asked now.
+#[derive(Debug, Clone)]
+pub struct DueFeed {
+    pub id: FeedId,
+    /// Where to ask for it.
+    pub address: String,
+    pub configured_url: String,
+    /// As in [`FeedRecord`].
+    pub skip_hours: u32,
+    pub skip_days: u8,
+}
+
 /// One feed's health, as shown by `veille feeds`, `/feeds` and `/api/v1/feeds`.
 #[derive(Debug, Clone, Serialize)]
 pub struct FeedHealth {

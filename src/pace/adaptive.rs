@@ -3,11 +3,11 @@
 //! Pure. It balances two wishes, to see news soon and to cost the publisher little, and puts one thing before both:
 //! that the feed's window does not slide past us.
 
-use super::policy::{Ended, Harvest, PolicyInput, Wait, words};
+use super::policy::{Harvest, PolicyInput, Wait, words};
 use jiff::SignedDuration;
 
 pub(super) const HOUR: SignedDuration = SignedDuration::from_hours(1);
-const DAY: SignedDuration = SignedDuration::from_hours(24);
+pub(super) const DAY: SignedDuration = SignedDuration::from_hours(24);
 /// Of the square root: a feed with an item a day is asked ten times a day, one with an item a week four times.
 const PACE_UNIT: SignedDuration = SignedDuration::from_mins(15);
 /// The share of a document that may be new at a visit: less than half, so that one visit can fail.
@@ -24,20 +24,23 @@ impl PolicyInput<'_> {
             None => Wait::new(HOUR, "its rhythm is not known yet"),
         };
         wait.length = self.jittered(wait.length.clamp(self.min_interval, self.max_interval), 0.1);
-        if self.ended == (Ended::Good { has_validators: false }) {
+        if !self.is_conditional {
             wait = self.without_validators(wait);
         }
-        match self.window_bound() {
+        // A whole document is asked for more than once a day only where items were lost otherwise.
+        let may_shorten = self.is_conditional || self.last_overflow_at.is_some();
+        match self.window_bound().filter(|_| may_shorten) {
             Some(bound) if bound.length < wait.length => bound,
             _ => wait,
         }
     }
 
     /// The server cannot tell us that nothing changed, so each visit costs it the whole document: once a day, unless
-    /// the document would hold less than two days' items by then.
+    /// that has lost items before and the document would hold less than two days' items by then.
     fn without_validators(&self, wait: Wait) -> Wait {
         let listed = self.harvest.map_or(0, |harvest| harvest.listed);
-        let window = self.gap().filter(|_| listed > 1).map(|gap| gap * i32::try_from(listed).unwrap_or(i32::MAX));
+        let gap = self.gap().filter(|_| listed > 1 && self.last_overflow_at.is_some());
+        let window = gap.map(|gap| gap * i32::try_from(listed).unwrap_or(i32::MAX));
         let pace = window.map_or(DAY, |window| (window / 2).clamp(HOUR, DAY)).min(self.max_interval);
         if pace <= wait.length {
             return wait;
@@ -90,7 +93,7 @@ impl PolicyInput<'_> {
 /// Over many feeds the least delay of an item for a number of requests is had when each waits in proportion to the
 /// square root of its gap. Below an hour only where the feed's pace demands it, since publishers count more than one
 /// conditional request an hour as rude.
-fn pace(gap: SignedDuration) -> SignedDuration {
+pub(super) fn pace(gap: SignedDuration) -> SignedDuration {
     if gap < HOUR {
         return gap;
     }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use url::Url;
 
 /// Newest items whose instants tell a feed's rhythm.
-const RHYTHM_ITEMS: u32 = 60;
+pub(super) const RHYTHM_ITEMS: u32 = 60;
 
 /// How long a 429 or 503 that names no time holds the other feeds of its host.
 pub(super) const HOLD_UNASKED: SignedDuration = SignedDuration::from_hours(1);
@@ -153,7 +153,7 @@ pub async fn refresh(around: &Surroundings, feed: FeedId) -> Result<Option<Visit
         }
         Ok(FetchOutcome::RetryLater(answer)) => {
             outcome::with_retry_later(&mut record, &answer, now);
-            brought.asked_for_peace = Some(host_of(answer.url.as_str()));
+            brought.asked_for_peace = settings.host_limits.then(|| host_of(answer.url.as_str()));
             VisitEnd::RetryLater
         }
         Ok(FetchOutcome::Gone(_)) => {

@@ -2,10 +2,11 @@
 
 use super::journal::Journal;
 use super::queue::{DueQueue, Limits, Turn};
+use super::overdue::{spread_overdue, wake_oversleeping};
 use crate::config::FetchSettings;
-use crate::model::{FeedId, FeedRecord, Timestamp, WAIT_CEILING, host_of};
+use crate::model::{DueFeed, FeedId, FeedRecord, Timestamp, WAIT_CEILING, host_of};
 use crate::pace;
-use crate::refresh::{self, Surroundings, Visit};
+use crate::refresh::{self, Surroundings, Visit, Watch};
 use crate::store::StoreError;
 use jiff::SignedDuration;
 use std::collections::HashMap;
@@ -19,8 +20,10 @@ use tokio_util::sync::CancellationToken;
 /// The longest sleep: a wall clock that jumps, or another process's write, is noticed within it.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 /// How long visits in flight may take to end when the daemon stops; what is dropped then is fetched
-/// again at the next start, with the old validators.
+/// again when its claim ends, with the old validators.
 const STOP_GRACE: Duration = Duration::from_secs(3);
+/// Looks are a second apart; when so much more of the clock has passed, the machine has slept, or the clock has jumped.
+const LONG_SLEEP: SignedDuration = SignedDuration::from_mins(1);
 /// A visit that could not be stored is made again, but no origin pays for our full disk.
 const AFTER_STORE_FAILURE: Duration = Duration::from_mins(1);
 /// A visit that died by a panic would die so again.
@@ -32,6 +35,8 @@ pub type TakeSurroundings = Arc<dyn Fn() -> Surroundings + Send + Sync>;
 /// Visits under way, and the queue they come from.
 struct Visits {
     around: TakeSurroundings,
+    /// Whether the store is told before a feed is asked, so that not even a kill leads to a second request at once.
+    claims: bool,
     queue: DueQueue,
     running: JoinSet<Result<Option<Visit>, StoreError>>,
     feeds: HashMap<Id, FeedId>,
@@ -39,6 +44,8 @@ struct Visits {
     postponed: HashMap<FeedId, Instant>,
     /// Hosts that asked to be left alone. Kept by the monotonic clock: a wall clock that jumps ahead cuts no wait short.
     holds: HashMap<String, Instant>,
+    /// When the store was last asked what is due, by the wall clock.
+    looked_at: Option<Timestamp>,
     /// Nothing can be stored: no visit is started before then.
     paused_until: Option<Instant>,
     journal: Journal,
@@ -50,9 +57,11 @@ pub type HeldBack = (FeedId, Timestamp);
 const HELD_REASON: &str =
     "another feed of its host was told to come later (429 or 503), which speaks for the whole host";
 
+const SKIPPED_REASON: &str = "the document asks to skip the hours before (skipHours, skipDays)";
+
 /// Visits feeds as they become due until told to stop. `tick` is called in each round: proof of life.
 pub async fn run(around: TakeSurroundings, wake: &Notify, stop: &CancellationToken, mut tick: impl FnMut(Timestamp)) {
-    let mut visits = Visits::new(around);
+    let mut visits = Visits::new(around, true);
     let mut look_at = Instant::now();
     while !stop.is_cancelled() {
         tick(((visits.around)().clock)());
@@ -84,12 +93,13 @@ pub async fn visit_once(
     stop: &CancellationToken,
     mut report: impl FnMut(Visit),
 ) -> Result<Vec<HeldBack>, StoreError> {
-    let (store, wall) = (Arc::clone(&around().store), (around().clock)());
-    let mut visits = Visits::new(around);
+    let Surroundings { store, watch, clock, .. } = around();
+    let wall = clock();
+    let mut visits = Visits::new(around, false);
     visits.recall_holds(store.read(move |tx| tx.held_hosts(wall)).await?, wall);
     let mut held = Vec::new();
     for feed in feeds {
-        let host = host_of(feed.address());
+        let host = host_key(&watch, &feed.configured_url, feed.address());
         match visits.held_until(&host, wall) {
             Some(until) => held.push((feed.id, until)),
             None => visits.queue.offer(feed.id, &host),
@@ -116,15 +126,17 @@ pub async fn visit_once(
 }
 
 impl Visits {
-    fn new(around: TakeSurroundings) -> Self {
+    fn new(around: TakeSurroundings, claims: bool) -> Self {
         let limits = limits(&around().watch.settings.fetch);
         Self {
             around,
+            claims,
             queue: DueQueue::new(limits),
             running: JoinSet::new(),
             feeds: HashMap::new(),
             postponed: HashMap::new(),
             holds: HashMap::new(),
+            looked_at: None,
             paused_until: None,
             journal: Journal::default(),
         }
@@ -136,23 +148,30 @@ impl Visits {
         let (now, wall) = (Instant::now(), (around.clock)());
         self.queue.set_limits(limits(&around.watch.settings.fetch));
         self.postponed.retain(|_, until| *until > now);
-        let horizon = wall.saturating_add(pace::SLEEP_MAX).unwrap_or(Timestamp::MAX);
+        if let Err(error) = self.follow_clock(&around, wall).await {
+            tracing::error!(%error, "feeds could not be rescheduled by the clock as it is now");
+        }
         let read = around
             .store
-            .read(move |tx| Ok((tx.due_feeds(wall, horizon)?, tx.next_due_after(wall)?, tx.held_hosts(wall)?)))
+            .read(move |tx| Ok((tx.due_feeds(wall)?, tx.next_due_after(wall)?, tx.held_hosts(wall)?)))
             .await;
         match read {
             Ok((due, next, held)) => {
                 self.recall_holds(held, wall);
-                let mut held = Vec::new();
-                for (feed, address) in due.iter().filter(|(feed, _)| !self.postponed.contains_key(feed)) {
-                    let host = host_of(address);
+                let (mut held, mut skipped) = (Vec::new(), Vec::new());
+                for DueFeed { id, address, configured_url, skip_hours, skip_days } in due {
+                    let host = host_key(&around.watch, &configured_url, &address);
+                    let may_be_asked_at = pace::after_skipped(wall, skip_hours, skip_days);
                     match self.held_until(&host, wall) {
-                        Some(until) => held.push((*feed, until)),
-                        None => self.queue.offer(*feed, &host),
+                        _ if self.postponed.contains_key(&id) => {}
+                        Some(until) => held.push((id, until)),
+                        // It was due before the hours that the document asks to skip, and has waited into them.
+                        None if may_be_asked_at > wall => skipped.push((id, may_be_asked_at)),
+                        None => self.queue.offer(id, &host),
                     }
                 }
-                self.postpone(&around, held).await;
+                self.postpone(&around, held, HELD_REASON).await;
+                self.postpone(&around, skipped, SKIPPED_REASON).await;
                 now + next.map_or(LONGEST_SLEEP, |at| until(at, wall).min(LONGEST_SLEEP))
             }
             Err(error) => {
@@ -160,6 +179,20 @@ impl Visits {
                 now + LONGEST_SLEEP
             }
         }
+    }
+
+    /// After a sleep of the machine or a jump of its clock nothing comes at one stroke, and nothing waits for a time that
+    /// was never meant.
+    async fn follow_clock(&mut self, around: &Surroundings, wall: Timestamp) -> Result<(), StoreError> {
+        let before = self.looked_at.replace(wall);
+        if before.is_some_and(|before| wall.duration_since(before) > LONG_SLEEP) {
+            tracing::info!("the machine slept, or its clock was set forward: what is overdue is spread");
+            spread_overdue(&around.store, wall).await?;
+        }
+        if before.is_none_or(|before| wall < before) {
+            wake_oversleeping(&around.store, wall).await?;
+        }
+        Ok(())
     }
 
     /// What the store knows of held hosts; what this process has seen itself goes by its own clock.
@@ -186,13 +219,13 @@ impl Visits {
         self.queue.withdraw(host).into_iter().map(|feed| (feed, *until)).collect()
     }
 
-    async fn postpone(&self, around: &Surroundings, held: Vec<HeldBack>) {
-        if held.is_empty() {
+    async fn postpone(&self, around: &Surroundings, feeds: Vec<HeldBack>, reason: &'static str) {
+        if feeds.is_empty() {
             return;
         }
         // A failure costs a look at the same feeds in a second, no request.
-        if let Err(error) = around.store.write(move |tx| tx.postpone(&held, HELD_REASON)).await {
-            tracing::error!(%error, "feeds of a host that asked to be left alone could not be rescheduled");
+        if let Err(error) = around.store.write(move |tx| tx.postpone(&feeds, reason)).await {
+            tracing::error!(%error, "feeds that may not be asked yet could not be rescheduled");
         }
     }
 
@@ -205,8 +238,13 @@ impl Visits {
         loop {
             match self.queue.next(Instant::now()) {
                 Turn::Start(feed) => {
-                    let around = (self.around)();
-                    let task = self.running.spawn(async move { refresh::refresh(&around, feed).await });
+                    let (around, claims) = ((self.around)(), self.claims);
+                    let task = self.running.spawn(async move {
+                        if claims {
+                            refresh::claim(&around, feed).await?;
+                        }
+                        refresh::refresh(&around, feed).await
+                    });
                     self.feeds.insert(task.id(), feed);
                 }
                 Turn::WaitUntil(at) => return Some(at),
@@ -257,12 +295,18 @@ impl Visits {
         if drained.is_err() {
             tracing::info!(
                 visits = self.running.len(),
-                "dropped visits in flight; they are made again at the next start"
+                "dropped visits in flight; they are made again in their own time"
             );
         }
         self.running.shutdown().await;
         self.journal.close();
     }
+}
+
+/// What a feed shares its limits with: all feeds of its host and port, unless the operator takes it out.
+fn host_key(watch: &Watch, configured_url: &str, address: &str) -> String {
+    let is_alone = watch.feed(configured_url).is_some_and(|feed| !feed.host_limits);
+    if is_alone { address.to_owned() } else { host_of(address) }
 }
 
 fn limits(fetch: &FetchSettings) -> Limits {

@@ -7,10 +7,12 @@ mod calendar;
 mod cutter;
 pub mod due;
 mod journal;
+mod overdue;
 pub mod queue;
 mod reviewer;
 
 pub use calendar::{Bells, Calendar};
 pub use cutter::cut_due_issues;
 pub use due::TakeSurroundings;
+pub use overdue::spread_overdue;
 pub use reviewer::review_feeds;

@@ -4,7 +4,7 @@
 //! a feed takes a place only when its host may be asked.
 
 use crate::model::FeedId;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -19,22 +19,37 @@ pub struct Limits {
     pub per_host_gap: Option<Duration>,
 }
 
+/// A visit that took longer is slow: feeds whose last one was may hold half of the places, so that those that answer at
+/// once never wait for all of them.
+const SLOW: Duration = Duration::from_secs(1);
+
 /// Feeds waiting and in flight. A feed is in it at most once.
 #[derive(Debug)]
 pub struct DueQueue {
     limits: Limits,
     hosts: BTreeMap<String, Host>,
-    /// Every feed in the queue, and its host.
-    feeds: HashMap<FeedId, String>,
+    /// Every feed in the queue.
+    feeds: HashMap<FeedId, Place>,
     in_flight: usize,
+    slow_in_flight: usize,
+    /// Feeds whose last visit was slow.
+    slow: HashSet<FeedId>,
     /// The host served last: the next turn begins behind it.
     last_served: String,
+}
+
+#[derive(Debug)]
+struct Place {
+    host: String,
+    /// Since when it is in flight, and whether it counts as slow.
+    started: Option<(Instant, bool)>,
 }
 
 #[derive(Debug, Default)]
 struct Host {
     waiting: VecDeque<FeedId>,
     in_flight: usize,
+    slow_in_flight: usize,
     not_before: Option<Instant>,
 }
 
@@ -52,7 +67,15 @@ pub enum Turn {
 impl DueQueue {
     #[must_use]
     pub fn new(limits: Limits) -> Self {
-        Self { limits, hosts: BTreeMap::new(), feeds: HashMap::new(), in_flight: 0, last_served: String::new() }
+        Self {
+            limits,
+            hosts: BTreeMap::new(),
+            feeds: HashMap::new(),
+            in_flight: 0,
+            slow_in_flight: 0,
+            slow: HashSet::new(),
+            last_served: String::new(),
+        }
     }
 
     pub fn set_limits(&mut self, limits: Limits) {
@@ -73,7 +96,7 @@ impl DueQueue {
     /// Queues a due feed of `host` (with port) unless it waits or is in flight already.
     pub fn offer(&mut self, feed: FeedId, host: &str) {
         if let std::collections::hash_map::Entry::Vacant(e) = self.feeds.entry(feed) {
-            e.insert(host.to_owned());
+            e.insert(Place { host: host.to_owned(), started: None });
             self.hosts.entry(host.to_owned()).or_default().waiting.push_back(feed);
         }
     }
@@ -83,24 +106,33 @@ impl DueQueue {
         if self.in_flight >= self.limits.concurrency {
             return Turn::Wait;
         }
-        let (per_host, mut earliest) = (self.limits.per_host, None::<Instant>);
+        let mut earliest = None::<Instant>;
         let after =
             self.hosts.range::<String, _>((std::ops::Bound::Excluded(&self.last_served), std::ops::Bound::Unbounded));
         let turns = after.chain(self.hosts.range::<String, _>(..=&self.last_served));
         let mut found = None;
-        for (name, host) in turns.filter(|(_, host)| !host.waiting.is_empty() && host.in_flight < per_host) {
+        for (name, host) in turns.filter(|(_, host)| host.in_flight < self.limits.per_host) {
+            let Some(place) = self.first_of(host) else { continue };
             match host.not_before {
                 Some(at) if at > now => earliest = Some(earliest.map_or(at, |known| known.min(at))),
                 _ => {
-                    found = Some(name.clone());
+                    found = Some((name.clone(), place));
                     break;
                 }
             }
         }
         match found {
-            Some(name) => Turn::Start(self.start(name, now)),
+            Some((name, place)) => Turn::Start(self.start(name, place, now)),
             None => earliest.map_or(Turn::Wait, Turn::WaitUntil),
         }
+    }
+
+    /// The place in its row of the first feed that may start: a slow one only where slow ones leave room for others.
+    fn first_of(&self, host: &Host) -> Option<usize> {
+        let half = |places: usize| (places / 2).max(1);
+        let slow_may = self.slow_in_flight < half(self.limits.concurrency)
+            && host.slow_in_flight < half(self.limits.per_host);
+        host.waiting.iter().position(|feed| slow_may || !self.slow.contains(feed))
     }
 
     /// Takes out the feeds of `host` that wait; those in flight stay.
@@ -114,10 +146,17 @@ impl DueQueue {
 
     /// A refresh has ended, however it did.
     pub fn finished(&mut self, feed: FeedId, now: Instant) {
-        let Some(name) = self.feeds.remove(&feed) else { return };
+        let Some(Place { host: name, started: Some((started_at, was_slow)) }) = self.feeds.remove(&feed) else { return };
         self.in_flight -= 1;
+        self.slow_in_flight -= usize::from(was_slow);
         if let Some(host) = self.hosts.get_mut(&name) {
             host.in_flight -= 1;
+            host.slow_in_flight -= usize::from(was_slow);
+        }
+        if now.duration_since(started_at) >= SLOW {
+            self.slow.insert(feed);
+        } else {
+            self.slow.remove(&feed);
         }
         if self.feeds.is_empty() {
             // A host is remembered for its pause alone, which is over soon.
@@ -125,13 +164,17 @@ impl DueQueue {
         }
     }
 
-    fn start(&mut self, name: String, now: Instant) -> FeedId {
+    fn start(&mut self, name: String, place: usize, now: Instant) -> FeedId {
         let gap = self.limits.per_host_gap.unwrap_or_else(|| default_gap(&name));
         let host = self.hosts.get_mut(&name).expect("the turn was given to a host of the queue");
-        let feed = host.waiting.pop_front().expect("the turn was given to a host with a feed waiting");
+        let feed = host.waiting.remove(place).expect("the turn was given to a feed that waits");
+        let is_slow = self.slow.contains(&feed);
         host.in_flight += 1;
+        host.slow_in_flight += usize::from(is_slow);
         host.not_before = Some(now + gap);
         self.in_flight += 1;
+        self.slow_in_flight += usize::from(is_slow);
+        self.feeds.entry(feed).and_modify(|place| place.started = Some((now, is_slow)));
         self.last_served = name;
         feed
     }
@@ -183,6 +226,37 @@ mod tests {
         assert_eq!(queue.next(later(50)), Turn::Wait, "two of host a are in flight");
         queue.finished(FeedId(1), later(50));
         assert_eq!(queue.next(later(60)), Turn::Start(FeedId(3)));
+    }
+
+    #[test]
+    fn h10_feeds_that_were_slow_leave_half_of_the_places_to_others() {
+        let limits = Limits { concurrency: 4, per_host: 4, per_host_gap: Some(Duration::ZERO) };
+        let mut queue = DueQueue::new(limits);
+        let (start, mut started) = (Instant::now(), Vec::new());
+        let offer = |queue: &mut DueQueue| (1..=6).for_each(|feed| queue.offer(FeedId(feed), &format!("host-{feed}:80")));
+        let start_all = |queue: &mut DueQueue, now: Instant| {
+            std::iter::from_fn(|| match queue.next(now) {
+                Turn::Start(feed) => Some(feed),
+                _ => None,
+            })
+            .collect::<Vec<_>>()
+        };
+        offer(&mut queue);
+        // Hosts 1 to 4 take thirty seconds and fill every place: nobody knew.
+        let later = start + Duration::from_secs(30);
+        started.extend(start_all(&mut queue, start));
+        assert_eq!(started, [1, 2, 3, 4].map(FeedId));
+        started.into_iter().for_each(|feed| queue.finished(feed, later));
+        for feed in start_all(&mut queue, later) {
+            queue.finished(feed, later);
+        }
+        offer(&mut queue);
+        assert_eq!(start_all(&mut queue, later), [1, 2, 5, 6].map(FeedId), "two of the slow ones, and both others");
+        queue.finished(FeedId(5), later);
+        queue.offer(FeedId(5), "host-5:80");
+        assert_eq!(start_all(&mut queue, later), [FeedId(5)]);
+        queue.finished(FeedId(1), later);
+        assert_eq!(start_all(&mut queue, later), [FeedId(3)], "one that has become quick makes room for a slow one");
     }
 
     #[test]

@@ -21,6 +21,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0006_articles.sql"),
     include_str!("../../migrations/0007_lean_entries.sql"),
     include_str!("../../migrations/0008_archives.sql"),
+    include_str!("../../migrations/0009_ended_subscriptions.sql"),
 ];
 
 /// How long a command waits for the daemon's write to end, and the reverse.

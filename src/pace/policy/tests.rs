@@ -3,7 +3,7 @@ use super::*;
 /// A Tuesday, half past seven GMT.
 const NOW: &str = "2026-11-24T07:30:00Z";
 const ZONE: &TimeZone = &TimeZone::UTC;
-const GOOD: Ended = Ended::Good { has_validators: true };
+const GOOD: Ended = Ended::Good;
 
 fn now() -> Timestamp {
     NOW.parse().unwrap()
@@ -17,6 +17,7 @@ fn input(interval: &Interval) -> PolicyInput<'_> {
         max_interval: DAY,
         time_zone: ZONE,
         ended: GOOD,
+        is_conditional: true,
         asked: Asked::default(),
         rhythm: &[],
         harvest: None,
@@ -54,8 +55,8 @@ fn a_fixed_interval_is_kept_to_the_second() {
     input.min_interval = SignedDuration::from_secs(2);
     for chance in [0.0, 0.99] {
         input.chance = chance;
-        for has_validators in [true, false] {
-            input.ended = Ended::Good { has_validators };
+        for is_conditional in [true, false] {
+            input.is_conditional = is_conditional;
             assert_eq!(wait(&input), 2);
         }
     }
@@ -106,18 +107,27 @@ fn adaptive_intervals_drift_apart_by_a_tenth_and_never_below_the_minimum() {
 }
 
 #[test]
-fn p12_without_validators_once_a_day_unless_the_window_is_short() {
-    let ended = Ended::Good { has_validators: false };
-    let check = |minutes: i64, listed: usize, expected_s: std::ops::RangeInclusive<i64>| {
+fn p12_without_validators_once_a_day_unless_that_has_lost_items() {
+    let check = |minutes: i64, new: usize, has_overflowed: bool, expected_s: std::ops::RangeInclusive<i64>| {
         let rhythm = every(minutes);
-        let harvest = Some(Harvest { since_last: DAY, new: 0, listed });
-        let waited = wait(&PolicyInput { rhythm: &rhythm, ended, harvest, ..input(&Interval::Adaptive) });
-        assert!(expected_s.contains(&waited), "every {minutes} min, {listed} listed: {waited} s");
+        let harvest = Some(Harvest { since_last: DAY, new, listed: 20 });
+        let last_overflow_at = has_overflowed.then(|| now() - DAY * 30);
+        let is_conditional = false;
+        let input = PolicyInput { rhythm: &rhythm, harvest, last_overflow_at, is_conditional, ..input(&Interval::Adaptive) };
+        let waited = wait(&input);
+        assert!(expected_s.contains(&waited), "every {minutes} min, {new} new: {waited} s");
     };
-    check(8 * 60, 20, DAY_S..=DAY_S * 11 / 10);
-    check(60, 20, 10 * HOUR_S..=11 * HOUR_S);
-    check(2, 20, HOUR_S..=HOUR_S * 11 / 10);
-    assert!(wait(&PolicyInput { ended, ..input(&Interval::Adaptive) }) >= DAY_S);
+    let a_day = DAY_S..=DAY_S * 11 / 10;
+    for (minutes, new) in [(8 * 60, 0), (60, 0), (2, 0), (60, 12), (60, 19)] {
+        check(minutes, new, false, a_day.clone());
+    }
+    check(8 * 60, 0, true, a_day);
+    check(60, 0, true, 10 * HOUR_S..=11 * HOUR_S);
+    check(2, 0, true, HOUR_S..=HOUR_S * 11 / 10);
+    check(60, 20, true, DAY_S / 5..=DAY_S / 5);
+    assert!(wait(&PolicyInput { is_conditional: false, ..input(&Interval::Adaptive) }) >= DAY_S);
+    let failed = PolicyInput { ended: Ended::Failed { failure_count: 1 }, ..input(&Interval::Adaptive) };
+    assert_eq!(wait(&PolicyInput { is_conditional: false, chance: 0.99, ..failed }), DAY_S);
 }
 
 #[test]
@@ -210,12 +220,13 @@ fn p24_failures_back_off_by_doubling_up_to_the_maximum() {
 }
 
 #[test]
-fn p25_a_failing_adaptive_feed_begins_with_its_own_pace_or_an_hour() {
+fn p24_a_failing_adaptive_feed_is_never_asked_sooner_than_when_it_is_well() {
     let check = |minutes: i64, failure_count, expected_s| {
         let (rhythm, ended) = (every(minutes), Ended::Failed { failure_count });
         assert_eq!(wait(&PolicyInput { rhythm: &rhythm, ended, ..input(&Interval::Adaptive) }), expected_s);
     };
-    check(24 * 60, 1, 2 * HOUR_S);
+    check(16 * 60, 1, 4 * HOUR_S);
+    check(16 * 60, 2, 8 * HOUR_S);
     check(20, 1, 40 * MINUTE);
     check(20, 10, DAY_S);
     let asked = Asked { fresh_for: Some(WAIT_CEILING), ..Asked::default() };
