@@ -1,8 +1,11 @@
 //! The interval policy over real publishing rhythms, beside fixed intervals: `cargo bench --bench rhythms`.
 //!
 //! The rhythms are the dates of the items in the documents of the shared corpus; a document's list is its window. They
-//! repeat, aligned to days, for at least four weeks and twenty items of virtual time. Prints the tables of
-//! docs/polling.md. Where the corpus is not, there is nothing to show.
+//! repeat, aligned to days, for at least four weeks and twenty items of virtual time, and each feed is watched several
+//! times, begun at as many points of its first interval: publishers like full hours, and where in the hour a fixed pace
+//! happens to begin would otherwise decide its delay. Documents whose dates are mere days are left out, for a day is no
+//! instant to be late after. Beside the two usual fixed paces stands one that makes as many requests as ours.
+//! Prints the tables of docs/polling.md. Where the corpus is not, there is nothing to show.
 #![allow(clippy::pedantic, reason = "a bench makes its material up, and rounds as it likes")]
 
 use jiff::tz::TimeZone;
@@ -13,6 +16,8 @@ use veille::feed::{ReadContext, read};
 use veille::pace::{Asked, Ended, Harvest, PolicyInput, next_check};
 
 const DAY_S: i64 = 86_400;
+/// How often each feed is watched.
+const BEGINNINGS: u32 = 12;
 /// As many instants as a refresh looks at.
 const RHYTHM_ITEMS: usize = 60;
 
@@ -21,20 +26,22 @@ fn main() {
     if feeds.is_empty() {
         return println!("no corpus beside the repository (../shared/feeds or $VEILLE_SHARED): nothing to show");
     }
-    let policies = [
-        ("adaptive", Interval::Adaptive),
-        ("every 15 min", Interval::Fixed(SignedDuration::from_mins(15))),
-        ("every 60 min", Interval::Fixed(SignedDuration::from_mins(60))),
-    ];
     println!("| items a day | feeds | pace | median delay | 90th percentile | requests a day | items missed |");
     println!("|---|---|---|---|---|---|---|");
     for (name, least, most) in
         [("24 and more", 24.0, f64::MAX), ("3 to 24", 3.0, 24.0), ("0.5 to 3", 0.5, 3.0), ("fewer", 0.0, 0.5)]
     {
         let class: Vec<&Rhythm> = feeds.iter().filter(|feed| (least..most).contains(&feed.items_a_day())).collect();
-        for (pace, interval) in &policies {
-            let seen: Vec<Seen> = class.iter().map(|feed| feed.watched(interval)).collect();
-            row(name, pace, &seen);
+        let watched = |interval: &Interval| -> Vec<Seen> {
+            let beginnings = (0..BEGINNINGS).map(|nth| (f64::from(nth) + 0.5) / f64::from(BEGINNINGS));
+            beginnings.flat_map(|part| class.iter().map(move |feed| feed.watched(interval, part))).collect()
+        };
+        let ours = watched(&Interval::Adaptive);
+        let as_often = (24.0 * 60.0 / requests_a_day(&ours)).round() as i64;
+        row(name, class.len(), "adaptive", &ours);
+        for (minutes, remark) in [(as_often, ", as many requests"), (15, ""), (60, "")] {
+            let fixed = Interval::Fixed(SignedDuration::from_mins(minutes));
+            row(name, class.len(), &format!("every {minutes} min{remark}"), &watched(&fixed));
         }
     }
     println!(
@@ -67,6 +74,10 @@ impl Rhythm {
     fn of(mut times: Vec<i64>) -> Option<Self> {
         times.sort_unstable();
         let (first, last) = (*times.first()?, *times.last()?);
+        let mere_days = times.iter().filter(|time| **time % 3600 == 0).count();
+        if mere_days * 2 > times.len() && times.iter().filter(|time| **time % DAY_S == first % DAY_S).count() * 2 > times.len() {
+            return None;
+        }
         if times.len() < 10 || last - first < 3600 {
             return None;
         }
@@ -92,7 +103,8 @@ impl Rhythm {
         turns as usize * self.items.len() + self.items.partition_point(|item| *item <= at_s - turns * self.period_s)
     }
 
-    fn watched(&self, interval: &Interval) -> Seen {
+    /// `part` of the first interval has passed when the watch begins.
+    fn watched(&self, interval: &Interval, part: f64) -> Seen {
         let window = self.items.len();
         let start_s = self.period_s;
         let end_s = start_s + (28 * DAY_S).max(self.period_s * 20 / window as i64).min(730 * DAY_S);
@@ -100,8 +112,7 @@ impl Rhythm {
         let mut seen =
             Seen { delays_s: Vec::new(), missed: 0, visits: 0, days: (end_s - start_s) as f64 / DAY_S as f64 };
         let mut known = self.published(start_s);
-        // At any time of the hour: publishers like the full one.
-        let mut at_s = start_s + (poller.wait_s(self, start_s, None) as f64 * poller.chance.f64()) as i64;
+        let mut at_s = start_s + (poller.wait_s(self, start_s, None) as f64 * part) as i64;
         let mut last_s = start_s;
         while at_s < end_s {
             let published = self.published(at_s);
@@ -181,16 +192,20 @@ impl<'p> Poller<'p> {
     }
 }
 
-fn row(class: &str, pace: &str, seen: &[Seen]) {
+fn requests_a_day(seen: &[Seen]) -> f64 {
+    seen.iter().map(|seen| seen.visits as f64 / seen.days).sum::<f64>() / seen.len().max(1) as f64
+}
+
+fn row(class: &str, feeds: usize, pace: &str, seen: &[Seen]) {
     let mut delays_s: Vec<i64> = seen.iter().flat_map(|seen| seen.delays_s.iter().copied()).collect();
     delays_s.sort_unstable();
     let part = |share: f64| delays_s.get((delays_s.len() as f64 * share) as usize).map_or(0, |s| s / 60);
-    let requests: f64 = seen.iter().map(|seen| seen.visits as f64 / seen.days).sum::<f64>() / seen.len().max(1) as f64;
+    let requests = requests_a_day(seen);
     let missed: usize = seen.iter().map(|seen| seen.missed).sum();
     let share = 100.0 * missed as f64 / (missed + delays_s.len()).max(1) as f64;
     println!(
         "| {class} | {} | {pace} | {} min | {} min | {requests:.1} | {share:.2} % |",
-        seen.len(),
+        feeds,
         part(0.5),
         part(0.9)
     );

@@ -281,7 +281,8 @@ mod tests {
 
     #[test]
     fn h08_a_stream_cut_anywhere_is_a_failure_and_never_a_shorter_document() {
-        for (label, wire) in [("gzip", gzip(TEXT)), ("br", brotli(TEXT)), ("deflate", zlib(TEXT)), ("zstd", zstd(TEXT))] {
+        for (label, wire) in [("gzip", gzip(TEXT)), ("br", brotli(TEXT)), ("deflate", zlib(TEXT)), ("zstd", zstd(TEXT))]
+        {
             for end in 2..wire.len() {
                 assert!(decode(label, &wire[..end]).is_err(), "{label} cut at {end} of {}", wire.len());
             }
@@ -291,9 +292,13 @@ mod tests {
     #[test]
     fn h07_a_bomb_stops_at_the_cap() {
         let bomb = vec![b' '; 4 << 20];
-        for (label, wire) in
-            [("gzip", gzip(&bomb)), ("br", brotli(&bomb)), ("deflate", zlib(&bomb)), ("zstd", zstd(&bomb)), ("", bomb.clone())]
-        {
+        for (label, wire) in [
+            ("gzip", gzip(&bomb)),
+            ("br", brotli(&bomb)),
+            ("deflate", zlib(&bomb)),
+            ("zstd", zstd(&bomb)),
+            ("", bomb.clone()),
+        ] {
             let limit_bytes = 100_000;
             assert_eq!(decode_under(label, &wire, 4096, limit_bytes), Err(Cause::TooLarge { limit_bytes }), "{label}");
         }

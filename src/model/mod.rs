@@ -25,8 +25,8 @@ pub use digest::{
     PendingEntry, Schedule,
 };
 pub use feed::{
-    ConfiguredFeed, DueFeed, FeedHealth, FeedId, FeedRecord, FeedState, ItemIdentity, RedirectMemory, Remembered, Validators,
-    WAIT_CEILING,
+    ConfiguredFeed, DueFeed, FeedHealth, FeedId, FeedRecord, FeedState, ItemIdentity, RedirectMemory, Remembered,
+    Validators, WAIT_CEILING,
 };
 pub use host::host_of;
 pub use item::{

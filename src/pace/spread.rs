@@ -33,10 +33,11 @@ pub fn spread(due: &[Due<'_>], now: Timestamp) -> Vec<Timestamp> {
         let order = by_turns(due, |feed| feed.due_at.is_none() == never_refreshed);
         // The last one comes at the end of the window.
         let steps = i64::try_from(order.len()).unwrap_or(i64::MAX).saturating_sub(1).max(1);
-        let step_ms = i64::try_from(window.as_millis() / i128::from(steps)).unwrap_or(i64::MAX);
-        let step_ms = step_ms.max(i64::try_from(STEP_MIN.as_millis()).unwrap_or(i64::MAX));
+        let window_ms = i64::try_from(window.as_millis()).unwrap_or(i64::MAX);
+        let least_ms = i64::try_from(STEP_MIN.as_millis()).unwrap_or(i64::MAX);
         for (place, index) in (0_i64..).zip(order) {
-            let wait = SignedDuration::from_millis(step_ms.saturating_mul(place));
+            let wait_ms = (window_ms.saturating_mul(place) / steps).max(least_ms.saturating_mul(place));
+            let wait = SignedDuration::from_millis(wait_ms);
             times[index] = now.saturating_add(wait).unwrap_or(now);
         }
     }

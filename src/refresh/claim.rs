@@ -11,23 +11,27 @@ use crate::store::StoreError;
 
 const REASON: &str = "a visit has begun; should it be cut short, the feed is asked again then";
 
-/// Claims a feed for a visit that is about to begin.
+/// Claims feeds for visits that are about to begin.
 ///
 /// # Errors
 /// The store failed; then nobody should be asked for what cannot be stored.
-pub async fn claim(around: &Surroundings, feed: FeedId) -> Result<(), StoreError> {
-    let known = around
-        .store
-        .read(move |tx| match tx.feed_record(feed)? {
+pub async fn claim(around: &Surroundings, feeds: &[FeedId]) -> Result<(), StoreError> {
+    let feeds = feeds.to_vec();
+    let read = around.store.read(move |tx| {
+        let known = |feed: FeedId| match tx.feed_record(feed)? {
             Some(record) => Ok(Some((record, tx.item_times(feed, RHYTHM_ITEMS)?))),
             None => Ok(None),
-        })
-        .await?;
-    let Some((before, rhythm)) = known else { return Ok(()) };
-    let Some(settings) = around.watch.feed(&before.configured_url) else { return Ok(()) };
-    let mut record = before.clone();
+        };
+        feeds.into_iter().map(known).filter_map(Result::transpose).collect::<Result<Vec<_>, StoreError>>()
+    });
+    let known = read.await?;
     let now = (around.clock)();
-    schedule(&mut record, &before, VisitEnd::Begun, &rhythm, settings, &around.watch.settings, now);
-    let Some(at) = record.next_check_at else { return Ok(()) };
-    around.store.write_repeatable(move |tx| tx.postpone(&[(feed, at)], REASON)).await
+    let mut claims = Vec::new();
+    for (before, rhythm) in known {
+        let Some(settings) = around.watch.feed(&before.configured_url) else { continue };
+        let mut record = before.clone();
+        schedule(&mut record, &before, VisitEnd::Begun, &rhythm, settings, &around.watch.settings, now);
+        claims.extend(record.next_check_at.map(|at| (record.id, at)));
+    }
+    around.store.write_repeatable(move |tx| tx.postpone(&claims, REASON)).await
 }

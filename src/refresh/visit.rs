@@ -50,7 +50,7 @@ pub struct Visit {
 /// What an operator should hear of a visit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum News {
-    /// It fails, and did not before, or not for this reason.
+    /// It failed. The pauses between failures grow, so that there are few lines of them.
     Failing,
     /// The publisher says that it is gone for good.
     Gone,
@@ -363,8 +363,7 @@ fn give_way(tx: &WriteTx<'_>, record: &mut FeedRecord) -> Result<(), StoreError>
 fn news(record: &FeedRecord, before: &FeedRecord, outcome: &Outcome) -> Option<News> {
     match outcome {
         Outcome::Failed { .. } if record.state == FeedState::Gone => Some(News::Gone),
-        Outcome::Failed { reason } if before.last_error.as_ref() != Some(reason) => Some(News::Failing),
-        Outcome::Failed { .. } => None,
+        Outcome::Failed { .. } => Some(News::Failing),
         _ if record.fetch_url != before.fetch_url => record.fetch_url.clone().map(|to| News::Moved { to }),
         Outcome::Stored { .. } if record.last_overflow_at == record.last_refresh_at => Some(News::Overflowed),
         _ if before.failure_count > 0 => Some(News::Recovered { failures: before.failure_count }),

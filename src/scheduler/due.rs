@@ -1,8 +1,8 @@
 //! The due loop: takes what is due from the store, starts visits within the limits, and never loses one.
 
 use super::journal::Journal;
-use super::queue::{DueQueue, Limits, Turn};
 use super::overdue::{spread_overdue, wake_oversleeping};
+use super::queue::{DueQueue, Limits, Turn};
 use crate::config::FetchSettings;
 use crate::model::{DueFeed, FeedId, FeedRecord, Timestamp, WAIT_CEILING, host_of};
 use crate::pace;
@@ -69,7 +69,7 @@ pub async fn run(around: TakeSurroundings, wake: &Notify, stop: &CancellationTok
         if look_at <= Instant::now() {
             look_at = visits.offer_due().await;
         }
-        let resume_at = visits.start_turns().map_or(look_at, |at| at.min(look_at));
+        let resume_at = visits.start_turns().await.map_or(look_at, |at| at.min(look_at));
         tokio::select! {
             () = sleep_until(resume_at) => {}
             () = wake.notified() => look_at = Instant::now(),
@@ -106,7 +106,7 @@ pub async fn visit_once(
         }
     }
     while !visits.queue.is_empty() && !stop.is_cancelled() {
-        let resume_at = visits.start_turns().unwrap_or_else(|| Instant::now() + LONGEST_SLEEP);
+        let resume_at = visits.start_turns().await.unwrap_or_else(|| Instant::now() + LONGEST_SLEEP);
         tokio::select! {
             () = sleep_until(resume_at) => {}
             Some(ended) = visits.running.join_next_with_id() => {
@@ -230,27 +230,43 @@ impl Visits {
     }
 
     /// Starts what may start now, and tells when something more may.
-    fn start_turns(&mut self) -> Option<Instant> {
+    async fn start_turns(&mut self) -> Option<Instant> {
         self.paused_until = self.paused_until.filter(|until| *until > Instant::now());
         if self.paused_until.is_some() {
             return self.paused_until;
         }
-        loop {
+        let mut chosen = Vec::new();
+        let resume_at = loop {
             match self.queue.next(Instant::now()) {
-                Turn::Start(feed) => {
-                    let (around, claims) = ((self.around)(), self.claims);
-                    let task = self.running.spawn(async move {
-                        if claims {
-                            refresh::claim(&around, feed).await?;
-                        }
-                        refresh::refresh(&around, feed).await
-                    });
-                    self.feeds.insert(task.id(), feed);
-                }
-                Turn::WaitUntil(at) => return Some(at),
-                Turn::Wait => return None,
+                Turn::Start(feed) => chosen.push(feed),
+                Turn::WaitUntil(at) => break Some(at),
+                Turn::Wait => break None,
             }
+        };
+        if self.claims
+            && !chosen.is_empty()
+            && let Err(error) = refresh::claim(&(self.around)(), &chosen).await
+        {
+            let now = Instant::now();
+            chosen.into_iter().for_each(|feed| self.queue.finished(feed, now));
+            self.pause(&error, now);
+            return self.paused_until;
         }
+        for feed in chosen {
+            self.queue.begun(feed, Instant::now());
+            let around = (self.around)();
+            let task = self.running.spawn(async move { refresh::refresh(&around, feed).await });
+            self.feeds.insert(task.id(), feed);
+        }
+        resume_at
+    }
+
+    /// Nobody is asked for what cannot be stored.
+    fn pause(&mut self, error: &StoreError, now: Instant) {
+        if self.paused_until.is_none() {
+            tracing::error!(%error, "no visit can be stored; no feed is asked for a minute");
+        }
+        self.paused_until = Some(now + AFTER_STORE_FAILURE);
     }
 
     /// Gives the place of an ended visit to the next one.
@@ -271,10 +287,7 @@ impl Visits {
                 visit.map(Ok)
             }
             Ok((_, Err(error))) if error.is_passing() => {
-                if self.paused_until.is_none() {
-                    tracing::error!(%error, "no visit can be stored; no feed is asked for a minute");
-                }
-                self.paused_until = Some(now + AFTER_STORE_FAILURE);
+                self.pause(&error, now);
                 Some(Err(error))
             }
             Ok((_, Err(error))) => {

@@ -19,8 +19,8 @@ pub struct Limits {
     pub per_host_gap: Option<Duration>,
 }
 
-/// A visit that took longer is slow: feeds whose last one was may hold half of the places, so that those that answer at
-/// once never wait for all of them.
+/// A visit that took longer is slow. Feeds whose last one was wait in a row of their own and may hold half of the places,
+/// so that those that answer at once never wait for all of them.
 const SLOW: Duration = Duration::from_secs(1);
 
 /// Feeds waiting and in flight. A feed is in it at most once.
@@ -30,27 +30,62 @@ pub struct DueQueue {
     hosts: BTreeMap<String, Host>,
     /// Every feed in the queue.
     feeds: HashMap<FeedId, Place>,
-    in_flight: usize,
-    slow_in_flight: usize,
+    in_flight: ByRow<usize>,
+    /// The host served last: the next turn begins behind it.
+    last_served: ByRow<String>,
     /// Feeds whose last visit was slow.
     slow: HashSet<FeedId>,
-    /// The host served last: the next turn begins behind it.
-    last_served: String,
 }
 
 #[derive(Debug)]
 struct Place {
     host: String,
-    /// Since when it is in flight, and whether it counts as slow.
-    started: Option<(Instant, bool)>,
+    row: Row,
+    /// `None` while it waits.
+    started_at: Option<Instant>,
 }
 
 #[derive(Debug, Default)]
 struct Host {
-    waiting: VecDeque<FeedId>,
-    in_flight: usize,
-    slow_in_flight: usize,
+    waiting: ByRow<VecDeque<FeedId>>,
+    in_flight: ByRow<usize>,
     not_before: Option<Instant>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Row {
+    Quick,
+    Slow,
+}
+
+/// One of each for either row.
+#[derive(Debug, Default)]
+struct ByRow<T> {
+    quick: T,
+    slow: T,
+}
+
+impl<T> ByRow<T> {
+    fn of(&self, row: Row) -> &T {
+        match row {
+            Row::Quick => &self.quick,
+            Row::Slow => &self.slow,
+        }
+    }
+
+    fn of_mut(&mut self, row: Row) -> &mut T {
+        match row {
+            Row::Quick => &mut self.quick,
+            Row::Slow => &mut self.slow,
+        }
+    }
+}
+
+impl ByRow<usize> {
+    /// Whether one more of this row may be among so many places.
+    fn has_room(&self, row: Row, places: usize) -> bool {
+        self.quick + self.slow < places && (row == Row::Quick || self.slow < (places / 2).max(1))
+    }
 }
 
 /// What the queue has to say now.
@@ -71,10 +106,9 @@ impl DueQueue {
             limits,
             hosts: BTreeMap::new(),
             feeds: HashMap::new(),
-            in_flight: 0,
-            slow_in_flight: 0,
+            in_flight: ByRow::default(),
+            last_served: ByRow::default(),
             slow: HashSet::new(),
-            last_served: String::new(),
         }
     }
 
@@ -96,64 +130,78 @@ impl DueQueue {
     /// Queues a due feed of `host` (with port) unless it waits or is in flight already.
     pub fn offer(&mut self, feed: FeedId, host: &str) {
         if let std::collections::hash_map::Entry::Vacant(e) = self.feeds.entry(feed) {
-            e.insert(Place { host: host.to_owned(), started: None });
-            self.hosts.entry(host.to_owned()).or_default().waiting.push_back(feed);
+            let row = if self.slow.contains(&feed) { Row::Slow } else { Row::Quick };
+            e.insert(Place { host: host.to_owned(), row, started_at: None });
+            self.hosts.entry(host.to_owned()).or_default().waiting.of_mut(row).push_back(feed);
         }
     }
 
-    /// The next feed to start, hosts taking turns.
+    /// A feed whose turn it was is asked only now: the pause of its host counts from here.
+    pub fn begun(&mut self, feed: FeedId, now: Instant) {
+        let Some(place) = self.feeds.get_mut(&feed) else { return };
+        place.started_at = Some(now);
+        if let Some(host) = self.hosts.get_mut(&place.host) {
+            host.not_before = Some(now + self.limits.gap(&place.host));
+        }
+    }
+
+    /// The next feed to start, hosts taking turns. The slow come first, since there is always room left beside them.
     pub fn next(&mut self, now: Instant) -> Turn {
-        if self.in_flight >= self.limits.concurrency {
+        let mut earliest = None::<Instant>;
+        for row in [Row::Slow, Row::Quick] {
+            match self.turn_of(row, now) {
+                Turn::Start(feed) => return Turn::Start(feed),
+                Turn::WaitUntil(at) => earliest = Some(earliest.map_or(at, |known| known.min(at))),
+                Turn::Wait => {}
+            }
+        }
+        earliest.map_or(Turn::Wait, Turn::WaitUntil)
+    }
+
+    fn turn_of(&mut self, row: Row, now: Instant) -> Turn {
+        if !self.in_flight.has_room(row, self.limits.concurrency) || (row == Row::Slow && self.slow.is_empty()) {
             return Turn::Wait;
         }
-        let mut earliest = None::<Instant>;
-        let after =
-            self.hosts.range::<String, _>((std::ops::Bound::Excluded(&self.last_served), std::ops::Bound::Unbounded));
-        let turns = after.chain(self.hosts.range::<String, _>(..=&self.last_served));
+        let (per_host, mut earliest) = (self.limits.per_host, None::<Instant>);
+        let last = self.last_served.of(row);
+        let after = self.hosts.range::<String, _>((std::ops::Bound::Excluded(last), std::ops::Bound::Unbounded));
+        let turns = after.chain(self.hosts.range::<String, _>(..=last));
         let mut found = None;
-        for (name, host) in turns.filter(|(_, host)| host.in_flight < self.limits.per_host) {
-            let Some(place) = self.first_of(host) else { continue };
+        let may = |host: &Host| !host.waiting.of(row).is_empty() && host.in_flight.has_room(row, per_host);
+        for (name, host) in turns.filter(|(_, host)| may(host)) {
             match host.not_before {
                 Some(at) if at > now => earliest = Some(earliest.map_or(at, |known| known.min(at))),
                 _ => {
-                    found = Some((name.clone(), place));
+                    found = Some(name.clone());
                     break;
                 }
             }
         }
         match found {
-            Some((name, place)) => Turn::Start(self.start(name, place, now)),
+            Some(name) => Turn::Start(self.start(name, row, now)),
             None => earliest.map_or(Turn::Wait, Turn::WaitUntil),
         }
     }
 
-    /// The place in its row of the first feed that may start: a slow one only where slow ones leave room for others.
-    fn first_of(&self, host: &Host) -> Option<usize> {
-        let half = |places: usize| (places / 2).max(1);
-        let slow_may = self.slow_in_flight < half(self.limits.concurrency)
-            && host.slow_in_flight < half(self.limits.per_host);
-        host.waiting.iter().position(|feed| slow_may || !self.slow.contains(feed))
-    }
-
     /// Takes out the feeds of `host` that wait; those in flight stay.
     pub fn withdraw(&mut self, host: &str) -> Vec<FeedId> {
-        let waiting = self.hosts.get_mut(host).map(|host| std::mem::take(&mut host.waiting)).unwrap_or_default();
+        let ByRow { quick, slow } =
+            self.hosts.get_mut(host).map(|host| std::mem::take(&mut host.waiting)).unwrap_or_default();
+        let waiting: Vec<FeedId> = quick.into_iter().chain(slow).collect();
         for feed in &waiting {
             self.feeds.remove(feed);
         }
-        waiting.into()
+        waiting
     }
 
     /// A refresh has ended, however it did.
     pub fn finished(&mut self, feed: FeedId, now: Instant) {
-        let Some(Place { host: name, started: Some((started_at, was_slow)) }) = self.feeds.remove(&feed) else { return };
-        self.in_flight -= 1;
-        self.slow_in_flight -= usize::from(was_slow);
+        let Some(Place { host: name, row, started_at }) = self.feeds.remove(&feed) else { return };
+        *self.in_flight.of_mut(row) -= 1;
         if let Some(host) = self.hosts.get_mut(&name) {
-            host.in_flight -= 1;
-            host.slow_in_flight -= usize::from(was_slow);
+            *host.in_flight.of_mut(row) -= 1;
         }
-        if now.duration_since(started_at) >= SLOW {
+        if started_at.is_some_and(|at| now.duration_since(at) >= SLOW) {
             self.slow.insert(feed);
         } else {
             self.slow.remove(&feed);
@@ -164,19 +212,23 @@ impl DueQueue {
         }
     }
 
-    fn start(&mut self, name: String, place: usize, now: Instant) -> FeedId {
-        let gap = self.limits.per_host_gap.unwrap_or_else(|| default_gap(&name));
+    fn start(&mut self, name: String, row: Row, now: Instant) -> FeedId {
+        let gap = self.limits.gap(&name);
         let host = self.hosts.get_mut(&name).expect("the turn was given to a host of the queue");
-        let feed = host.waiting.remove(place).expect("the turn was given to a feed that waits");
-        let is_slow = self.slow.contains(&feed);
-        host.in_flight += 1;
-        host.slow_in_flight += usize::from(is_slow);
+        let feed = host.waiting.of_mut(row).pop_front().expect("the turn was given to a host with a feed waiting");
+        *host.in_flight.of_mut(row) += 1;
         host.not_before = Some(now + gap);
-        self.in_flight += 1;
-        self.slow_in_flight += usize::from(is_slow);
-        self.feeds.entry(feed).and_modify(|place| place.started = Some((now, is_slow)));
-        self.last_served = name;
+        *self.in_flight.of_mut(row) += 1;
+        let place = self.feeds.get_mut(&feed).expect("what waits has a place");
+        place.started_at = Some(now);
+        *self.last_served.of_mut(row) = name;
         feed
+    }
+}
+
+impl Limits {
+    fn gap(&self, host_and_port: &str) -> Duration {
+        self.per_host_gap.unwrap_or_else(|| default_gap(host_and_port))
     }
 }
 
@@ -233,7 +285,8 @@ mod tests {
         let limits = Limits { concurrency: 4, per_host: 4, per_host_gap: Some(Duration::ZERO) };
         let mut queue = DueQueue::new(limits);
         let (start, mut started) = (Instant::now(), Vec::new());
-        let offer = |queue: &mut DueQueue| (1..=6).for_each(|feed| queue.offer(FeedId(feed), &format!("host-{feed}:80")));
+        let offer =
+            |queue: &mut DueQueue| (1..=6).for_each(|feed| queue.offer(FeedId(feed), &format!("host-{feed}:80")));
         let start_all = |queue: &mut DueQueue, now: Instant| {
             std::iter::from_fn(|| match queue.next(now) {
                 Turn::Start(feed) => Some(feed),
@@ -256,7 +309,13 @@ mod tests {
         queue.offer(FeedId(5), "host-5:80");
         assert_eq!(start_all(&mut queue, later), [FeedId(5)]);
         queue.finished(FeedId(1), later);
-        assert_eq!(start_all(&mut queue, later), [FeedId(3)], "one that has become quick makes room for a slow one");
+        assert_eq!(
+            start_all(&mut queue, later),
+            [FeedId(3)],
+            "one that has become quick makes room for the next slow one"
+        );
+        queue.finished(FeedId(2), later);
+        assert_eq!(start_all(&mut queue, later), [FeedId(4)], "each has its turn");
     }
 
     #[test]

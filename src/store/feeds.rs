@@ -3,8 +3,8 @@
 use super::rows::{collect, count, from_json, instant_at, millis, optional_instant_at, optional_millis, to_json};
 use super::{ReadTx, StoreError, WriteTx};
 use crate::model::{
-    ConfiguredFeed, DueFeed, FeedHealth, FeedId, FeedRecord, FeedState, ItemIdentity, RedirectMemory, Remembered, Timestamp,
-    Validators,
+    ConfiguredFeed, DueFeed, FeedHealth, FeedId, FeedRecord, FeedState, ItemIdentity, RedirectMemory, Remembered,
+    Timestamp, Validators,
 };
 use jiff::SignedDuration;
 use rusqlite::{OptionalExtension, Row, named_params, params};

@@ -54,9 +54,12 @@ impl WriteTx<'_> {
     /// Ends the subscriptions of feeds that are polled no longer, and all of them unless they `are_wanted`. Feeds that were
     /// asked rarely, since a hub delivered, are due again.
     pub fn end_subscriptions(&self, are_wanted: bool, now: Timestamp) -> Result<(), StoreError> {
-        const UNWANTED: &str = "(NOT ?2 OR feed_id IN (SELECT feed_id FROM feeds WHERE state IN ('removed', 'disabled')))";
+        const UNWANTED: &str =
+            "(NOT ?2 OR feed_id IN (SELECT feed_id FROM feeds WHERE state IN ('removed', 'disabled')))";
         let run = |sql: &str| {
-            self.connection.prepare_cached(sql).and_then(|mut statement| statement.execute(params![millis(now), are_wanted]))
+            self.connection
+                .prepare_cached(sql)
+                .and_then(|mut statement| statement.execute(params![millis(now), are_wanted]))
         };
         run(&format!(
             "UPDATE feeds SET next_check_at = \

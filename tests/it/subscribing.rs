@@ -25,7 +25,7 @@ fn feed(origin: &Origin, count: usize) -> String {
 /// An origin with a feed of two items and a hub that accepts, and a config that subscribes.
 fn watched() -> (Origin, App) {
     let origin = Origin::start();
-    origin.script("/feed.xml", [ok(feed(&origin, 2))]);
+    origin.script("/feed.xml", [ok(feed(&origin, 2)).etag("\"2\"")]);
     origin.script("/hub", [status(202)]);
     let app = App::new(USUAL, &(feed_tables(&[&origin.url("/feed.xml")]) + ALL));
     subscribing(&app);
@@ -199,7 +199,7 @@ fn polling_is_rare_while_a_hub_delivers_and_as_before_when_it_does_not() {
     // A hub that keeps news to itself is not relied upon until it delivers again.
     let ends: i64 = jiff::Timestamp::now().as_millisecond() + 9 * DAY * 1_000;
     app.change(&format!("UPDATE subscriptions SET expires_at = {ends}"));
-    origin.script("/feed.xml", [ok(feed(&origin, 3))]);
+    origin.script("/feed.xml", [ok(feed(&origin, 3)).etag("\"3\"")]);
     polled_once(&origin, &app);
     polled_once(&origin, &app);
     assert!(!reason(&app).starts_with("its hub"), "{}", reason(&app));

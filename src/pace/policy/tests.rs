@@ -113,7 +113,8 @@ fn p12_without_validators_once_a_day_unless_that_has_lost_items() {
         let harvest = Some(Harvest { since_last: DAY, new, listed: 20 });
         let last_overflow_at = has_overflowed.then(|| now() - DAY * 30);
         let is_conditional = false;
-        let input = PolicyInput { rhythm: &rhythm, harvest, last_overflow_at, is_conditional, ..input(&Interval::Adaptive) };
+        let input =
+            PolicyInput { rhythm: &rhythm, harvest, last_overflow_at, is_conditional, ..input(&Interval::Adaptive) };
         let waited = wait(&input);
         assert!(expected_s.contains(&waited), "every {minutes} min, {new} new: {waited} s");
     };
