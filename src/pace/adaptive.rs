@@ -23,7 +23,9 @@ impl PolicyInput<'_> {
             Some(gap) => Wait::new(pace(gap), format!("its items come every {}", words(gap))),
             None => Wait::new(HOUR, "its rhythm is not known yet"),
         };
-        wait.length = self.jittered(wait.length.clamp(self.min_interval, self.max_interval), 0.1);
+        let pace = wait.length.clamp(self.min_interval, self.max_interval);
+        // Not even chance brings it below an hour, where the feed's pace does not demand it.
+        wait.length = self.jittered(pace, 0.1).max(pace.min(HOUR));
         if !self.is_conditional {
             wait = self.without_validators(wait);
         }

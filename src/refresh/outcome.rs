@@ -23,8 +23,9 @@ pub(super) fn with_document(
     let overflowed = plan.is_all_new() && record.last_success_at.is_some();
     succeeded(record, answer.status, now);
     heed(record, &answer.freshness, now);
-    // The validators of a document that breaks off would vouch for what was not seen.
-    if !feed.breaks_off {
+    // The validators of a document that breaks off vouch for what was not seen; where it never was whole, there is no more.
+    let is_known = record.remembered.iter().any(|known| known.url == answer.remembered.url);
+    if !feed.breaks_off || !is_known {
         remember(record, answer.remembered.clone());
     }
     follow(record, answer.permanent_target.as_ref(), now);

@@ -93,7 +93,8 @@ impl ReadTx<'_> {
     pub fn feeds(&self, now: Timestamp) -> Result<Vec<FeedHealth>, StoreError> {
         let sql = "SELECT f.feed_id, f.url, f.fetch_url, coalesce(a.url, f.url) AS configured_url, o.url AS offered_url, coalesce(f.configured_title, f.title, f.url) AS name, f.site_url, \
                  f.language, f.groups, f.state, f.last_refresh_at, f.last_success_at, f.next_check_at, f.next_check_reason, \
-                 f.last_status, f.failure_count, f.last_error, f.failing_since_at, f.overflow_count, \
+                 f.last_status, f.failure_count, f.last_error, f.failing_since_at, f.overflow_count, f.last_new_item_at, \
+                 f.last_overflow_at, \
                  (SELECT count(*) FROM items i WHERE i.feed_id = f.feed_id) AS items, \
                  (SELECT count(*) FROM items i WHERE i.feed_id = f.feed_id AND i.ordered_at > :week_ago) AS items_last_week \
              FROM feeds f LEFT JOIN feed_addresses a USING (feed_id) LEFT JOIN offered_addresses o USING (feed_id) \
@@ -372,7 +373,9 @@ fn health(row: &Row<'_>) -> rusqlite::Result<FeedHealth> {
         failure_count: row.get("failure_count")?,
         last_error: row.get("last_error")?,
         failing_since_at: optional_instant_at(row, "failing_since_at")?,
+        last_new_item_at: optional_instant_at(row, "last_new_item_at")?,
         overflow_count: row.get("overflow_count")?,
+        last_overflow_at: optional_instant_at(row, "last_overflow_at")?,
         items: count(row.get("items")?),
         items_last_week: count(row.get("items_last_week")?),
     })

@@ -6,7 +6,9 @@ use crate::support::origin::{Answer, Fault, Origin, fault, ok, redirect, rss, st
 use serde_json::Value;
 use std::io::Write as _;
 use std::net::Ipv4Addr;
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 /// The default policy, but for the one address that the feed itself is at.
 const AT_HOME: &str = "interval = \"2s\"\nmin_interval = \"2s\"\nallow_networks = [\"127.0.0.7/32\"]\n";
@@ -235,4 +237,53 @@ fn h11_h12_what_is_no_feed_changes_nothing_and_nothing_comes_twice_after_it() {
     }
     assert_eq!(app.ask::<String>(state), items);
     assert!(origin.log().iter().all(|request| request.header("if-none-match") != Some("\"bad\"")));
+}
+
+/// The short form of `benches/fleet.py failing`, which has ten thousand.
+#[test]
+fn d12_feeds_that_all_fail_cost_little_and_all_recover_within_one_cap() {
+    const FEEDS: usize = 160;
+    let origin = Origin::listen(Ipv4Addr::UNSPECIFIED, 0, None);
+    let is_well = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&is_well);
+    origin.serve("/feed", move |request| {
+        let nth: usize = request.target.rsplit('=').next().and_then(|n| n.parse().ok()).expect("a number");
+        match nth % 4 {
+            _ if flag.load(Ordering::SeqCst) => ok(rss(2)).etag("\"a\"").conditional(),
+            0 => status(500),
+            1 => fault(Fault::Silence),
+            2 => fault(Fault::Reset),
+            _ => ok("<!DOCTYPE html><title>Maintenance</title>"),
+        }
+    });
+    let port = origin.address().port();
+    let urls: Vec<String> = (0..FEEDS).map(|n| format!("http://127.0.10.{}:{port}/feed?n={n}", n + 1)).collect();
+    let fetch = "interval = \"1s\"\nmin_interval = \"1s\"\nmax_interval = \"4s\"\ntimeout = \"1s\"\n\
+                 allow_private_addresses = true\n";
+    let app = App::new(fetch, &(feed_tables(&urls.iter().map(String::as_str).collect::<Vec<_>>()) + ALL));
+    let daemon = app.start();
+    let failing = |wanted: i64| {
+        let failing = "SELECT count(*) FROM feeds WHERE failure_count > 0";
+        (app.ask::<i64>(failing) == wanted).then_some(())
+    };
+    let all = i64::try_from(FEEDS).expect("a few");
+    wait_until(3 * PATIENCE, || failing(all)).expect("all of them fail");
+    let (began, lines_before) = (Instant::now(), daemon.log().len());
+    let asked = origin.log().len();
+    // Each once more, at least: the steady state of a failure.
+    origin.wait_until(3 * PATIENCE, |log| log.len() >= asked + FEEDS);
+    assert_eq!(daemon.get("/").status, 200);
+    assert_eq!(daemon.get("/readyz").status, 200);
+    let lines = daemon.log().len() - lines_before;
+    // A page of the log may be full already when it is looked at.
+    let allowed = began.elapsed().as_secs() + 7;
+    assert!(lines as u64 <= allowed, "{lines} lines in {:?}: {:#?}", began.elapsed(), daemon.log());
+    assert!(peak_kib(daemon.pid()) <= 256 << 10);
+    is_well.store(true, Ordering::SeqCst);
+    wait_until(2 * PATIENCE, || failing(0)).expect("all recover by themselves");
+    let longest: i64 = app.ask("SELECT max(next_check_at - last_refresh_at) FROM feeds");
+    assert!(longest <= 4_000, "no pause was longer than the cap: {longest} ms");
+    assert_eq!(app.ask::<i64>("SELECT count(*) FROM items"), 2 * all);
+    let (status, took, _) = daemon.stop();
+    assert!(status.success() && took < Duration::from_secs(5), "{status:?} after {took:?}");
 }

@@ -4,6 +4,7 @@ use super::layout::{Section, Site, page as whole_page};
 use super::{page, parts};
 use crate::http::AppState;
 use crate::model::{FeedHealth, FeedState};
+use crate::notices;
 use axum::extract::State;
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
@@ -81,7 +82,6 @@ fn state(site: &Site, feed: &FeedHealth) -> Markup {
                         @if let Some(since) = feed.failing_since_at { " since " (parts::time(site, since)) }
                         ", " (feed.failure_count) " " (parts::plural(feed.failure_count as usize, "time", "times")) " in a row"
                     }
-                    @if let Some(error) = &feed.last_error { p.quiet { (error) } }
                 } @else if feed.last_success_at.is_some() {
                     p.good { "well" }
                 } @else {
@@ -89,6 +89,7 @@ fn state(site: &Site, feed: &FeedHealth) -> Markup {
                 }
             }
         }
+        @for (_, advice) in notices::matters(&feed.condition(), site.now) { p.quiet { (advice) } }
         @if feed.overflow_count > 0 {
             p.quiet {
                 "Items may have been missed " (feed.overflow_count) " "

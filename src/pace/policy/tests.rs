@@ -103,7 +103,8 @@ fn adaptive_intervals_drift_apart_by_a_tenth_and_never_below_the_minimum() {
     input.chance = 0.999_999;
     assert!(wait(&input) > 4 * HOUR_S * 109 / 100);
     let (busy, chance) = (every(1), 0.0);
-    assert_eq!(wait(&PolicyInput { rhythm: &busy, chance, ..input }), 15 * MINUTE);
+    assert_eq!(wait(&PolicyInput { rhythm: &busy, chance, ..input.clone() }), 15 * MINUTE);
+    assert_eq!(wait(&PolicyInput { rhythm: &every(90), chance, ..input }), HOUR_S, "an hour is an hour");
 }
 
 #[test]
