@@ -75,7 +75,9 @@ impl Rhythm {
         times.sort_unstable();
         let (first, last) = (*times.first()?, *times.last()?);
         let mere_days = times.iter().filter(|time| **time % 3600 == 0).count();
-        if mere_days * 2 > times.len() && times.iter().filter(|time| **time % DAY_S == first % DAY_S).count() * 2 > times.len() {
+        if mere_days * 2 > times.len()
+            && times.iter().filter(|time| **time % DAY_S == first % DAY_S).count() * 2 > times.len()
+        {
             return None;
         }
         if times.len() < 10 || last - first < 3600 {
@@ -203,12 +205,7 @@ fn row(class: &str, feeds: usize, pace: &str, seen: &[Seen]) {
     let requests = requests_a_day(seen);
     let missed: usize = seen.iter().map(|seen| seen.missed).sum();
     let share = 100.0 * missed as f64 / (missed + delays_s.len()).max(1) as f64;
-    println!(
-        "| {class} | {} | {pace} | {} min | {} min | {requests:.1} | {share:.2} % |",
-        feeds,
-        part(0.5),
-        part(0.9)
-    );
+    println!("| {class} | {} | {pace} | {} min | {} min | {requests:.1} | {share:.2} % |", feeds, part(0.5), part(0.9));
 }
 
 fn rhythms() -> Vec<Rhythm> {

@@ -60,8 +60,7 @@ pub fn run(_: &Args, context: &Context) -> anyhow::Result<ExitCode> {
                         *others.entry(kind.name()).or_default() += 1;
                     }
                 }
-                let failing =
-                    feeds.into_iter().filter(|feed| feed.failure_count > 0 || feed.state == FeedState::Gone);
+                let failing = feeds.into_iter().filter(|feed| feed.failure_count > 0 || feed.state == FeedState::Gone);
                 Ok(Status {
                     counts: tx.counts(now)?,
                     items_a_day: tx.items_a_day(now, DAYS)?,

@@ -44,8 +44,9 @@ struct Visits {
     postponed: HashMap<FeedId, Instant>,
     /// Hosts that asked to be left alone. Kept by the monotonic clock: a wall clock that jumps ahead cuts no wait short.
     holds: HashMap<String, Instant>,
-    /// When the store was last asked what is due, by the wall clock.
-    looked_at: Option<Timestamp>,
+    /// When the store was last asked what is due, by the wall clock; at first when this began.
+    looked_at: Timestamp,
+    has_looked: bool,
     /// Nothing can be stored: no visit is started before then.
     paused_until: Option<Instant>,
     journal: Journal,
@@ -127,7 +128,8 @@ pub async fn visit_once(
 
 impl Visits {
     fn new(around: TakeSurroundings, claims: bool) -> Self {
-        let limits = limits(&around().watch.settings.fetch);
+        let Surroundings { watch, clock, .. } = around();
+        let (limits, looked_at) = (limits(&watch.settings.fetch), clock());
         Self {
             around,
             claims,
@@ -136,7 +138,8 @@ impl Visits {
             feeds: HashMap::new(),
             postponed: HashMap::new(),
             holds: HashMap::new(),
-            looked_at: None,
+            looked_at,
+            has_looked: false,
             paused_until: None,
             journal: Journal::default(),
         }
@@ -184,12 +187,13 @@ impl Visits {
     /// After a sleep of the machine or a jump of its clock nothing comes at one stroke, and nothing waits for a time that
     /// was never meant.
     async fn follow_clock(&mut self, around: &Surroundings, wall: Timestamp) -> Result<(), StoreError> {
-        let before = self.looked_at.replace(wall);
-        if before.is_some_and(|before| wall.duration_since(before) > LONG_SLEEP) {
+        let before = std::mem::replace(&mut self.looked_at, wall);
+        let is_first = !std::mem::replace(&mut self.has_looked, true);
+        if wall.duration_since(before) > LONG_SLEEP {
             tracing::info!("the machine slept, or its clock was set forward: what is overdue is spread");
             spread_overdue(&around.store, wall).await?;
         }
-        if before.is_none_or(|before| wall < before) {
+        if is_first || wall < before {
             wake_oversleeping(&around.store, wall).await?;
         }
         Ok(())

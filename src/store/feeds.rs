@@ -284,6 +284,14 @@ impl WriteTx<'_> {
         Ok(())
     }
 
+    /// Makes an active feed due at `now`, if it is not yet.
+    pub fn ask_now(&self, feed: FeedId, now: Timestamp) -> Result<(), StoreError> {
+        let sql = "UPDATE feeds SET next_check_at = ?2, next_check_reason = 'asked for by hand' \
+                   WHERE feed_id = ?1 AND state = 'active' AND next_check_at > ?2";
+        self.connection.prepare_cached(sql)?.execute(params![feed.0, millis(now)])?;
+        Ok(())
+    }
+
     /// Leaves a host alone until then; never shortens what it asked for before.
     pub fn hold_host(&self, host: &str, until: Timestamp) -> Result<(), StoreError> {
         let sql = "INSERT INTO hosts (host, held_until_at) VALUES (?1, ?2) \

@@ -347,3 +347,42 @@ fn p35_p36_what_a_sleeping_machine_has_missed_comes_over_ten_minutes() {
     assert!(late <= 3, "{late} requests at one stroke");
     assert_polite(&origin.log(), &Manners { start_gap: Duration::ZERO, ..Manners::default() });
 }
+
+#[test]
+fn p37_the_pages_refresh_is_conditional_and_declines_as_a_poll_by_hand_does() {
+    let (origin, app) =
+        one_feed("interval = \"1h\"\nallow_private_addresses = true\n", [ok(rss(2)).etag("\"a\"").conditional()]);
+    app.write("secret", "open sesame");
+    let service = std::fs::read_to_string(app.config()).expect("the config");
+    let secret = app.directory().join("secret").display().to_string();
+    let login = format!("[http]\nlogin = {{ username = \"curator\", password_file = \"{secret}\" }}\n");
+    app.write("veille.toml", &service.replace("[http]\n", &login));
+    app.poll(&[]);
+    let daemon = app.start();
+    // "curator:open sesame"
+    let known = [("Authorization", "Basic Y3VyYXRvcjpvcGVuIHNlc2FtZQ==")];
+    let page = daemon.get("/feeds").text();
+    assert!(page.contains("action=\"/feeds/1/refresh\""), "{page}");
+    assert_eq!(daemon.post("/feeds/1/refresh", &[], &[]).status, 401, "changing something needs the login");
+    let declined = daemon.post("/feeds/1/refresh", &[], &known);
+    assert_eq!(declined.status, 409);
+    assert!(declined.text().contains("refreshed less than 5 minutes ago"), "{}", declined.text());
+    daemon.stop();
+    app.let_pass(600);
+    let daemon = app.start();
+    let told = daemon.post("/feeds/1/refresh", &[], &known);
+    assert_eq!((told.status, told.header("location")), (303, Some("/feeds#feed-1")));
+    let log = origin.wait_for("/feed.xml", 2);
+    assert_eq!(log[1].header("if-none-match"), Some("\"a\""));
+    assert_eq!(daemon.post("/feeds/9/refresh", &[], &known).status, 404);
+    daemon.stop();
+    let until = Timestamp::now().as_millisecond() + 3_600_000;
+    for (column, words) in [("fresh_until_at", "fresh until"), ("retry_after_at", "left alone")] {
+        app.change(&format!("UPDATE feeds SET last_refresh_at = 0, next_check_at = {until}, {column} = {until}"));
+        let daemon = app.start();
+        let declined = daemon.post("/feeds/1/refresh", &[], &known);
+        assert!(declined.status == 409 && declined.text().contains(words), "{}", declined.text());
+        daemon.stop();
+    }
+    assert_eq!(origin.log().len(), 2);
+}
