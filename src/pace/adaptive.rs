@@ -3,7 +3,9 @@
 //! Pure. It balances two wishes, to see news soon and to cost the publisher little, and puts one thing before both:
 //! that the feed's window does not slide past us.
 
+use super::hours::Hours;
 use super::policy::{Harvest, PolicyInput, Wait, words};
+use crate::model::Timestamp;
 use jiff::SignedDuration;
 
 pub(super) const HOUR: SignedDuration = SignedDuration::from_hours(1);
@@ -20,7 +22,13 @@ impl PolicyInput<'_> {
     pub(super) fn adaptive(&self) -> Wait {
         let gap = self.gap();
         let mut wait = match gap {
-            Some(gap) => Wait::new(pace(gap), format!("its items come every {}", words(gap))),
+            // What comes more often than hourly comes at all hours.
+            Some(gap) if gap < HOUR => Wait::new(gap, format!("its items come every {}", words(gap))),
+            Some(gap) => {
+                let even = pace(gap).clamp(self.min_interval, self.max_interval);
+                let length = Hours::of(&self.events()).wait(even, self.now).max(HOUR);
+                Wait::new(length, format!("its items come every {}, and the hour of the day counts", words(gap)))
+            }
             None => Wait::new(HOUR, "its rhythm is not known yet"),
         };
         let pace = wait.length.clamp(self.min_interval, self.max_interval);
@@ -76,11 +84,16 @@ impl PolicyInput<'_> {
         Wait::new(length.clamp(self.min_interval, self.max_interval), reason)
     }
 
+    /// Instants at which something appeared: items that come at one stroke are one event.
+    fn events(&self) -> Vec<Timestamp> {
+        let mut times = self.rhythm.to_vec();
+        times.dedup();
+        times
+    }
+
     /// The mean time between the newest items; a feed that has fallen silent slows down bit by bit.
     pub(super) fn gap(&self) -> Option<SignedDuration> {
-        let mut times = self.rhythm.to_vec();
-        // Items that appear at one stroke are one event.
-        times.dedup();
+        let times = self.events();
         let newest = *times.first()?;
         let silence = self.now.duration_since(newest).max(SignedDuration::ZERO) / 4;
         let oldest = times.last().filter(|_| times.len() > 1);

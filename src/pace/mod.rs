@@ -6,6 +6,7 @@
 mod adaptive;
 mod back_off;
 mod cron;
+mod hours;
 mod policy;
 mod skipped;
 mod spread;
