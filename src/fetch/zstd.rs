@@ -82,7 +82,7 @@ impl<W: Write> ZstdDecoder<W> {
             Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame { length, .. })) => {
                 self.skip = length as usize;
             }
-            Err(error) => return Err(io::Error::new(io::ErrorKind::InvalidData, error.to_string())),
+            Err(error) => return Err(invalid(&error)),
         }
         Ok(self.wire.len() - at - source.len())
     }
@@ -95,7 +95,7 @@ impl<W: Write> ZstdDecoder<W> {
         let (is_last, kind, size) = (header & 1 == 1, header >> 1 & 3, header >> 3);
         let length = BLOCK_HEADER_BYTES + if kind == RLE { 1 } else { size as usize };
         let Some(block) = source.get(..length) else { return Ok(0) };
-        self.frame.decode_from_to(block, &mut []).map_err(invalid)?;
+        self.frame.decode_from_to(block, &mut []).map_err(|error| invalid(&error))?;
         self.frame.collect_to_writer(&mut self.sink)?;
         if is_last {
             self.expects = if self.frame.is_finished() { Expects::Frame } else { Expects::Checksum };
@@ -105,7 +105,7 @@ impl<W: Write> ZstdDecoder<W> {
 
     fn checksum(&mut self, at: usize) -> io::Result<usize> {
         let Some(checksum) = self.wire[at..].get(..CHECKSUM_BYTES) else { return Ok(0) };
-        self.frame.decode_from_to(checksum, &mut []).map_err(invalid)?;
+        self.frame.decode_from_to(checksum, &mut []).map_err(|error| invalid(&error))?;
         self.frame.collect_to_writer(&mut self.sink)?;
         if self.frame.get_checksum_from_data() != self.frame.get_calculated_checksum() {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "the checksum is wrong"));
@@ -115,7 +115,7 @@ impl<W: Write> ZstdDecoder<W> {
     }
 }
 
-fn invalid(error: FrameDecoderError) -> io::Error {
+fn invalid(error: &FrameDecoderError) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, error.to_string())
 }
 

@@ -69,7 +69,7 @@ mod tests {
     }
 
     fn wait_min(hours: &Hours, even_min: i64, now: Timestamp) -> i64 {
-        hours.wait(SignedDuration::from_mins(even_min), now).as_secs_f64().round() as i64 / 60
+        (hours.wait(SignedDuration::from_mins(even_min), now) + SignedDuration::from_millis(500)).as_secs() / 60
     }
 
     #[test]

@@ -18,11 +18,10 @@ const REASON: &str = "a visit has begun; should it be cut short, the feed is ask
 pub async fn claim(around: &Surroundings, feeds: &[FeedId]) -> Result<(), StoreError> {
     let feeds = feeds.to_vec();
     let read = around.store.read(move |tx| {
-        let known = |feed: FeedId| match tx.feed_record(feed)? {
-            Some(record) => Ok(Some((record, tx.item_times(feed, RHYTHM_ITEMS)?))),
-            None => Ok(None),
-        };
-        feeds.into_iter().map(known).filter_map(Result::transpose).collect::<Result<Vec<_>, StoreError>>()
+        let known =
+            |feed: FeedId| Ok::<_, StoreError>(tx.feed_record(feed)?.zip(Some(tx.item_times(feed, RHYTHM_ITEMS)?)));
+        // A record that cannot be read is told of by its own visit, and keeps no other from its own.
+        Ok(feeds.into_iter().filter_map(|feed| known(feed).ok().flatten()).collect::<Vec<_>>())
     });
     let known = read.await?;
     let now = (around.clock)();
