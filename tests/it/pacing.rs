@@ -386,3 +386,50 @@ fn p37_the_pages_refresh_is_conditional_and_declines_as_a_poll_by_hand_does() {
     }
     assert_eq!(origin.log().len(), 2);
 }
+
+/// Items with these numbers, newest first.
+fn listing(numbers: std::ops::Range<usize>) -> Answer {
+    let items: String = numbers.map(|n| format!("<item><guid>item-{n}</guid><title>Item {n}</title></item>")).collect();
+    ok(format!("<rss version=\"2.0\"><channel><title>Busy</title>{items}</channel></rss>"))
+}
+
+#[test]
+fn a_window_that_slid_past_us_is_told_counted_and_brings_us_back_within_less_than_half_of_it() {
+    // Ten items are listed, and ten come in six hours.
+    let (_origin, app) = one_feed(USUAL, [0..10, 40..50, 48..58, 52..62].map(listing));
+    app.poll(&[]);
+    app.let_pass(DAY);
+    let overflowed = app.run(&["poll", "--json"]);
+    assert!(overflowed.stderr.contains("every item was new"), "{overflowed:?}");
+    let wait = wait_s(&overflowed.json());
+    assert!((HOUR..=5 * HOUR).contains(&wait), "a fifth of a day: {wait} s");
+    assert_eq!(app.ask::<i64>("SELECT overflow_count FROM feeds"), 1);
+    let listed = app.run(&["feeds"]).stdout;
+    assert!(listed.starts_with("overflowing") && listed.contains("some may have come and gone unseen"), "{listed}");
+    assert!(app.run(&["status"]).stdout.contains("1 overflowing"));
+    app.let_pass(wait + 1);
+    let wait = wait_s(&app.poll(&[]));
+    assert!(wait < 3 * HOUR, "less than half of the window: {wait} s");
+    app.let_pass(wait + 1);
+    let wait = wait_s(&app.poll(&[]));
+    assert!(wait < 3 * HOUR, "and it stays so: {wait} s");
+    assert_eq!(app.ask::<i64>("SELECT overflow_count FROM feeds"), 1, "nothing was lost since");
+    let daemon = app.start();
+    assert!(daemon.get("/feeds").text().contains("some may have come and gone unseen"));
+}
+
+#[test]
+fn a_cron_goes_by_the_clock_of_the_services_zone_and_gives_way_to_what_the_server_asks() {
+    let origin = Origin::start();
+    origin.script("/feed.xml", [ok(rss(1)).etag("\"a\""), ok(rss(1)).etag("\"a\"").max_age(2 * 86_400)]);
+    let feeds = format!("[[feeds]]\nurl = \"{}\"\ncron = \"0 30 2 * * *\"\n", origin.url("/feed.xml"));
+    let app = App::new(USUAL, &feeds);
+    let text = std::fs::read_to_string(app.config()).expect("the config");
+    app.write("veille.toml", &text.replace("timezone = \"UTC\"", "timezone = \"Europe/Paris\""));
+    let zone = jiff::tz::TimeZone::get("Europe/Paris").expect("a zone");
+    let checked_at = |polled: &Value| zone.to_datetime(next_check(polled)).strftime("%H:%M:%S").to_string();
+    let polled = app.poll(&[]);
+    assert!(checked_at(&polled) == "02:30:00" && wait_s(&polled) <= DAY, "{polled}");
+    let polled = app.poll(&["--force"]);
+    assert!(checked_at(&polled) == "02:30:00" && wait_s(&polled) >= 2 * DAY - 60, "{polled}");
+}
