@@ -189,8 +189,12 @@ impl Visits {
     async fn follow_clock(&mut self, around: &Surroundings, wall: Timestamp) -> Result<(), StoreError> {
         let before = std::mem::replace(&mut self.looked_at, wall);
         let is_first = !std::mem::replace(&mut self.has_looked, true);
-        if wall.duration_since(before) > LONG_SLEEP {
+        let has_slept = wall.duration_since(before) > LONG_SLEEP;
+        if has_slept {
             tracing::info!("the machine slept, or its clock was set forward: what is overdue is spread");
+        }
+        // What was spread at the start was so by the clock of then.
+        if has_slept || is_first {
             spread_overdue(&around.store, wall).await?;
         }
         if is_first || wall < before {
