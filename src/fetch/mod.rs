@@ -14,6 +14,7 @@ mod links;
 mod message;
 mod redirect;
 mod resolver;
+mod zstd;
 
 pub use address::{AddressPolicy, Refusal};
 pub use client::{Client, ClientError};

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use url::Url;
 
 /// Newest items whose instants tell a feed's rhythm.
-const RHYTHM_ITEMS: u32 = 60;
+pub(super) const RHYTHM_ITEMS: u32 = 60;
 
 /// How long a 429 or 503 that names no time holds the other feeds of its host.
 pub(super) const HOLD_UNASKED: SignedDuration = SignedDuration::from_hours(1);
@@ -50,7 +50,7 @@ pub struct Visit {
 /// What an operator should hear of a visit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum News {
-    /// It fails, and did not before, or not for this reason.
+    /// It failed. The pauses between failures grow, so that there are few lines of them.
     Failing,
     /// The publisher says that it is gone for good.
     Gone,
@@ -153,7 +153,7 @@ pub async fn refresh(around: &Surroundings, feed: FeedId) -> Result<Option<Visit
         }
         Ok(FetchOutcome::RetryLater(answer)) => {
             outcome::with_retry_later(&mut record, &answer, now);
-            brought.asked_for_peace = Some(host_of(answer.url.as_str()));
+            brought.asked_for_peace = settings.host_limits.then(|| host_of(answer.url.as_str()));
             VisitEnd::RetryLater
         }
         Ok(FetchOutcome::Gone(_)) => {
@@ -350,8 +350,7 @@ fn give_way(tx: &WriteTx<'_>, record: &mut FeedRecord) -> Result<(), StoreError>
 fn news(record: &FeedRecord, before: &FeedRecord, outcome: &Outcome) -> Option<News> {
     match outcome {
         Outcome::Failed { .. } if record.state == FeedState::Gone => Some(News::Gone),
-        Outcome::Failed { reason } if before.last_error.as_ref() != Some(reason) => Some(News::Failing),
-        Outcome::Failed { .. } => None,
+        Outcome::Failed { .. } => Some(News::Failing),
         _ if record.fetch_url != before.fetch_url => record.fetch_url.clone().map(|to| News::Moved { to }),
         Outcome::Stored { .. } if record.last_overflow_at == record.last_refresh_at => Some(News::Overflowed),
         _ if before.failure_count > 0 => Some(News::Recovered { failures: before.failure_count }),

@@ -22,6 +22,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0007_lean_entries.sql"),
     include_str!("../../migrations/0008_archives.sql"),
     include_str!("../../migrations/0009_words_at_once.sql"),
+    include_str!("../../migrations/0010_ended_subscriptions.sql"),
 ];
 
 /// How long a command waits for the daemon's write to end, and the reverse.
