@@ -168,6 +168,19 @@ impl Store {
         self.writer.run_at_length(job).await
     }
 
+    /// As [`Store::write_at_length`], for a job that adds many rows and deletes none that others refer to. The job makes
+    /// sure itself that what its rows refer to is there: SQLite does not look it up once more for each of them.
+    ///
+    /// # Errors
+    /// As [`Store::write_at_length`].
+    pub async fn write_in_bulk<T, F>(&self, job: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&WriteTx<'_>, &dyn Fn() -> bool) -> Result<T, StoreError> + Send + 'static,
+    {
+        self.writer.run_in_bulk(job).await
+    }
+
     /// Writes a consistent copy to `target` while the store is in use.
     ///
     /// # Errors

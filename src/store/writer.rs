@@ -118,6 +118,21 @@ impl Writer {
         self.alone(move |session, others_wait| session.in_own_transaction(|tx| job(tx, others_wait))).await
     }
 
+    /// As [`Writer::run_at_length`], while SQLite does not look up what rows refer to.
+    pub(super) async fn run_in_bulk<T, F>(&self, job: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&WriteTx<'_>, &dyn Fn() -> bool) -> Result<T, StoreError> + Send + 'static,
+    {
+        self.alone(move |connection, others_wait| {
+            connection.pragma_update(None, "foreign_keys", false)?;
+            let done = in_own_transaction(connection, |tx| job(tx, others_wait));
+            connection.pragma_update(None, "foreign_keys", true)?;
+            done
+        })
+        .await
+    }
+
     /// Runs what SQLite does only outside a transaction.
     pub(super) async fn outside_transaction<F>(&self, job: F) -> Result<(), StoreError>
     where
