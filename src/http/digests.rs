@@ -1,6 +1,6 @@
 //! The addresses of digests as feeds: rendered once a version, kept in every coding, answered from memory.
 
-use super::documents::{Place, archive_document, digest_document, public_outline, publisher};
+use super::documents::{Place, archive_document, archive_part, digest_document, public_outline, publisher};
 use super::operations::unavailable;
 use super::representation::{Effort, Representation};
 use super::{AppState, pages, refuse};
@@ -116,7 +116,8 @@ pub(super) async fn answer_archive(
         return refuse(uri, StatusCode::NOT_FOUND, NO_SUCH_PART);
     };
     let read = state.store.read(move |tx| {
-        let feed = archive_document(tx, &digest, &publisher(&settings), number)?;
+        let Some(part) = archive_part(tx, &digest, number)? else { return Ok(None) };
+        let feed = archive_document(tx, &digest, &publisher(&settings), part)?;
         Ok(feed.map(|feed| readable(&digest, represented(&feed, format, Effort::Passing))))
     });
     match read.await {

@@ -651,6 +651,27 @@ async fn w11_a_post_across_sites_is_403() {
 // Operations
 
 #[tokio::test]
+async fn w12_no_version_is_shown_to_strangers() {
+    let watch = Watch::start().await;
+    for path in [
+        "/",
+        "/digests",
+        "/digests/french-ai.atom",
+        "/digests/french-ai.rss",
+        "/digests/french-ai.json",
+        "/digests/feed-health.atom",
+        "/digests.opml",
+        "/api/v1/status",
+        "/healthz",
+        "/no-such-address",
+    ] {
+        let answer = watch.get(path, "Accept-Encoding: gzip;q=0\r\n").await;
+        assert!(!answer.text().contains(env!("CARGO_PKG_VERSION")), "{path}: {}", answer.text());
+        assert_eq!(answer.header("server"), None, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn w15_liveness_tells_of_a_refused_reload() {
     let watch = Watch::start().await;
     let well: serde_json::Value = serde_json::from_slice(&watch.get("/healthz", "").await.body).unwrap();
