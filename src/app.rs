@@ -166,7 +166,7 @@ impl Daemon {
             }
         };
         tokio::select! {
-            () = http::serve(listener, http::router(state), Limits::default(), self.stop.cancelled()) => {}
+            () = http::serve(listener, http::site(state), Limits::default(), self.stop.cancelled()) => {}
             () = follow => {}
         }
     }

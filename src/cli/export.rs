@@ -39,7 +39,7 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
             let path = format!("digests/{}", digest.spec.name.0);
             files.extend(in_all_formats(&path, &document));
             for part in archive(tx, digest)? {
-                let Some(document) = archive_document(tx, digest, &publisher, part.number)? else { continue };
+                let Some(document) = archive_document(tx, digest, &publisher, part)? else { continue };
                 files.extend(in_all_formats(&format!("{path}/archive/{}", part.number), &document));
             }
         }

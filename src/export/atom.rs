@@ -27,7 +27,7 @@ fn head(document: &mut Document, feed: &PublishedFeed) {
     document.text("subtitle", &[], &feed.description);
     document.text("updated", &[], &feed.updated_at.to_string());
     document.parent("author", &[], |document| document.text("name", &[], &feed.author));
-    document.text("generator", &[("version", env!("CARGO_PKG_VERSION"))], GENERATOR);
+    document.text("generator", &[], GENERATOR);
     if let Some(url) = &feed.icon_url {
         document.text("icon", &[], url);
     }

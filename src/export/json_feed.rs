@@ -23,12 +23,7 @@ pub(super) fn render(feed: &PublishedFeed) -> Vec<u8> {
         authors: vec![Author { name: Text(&feed.author) }],
         language: feed.language.as_deref(),
         hubs: feed.hubs.iter().map(|url| Hub { kind: "WebSub", url }).collect(),
-        about: AboutFeed {
-            generator: GENERATOR,
-            version: env!("CARGO_PKG_VERSION"),
-            id: &feed.id.0,
-            updated_at: feed.updated_at,
-        },
+        about: AboutFeed { generator: GENERATOR, id: &feed.id.0, updated_at: feed.updated_at },
         items: feed.entries.iter().map(item).collect(),
     };
     let mut bytes = serde_json::to_vec_pretty(&document).expect("a document of strings and numbers is JSON");
@@ -110,7 +105,6 @@ struct Hub<'a> {
 #[derive(Serialize)]
 struct AboutFeed<'a> {
     generator: &'static str,
-    version: &'static str,
     id: &'a str,
     updated_at: Timestamp,
 }

@@ -73,5 +73,6 @@ pub fn render(feed: &PublishedFeed, format: Format) -> Vec<u8> {
     }
 }
 
-/// Who wrote a document, for `generator` and its like.
+/// Who wrote a document, for `generator` and its like. Without a version: a stranger need not know it, and a new one
+/// changes no document.
 const GENERATOR: &str = "veille";

@@ -36,7 +36,7 @@ fn head(document: &mut Document, feed: &PublishedFeed) {
         document.text("language", &[], language);
     }
     document.text("lastBuildDate", &[], &rfc_822(feed.updated_at));
-    document.text("generator", &[], &format!("{GENERATOR} {}", env!("CARGO_PKG_VERSION")));
+    document.text("generator", &[], GENERATOR);
     document.text("docs", &[], "https://www.rssboard.org/rss-specification");
     // Minutes; rounded up, so that a reader does not come before the document it has is old.
     document.text("ttl", &[], &feed.ttl_s.div_ceil(60).to_string());

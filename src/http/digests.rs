@@ -1,16 +1,17 @@
 //! The addresses of digests as feeds: rendered once a version, kept in every coding, answered from memory.
 
-use super::documents::{Place, archive_document, digest_document, public_outline, publisher};
+use super::documents::{Place, archive_document, archive_part, digest_document, public_outline, publisher};
 use super::operations::unavailable;
 use super::representation::{Effort, Representation};
 use super::{AppState, pages, refuse};
 use crate::config::{DigestSettings, Settings};
+use crate::digest::Publisher;
 use crate::export::{Format, opml, render};
-use crate::model::{DigestName, PublishedFeed};
+use crate::model::PublishedFeed;
 use crate::store::{DigestVersion, ReadTx, StoreError};
 use axum::Router;
-use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::extract::{Path, Query, Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::Response;
 use axum::routing::get;
 use serde::Deserialize;
@@ -23,34 +24,38 @@ use std::time::{Duration, Instant};
 const VERSION_TRUSTED_FOR: Duration = Duration::from_millis(100);
 const VERSION_TRUSTED_AT_MOST: Duration = Duration::from_secs(2);
 
-/// A reader shows a document of ours as it likes; opened in a browser it can do nothing.
-const FEED_POLICY: &str = "default-src 'none'; sandbox";
+const FEED_POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; sandbox");
+const ANYONE: HeaderValue = HeaderValue::from_static("*");
 
 /// Said of a digest that is not there and of one that is private alike.
 const NO_SUCH_DIGEST: &str = "there is no digest of this name; see /digests";
 
+/// Of a digest's documents and its page.
+pub(super) const ROUTE: &str = "/digests/{file}";
+const FOLDER: &str = "/digests/";
+
 pub(super) fn routes() -> Router<AppState> {
     Router::new()
-        .route("/digests/{file}", get(show))
+        .route(ROUTE, get(show))
         .route("/digests/{name}/archive/{file}", get(show_archive))
         .route("/digests.opml", get(outline))
 }
 
-type DocumentKey = (DigestName, Format);
 /// Whoever makes a document holds its gate.
 type Gate = Arc<tokio::sync::Mutex<()>>;
 
-/// Documents that subscribers poll, one a digest and format. Bounded by the config.
+/// Documents that subscribers poll, one a digest and format, by their file name. Bounded by the config.
 #[derive(Debug, Default)]
 pub struct DocumentCache {
-    documents: RwLock<HashMap<DocumentKey, CachedDocument>>,
-    gates: RwLock<HashMap<DocumentKey, Gate>>,
+    documents: RwLock<HashMap<String, CachedDocument>>,
+    gates: RwLock<HashMap<String, Gate>>,
 }
 
 #[derive(Debug, Clone)]
 struct CachedDocument {
     representation: Arc<Representation>,
     version: DigestVersion,
+    is_private: bool,
     /// What it was made with; another config may give another title.
     settings: Arc<Settings>,
     checked_at: Instant,
@@ -61,6 +66,13 @@ struct CachedDocument {
 #[derive(Debug, Deserialize)]
 pub(super) struct PageQuery {
     pub(super) before: Option<i64>,
+}
+
+/// What [`show`] would answer, where that is a public document in memory that needs no look into the store.
+pub(super) fn at_hand<B>(state: &AppState, settings: &Arc<Settings>, request: &Request<B>) -> Option<Response> {
+    let is_of_newest = request.uri().query().is_none() && matches!(*request.method(), Method::GET | Method::HEAD);
+    let file = request.uri().path().strip_prefix(FOLDER).filter(|_| is_of_newest)?;
+    Some(state.documents.public(file, settings)?.answer(request.headers()))
 }
 
 /// `/digests/NAME.atom`, `.rss`, `.json`; without an extension the digest's page.
@@ -75,12 +87,7 @@ async fn show(
         return refuse(&uri, StatusCode::BAD_REQUEST, "before is the number of an entry");
     };
     let (name, format) = split_extension(&file);
-    let mut response = answer(&state, Place::public(name), format, before, &uri, &headers).await;
-    if format.is_some() {
-        // Readable by scripts of any site: public digests hold nothing that a visitor could not read.
-        response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-    }
-    response
+    answer(&state, Place::public(name), format, before, &uri, &headers).await
 }
 
 async fn show_archive(
@@ -89,9 +96,7 @@ async fn show_archive(
     uri: Uri,
     headers: HeaderMap,
 ) -> Response {
-    let mut response = answer_archive(&state, Place::public(&name), &file, &uri, &headers).await;
-    response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-    response
+    answer_archive(&state, Place::public(&name), &file, &uri, &headers).await
 }
 
 /// A document of a digest's archive, as in `1.atom`.
@@ -111,11 +116,12 @@ pub(super) async fn answer_archive(
         return refuse(uri, StatusCode::NOT_FOUND, NO_SUCH_PART);
     };
     let read = state.store.read(move |tx| {
-        let feed = archive_document(tx, &digest, &publisher(&settings), number)?;
-        Ok(feed.map(|feed| represented(&feed, format, Effort::Passing)))
+        let Some(part) = archive_part(tx, &digest, number)? else { return Ok(None) };
+        let feed = archive_document(tx, &digest, &publisher(&settings), part)?;
+        Ok(feed.map(|feed| readable(&digest, represented(&feed, format, Effort::Passing))))
     });
     match read.await {
-        Ok(Some(representation)) => as_feed(representation.answer(headers)),
+        Ok(Some(representation)) => representation.answer(headers),
         Ok(None) => refuse(uri, StatusCode::NOT_FOUND, NO_SUCH_PART),
         Err(error) => unavailable(uri, &error),
     }
@@ -141,7 +147,6 @@ pub(super) async fn answer(
     let Some(digest) = place.digest(&settings).cloned() else {
         return refuse(uri, StatusCode::NOT_FOUND, NO_SUCH_DIGEST);
     };
-    let links = discovery_links(&settings, &digest, format).filter(|_| before.is_none());
     let found = match before {
         None => newest(state, settings, digest, format).await,
         Some(_) => state
@@ -151,19 +156,14 @@ pub(super) async fn answer(
             .map(|found| found.map(Arc::new)),
     };
     match found {
-        Ok(Some(representation)) => {
-            let mut response = as_feed(representation.answer(headers));
-            response.headers_mut().extend(links.map(|links| (header::LINK, links)));
-            response
-        }
+        Ok(Some(representation)) => representation.answer(headers),
         Ok(None) => refuse(uri, StatusCode::NOT_FOUND, NO_SUCH_DIGEST),
         Err(error) => unavailable(uri, &error),
     }
 }
 
 /// Where a document can be subscribed to, for who looks at headers alone (W3C WebSub section 4).
-fn discovery_links(settings: &Settings, digest: &DigestSettings, format: Format) -> Option<HeaderValue> {
-    let publisher = publisher(settings);
+fn discovery_links(publisher: &Publisher, digest: &DigestSettings, format: Format) -> Option<HeaderValue> {
     if digest.spec.private || publisher.hubs.is_empty() {
         return None;
     }
@@ -183,19 +183,19 @@ async fn newest(
     digest: DigestSettings,
     format: Format,
 ) -> Result<Option<Arc<Representation>>, StoreError> {
-    let key = (digest.spec.name.clone(), format);
-    let mut cached = state.documents.get(&key, &settings);
+    let file = format!("{}.{}", digest.spec.name.0, format.extension());
+    let mut cached = state.documents.get(&file, &settings);
     if let Some(cached) = cached.as_ref().filter(|cached| cached.is_trusted()) {
         return Ok(Some(Arc::clone(&cached.representation)));
     }
-    let gate = state.documents.gate(&key);
+    let gate = state.documents.gate(&file);
     let turn = match (Arc::clone(&gate).try_lock_owned(), &cached) {
         (Ok(turn), _) => turn,
         (Err(_), Some(cached)) => return Ok(Some(Arc::clone(&cached.representation))),
         (Err(_), None) => gate.lock_owned().await,
     };
     // It may have been made while we came here.
-    cached = state.documents.get(&key, &settings);
+    cached = state.documents.get(&file, &settings);
     if let Some(cached) = cached.as_ref().filter(|cached| cached.is_trusted()) {
         return Ok(Some(Arc::clone(&cached.representation)));
     }
@@ -204,7 +204,7 @@ async fn newest(
     let made = tokio::spawn(async move {
         let _turn = turn;
         let made = store.read(move |tx| current(tx, &settings, &digest, format, cached)).await?;
-        Ok(made.map(|made| documents.keep(key, made)))
+        Ok(made.map(|made| documents.keep(file, made)))
     });
     made.await.unwrap_or_else(|error| Err(StoreError::Other(format!("a document's writer ended by a panic: {error}"))))
 }
@@ -226,6 +226,7 @@ fn current(
     Ok(Some(CachedDocument {
         representation: Arc::new(made.coded()),
         version,
+        is_private: digest.spec.private,
         settings: Arc::clone(settings),
         checked_at,
         cost: checked_at.elapsed(),
@@ -240,13 +241,28 @@ fn rendered(
     before: Option<i64>,
     effort: Effort,
 ) -> Result<Option<Representation>, StoreError> {
-    let feed = digest_document(tx, digest, &publisher(settings), before)?;
-    Ok(feed.map(|feed| represented(&feed, format, effort)))
+    let publisher = publisher(settings);
+    let Some(feed) = digest_document(tx, digest, &publisher, before)? else { return Ok(None) };
+    let made = readable(digest, represented(&feed, format, effort));
+    // Pages into the past are not what one subscribes to.
+    let links = discovery_links(&publisher, digest, format).filter(|_| before.is_none());
+    Ok(Some(match links {
+        Some(links) => made.with(header::LINK, links),
+        None => made,
+    }))
 }
 
-fn represented(feed: &PublishedFeed, format: Format, effort: Effort) -> Representation {
-    let representation = Representation::new(content_type(format), render(feed, format), effort);
-    representation.public_for(feed.ttl_s).modified_at(feed.updated_at)
+/// Public digests hold nothing that a visitor could not read, so scripts of any site may.
+fn readable(digest: &DigestSettings, made: Representation) -> Representation {
+    if digest.spec.private { made } else { made.with(header::ACCESS_CONTROL_ALLOW_ORIGIN, ANYONE) }
+}
+
+/// A document as it is sent: a reader shows it as it likes; opened in a browser it can do nothing.
+pub(super) fn represented(feed: &PublishedFeed, format: Format, effort: Effort) -> Representation {
+    Representation::new(content_type(format), render(feed, format), effort)
+        .public_for(feed.ttl_s)
+        .modified_at(feed.updated_at)
+        .with(header::CONTENT_SECURITY_POLICY, FEED_POLICY)
 }
 
 /// The public digests, for a reader to import.
@@ -256,33 +272,44 @@ async fn outline(State(state): State<AppState>, headers: HeaderMap) -> Response 
     let bytes = opml(super::OUTLINE_TITLE, None, &public_outline(&settings, &publisher));
     let representation =
         Representation::new("text/x-opml; charset=utf-8", bytes, Effort::Passing).public_for(publisher.ttl_s);
-    let mut response = as_feed(representation.answer(&headers));
-    response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-    response
+    let representation = representation.with(header::CONTENT_SECURITY_POLICY, FEED_POLICY);
+    representation.with(header::ACCESS_CONTROL_ALLOW_ORIGIN, ANYONE).answer(&headers)
 }
 
 impl DocumentCache {
     /// A document that was made with this config.
-    fn get(&self, key: &DocumentKey, settings: &Arc<Settings>) -> Option<CachedDocument> {
+    fn get(&self, file: &str, settings: &Arc<Settings>) -> Option<CachedDocument> {
+        self.look(file, settings, CachedDocument::clone)
+    }
+
+    /// One that anyone may have, and that needs no look into the store.
+    fn public(&self, file: &str, settings: &Arc<Settings>) -> Option<Arc<Representation>> {
+        self.look(file, settings, |cached| {
+            let is_at_hand = !cached.is_private && cached.is_trusted();
+            is_at_hand.then(|| Arc::clone(&cached.representation))
+        })?
+    }
+
+    fn look<T>(&self, file: &str, settings: &Arc<Settings>, take: impl FnOnce(&CachedDocument) -> T) -> Option<T> {
         let documents = self.documents.read().unwrap_or_else(PoisonError::into_inner);
-        documents.get(key).filter(|cached| Arc::ptr_eq(&cached.settings, settings)).cloned()
+        documents.get(file).filter(|cached| Arc::ptr_eq(&cached.settings, settings)).map(take)
     }
 
     /// Keeps a document, and none that was made with another config.
-    fn keep(&self, key: DocumentKey, made: CachedDocument) -> Arc<Representation> {
+    fn keep(&self, file: String, made: CachedDocument) -> Arc<Representation> {
         let representation = Arc::clone(&made.representation);
         let mut documents = self.documents.write().unwrap_or_else(PoisonError::into_inner);
         documents.retain(|_, cached| Arc::ptr_eq(&cached.settings, &made.settings));
-        documents.insert(key, made);
+        documents.insert(file, made);
         representation
     }
 
     /// Whoever makes a document has its gate.
-    fn gate(&self, key: &DocumentKey) -> Gate {
-        if let Some(gate) = self.gates.read().unwrap_or_else(PoisonError::into_inner).get(key) {
+    fn gate(&self, file: &str) -> Gate {
+        if let Some(gate) = self.gates.read().unwrap_or_else(PoisonError::into_inner).get(file) {
             return Arc::clone(gate);
         }
-        Arc::clone(self.gates.write().unwrap_or_else(PoisonError::into_inner).entry(key.clone()).or_default())
+        Arc::clone(self.gates.write().unwrap_or_else(PoisonError::into_inner).entry(file.to_owned()).or_default())
     }
 }
 
@@ -293,15 +320,10 @@ impl CachedDocument {
     }
 }
 
-pub(super) fn content_type(format: Format) -> &'static str {
+fn content_type(format: Format) -> &'static str {
     match format {
         Format::Atom => "application/atom+xml; charset=utf-8",
         Format::Rss => "application/rss+xml; charset=utf-8",
         Format::JsonFeed => "application/feed+json; charset=utf-8",
     }
-}
-
-pub(super) fn as_feed(mut response: Response) -> Response {
-    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(FEED_POLICY));
-    response
 }

@@ -107,9 +107,12 @@ pub fn digest_document(
         }
     };
     let (entries, older) = page;
-    let newest_archive = if before.is_none() { archive(tx, digest)?.pop() } else { None };
+    let newest_archive = match before {
+        None => tx.newest_archive_part(&spec.name, has_issues(digest))?,
+        Some(_) => None,
+    };
     let addresses = FeedAddresses {
-        prev_archive_stem: newest_archive.map(|part| archive_stem(&page_url, part)),
+        prev_archive_stem: newest_archive.map(|part| archive_stem(&page_url, part.number)),
         ..addresses(page_url, before, older)
     };
     Ok(Some(document(spec, publisher, addresses, entries, version.changed_at)))
@@ -120,11 +123,27 @@ pub fn digest_document(
 /// # Errors
 /// The store cannot be read.
 pub fn archive(tx: &ReadTx<'_>, digest: &DigestSettings) -> Result<Vec<ArchivePart>, StoreError> {
-    tx.archive_parts(&digest.spec.name, digest.spec.kind != DigestKind::Stream)
+    tx.archive_parts(&digest.spec.name, has_issues(digest))
 }
 
-/// A document of a digest's archive; `None` while it is not full. It is dated by its entries, so that what
-/// enters the digest later does not change it.
+/// The part of a digest's archive with this number; `None` while it is not full.
+///
+/// # Errors
+/// The store cannot be read.
+pub(super) fn archive_part(
+    tx: &ReadTx<'_>,
+    digest: &DigestSettings,
+    number: u64,
+) -> Result<Option<ArchivePart>, StoreError> {
+    tx.archive_part(&digest.spec.name, has_issues(digest), number)
+}
+
+fn has_issues(digest: &DigestSettings) -> bool {
+    digest.spec.kind != DigestKind::Stream
+}
+
+/// The document of a part of a digest's archive. It is dated by its entries, so that what enters the digest later does
+/// not change it. `None`: the digest was never in force.
 ///
 /// # Errors
 /// The store cannot be read.
@@ -132,32 +151,32 @@ pub fn archive_document(
     tx: &ReadTx<'_>,
     digest: &DigestSettings,
     publisher: &Publisher,
-    number: u64,
+    part: ArchivePart,
 ) -> Result<Option<PublishedFeed>, StoreError> {
-    let (spec, parts) = (&digest.spec, archive(tx, digest)?);
-    let Some(part) = parts.iter().find(|part| part.number == number) else { return Ok(None) };
+    let spec = &digest.spec;
     let Some(path) = digest_path(tx, spec)? else { return Ok(None) };
     let page_url = publisher.address(&path);
     let entries: Vec<PublishedEntry> = match spec.kind {
         DigestKind::Stream => {
-            let stories = tx.stories_of_part(&spec.name, part)?;
+            let stories = tx.stories_of_part(&spec.name, &part)?;
             stories.iter().map(|(membership, story)| story_entry(story, membership, publisher)).collect()
         }
         DigestKind::Periodic { .. } => {
             let entry = |issue: &Issue| {
                 tx.issue_stories(issue.id).map(|stories| issue_entry(spec, issue, &stories, &page_url, publisher))
             };
-            tx.issues_of_part(&spec.name, part)?.iter().map(entry).collect::<Result<_, _>>()?
+            tx.issues_of_part(&spec.name, &part)?.iter().map(entry).collect::<Result<_, _>>()?
         }
     };
     let Some(updated_at) = entries.iter().map(|entry| entry.updated_at).max().or(tx.created_at(&spec.name)?) else {
         return Ok(None);
     };
-    let before = parts.iter().find(|part| part.number + 1 == number);
     let addresses = FeedAddresses {
-        stem: archive_stem(&page_url, *part),
+        stem: archive_stem(&page_url, part.number),
         first_stem: Some(page_url.clone()),
-        prev_archive_stem: before.map(|part| archive_stem(&page_url, *part)),
+        prev_archive_stem: Some(part.number - 1)
+            .filter(|before| *before > 0)
+            .map(|before| archive_stem(&page_url, before)),
         is_archive: true,
         page_url,
         ..FeedAddresses::default()
@@ -165,8 +184,8 @@ pub fn archive_document(
     Ok(Some(document(spec, publisher, addresses, entries, updated_at)))
 }
 
-fn archive_stem(page_url: &str, part: ArchivePart) -> String {
-    format!("{page_url}/archive/{}", part.number)
+fn archive_stem(page_url: &str, number: u64) -> String {
+    format!("{page_url}/archive/{number}")
 }
 
 /// What has become of the feeds, as a digest for the operator.

@@ -1,11 +1,11 @@
 //! The health of feeds as a digest: an operator subscribes and is told once of whatever needs a look.
 
-use super::digests::{as_feed, content_type};
+use super::digests::represented;
 use super::documents::{feed_health_document, publisher};
 use super::operations::unavailable;
-use super::representation::{Effort, Representation};
+use super::representation::Effort;
 use super::{AppState, pages};
-use crate::export::{Format, render};
+use crate::export::Format;
 use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, Uri};
@@ -25,10 +25,7 @@ pub(super) fn routes() -> Router<AppState> {
 async fn show(format: Format, State(state): State<AppState>, uri: Uri, headers: HeaderMap) -> Response {
     let settings = state.settings();
     match state.store.read(move |tx| feed_health_document(tx, &publisher(&settings))).await {
-        Ok(feed) => {
-            let made = Representation::new(content_type(format), render(&feed, format), Effort::Passing);
-            as_feed(made.public_for(feed.ttl_s).modified_at(feed.updated_at).answer(&headers))
-        }
+        Ok(feed) => represented(&feed, format, Effort::Passing).answer(&headers),
         Err(error) => unavailable(&uri, &error),
     }
 }

@@ -27,32 +27,32 @@ const fn refusal(status: StatusCode, reason: &'static str) -> Refusal {
 
 /// The hosts that we answer for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum KnownHosts {
+pub(super) enum KnownHosts<'a> {
     /// Bound to the network: reachable by names that we cannot know.
     Any,
     /// Bound to loopback: a page elsewhere whose name was pointed at 127.0.0.1 must not read us (DNS rebinding).
-    Loopback { listen: IpAddr, public: Option<String> },
+    Loopback { listen: IpAddr, public: Option<&'a str> },
 }
 
-impl KnownHosts {
-    pub(super) fn new(listen: IpAddr, public_url: &url::Url) -> Self {
-        if listen.is_loopback() {
-            Self::Loopback { listen, public: public_url.host().map(|host| host.to_string()) }
-        } else {
-            Self::Any
-        }
+impl<'a> KnownHosts<'a> {
+    pub(super) fn new(listen: IpAddr, public_url: &'a url::Url) -> Self {
+        if listen.is_loopback() { Self::Loopback { listen, public: public_url.host_str() } } else { Self::Any }
     }
 
     fn includes(&self, authority: &Authority) -> bool {
         let Self::Loopback { listen, public } = self else { return true };
-        let name = authority.host().trim_end_matches('.').to_ascii_lowercase();
-        let is_ours = match Host::parse(&name) {
-            Ok(Host::Ipv4(address)) => address == Ipv4Addr::LOCALHOST || IpAddr::V4(address) == *listen,
-            Ok(Host::Ipv6(address)) => address == Ipv6Addr::LOCALHOST,
-            Ok(Host::Domain(name)) => name == "localhost",
-            Err(_) => false,
-        };
-        is_ours || Some(&name) == public.as_ref()
+        let name = authority.host().trim_end_matches('.');
+        let is_plainly = |known: &str| name.eq_ignore_ascii_case(known);
+        // As most write it; an address has more spellings.
+        is_plainly("localhost")
+            || is_plainly("127.0.0.1")
+            || public.is_some_and(is_plainly)
+            || match Host::parse(name) {
+                Ok(Host::Ipv4(address)) => address == Ipv4Addr::LOCALHOST || IpAddr::V4(address) == *listen,
+                Ok(Host::Ipv6(address)) => address == Ipv6Addr::LOCALHOST,
+                Ok(Host::Domain(name)) => name == "localhost",
+                Err(_) => false,
+            }
     }
 }
 
@@ -60,7 +60,7 @@ impl KnownHosts {
 ///
 /// # Errors
 /// The refusal to answer with.
-pub(super) fn inspect(request: &Request, hosts: &KnownHosts) -> Result<(), Refusal> {
+pub(super) fn inspect<B>(request: &Request<B>, hosts: &KnownHosts<'_>) -> Result<(), Refusal> {
     check_size(request.uri(), request.headers())?;
     check_host(request.uri(), request.headers(), hosts)?;
     check_body(request.method(), request.headers(), longest_body(request.uri().path()))?;
@@ -85,7 +85,7 @@ fn check_size(uri: &Uri, headers: &HeaderMap) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn check_host(uri: &Uri, headers: &HeaderMap, hosts: &KnownHosts) -> Result<(), Refusal> {
+fn check_host(uri: &Uri, headers: &HeaderMap, hosts: &KnownHosts<'_>) -> Result<(), Refusal> {
     const BAD: Refusal = refusal(StatusCode::BAD_REQUEST, "a request needs exactly one valid Host");
     let mut values = headers.get_all(header::HOST).iter();
     let (Some(value), None) = (values.next(), values.next()) else { return Err(BAD) };
@@ -156,12 +156,14 @@ mod tests {
             .unwrap()
     }
 
-    fn loopback() -> KnownHosts {
-        KnownHosts::new("127.0.0.1".parse().unwrap(), &"https://watch.example.org/".parse().unwrap())
+    fn public_url() -> url::Url {
+        "https://watch.example.org/".parse().unwrap()
     }
 
     fn check(request: &Request, expected: Option<u16>) {
-        let found = inspect(request, &loopback()).err().map(|refusal| refusal.status.as_u16());
+        let public_url = public_url();
+        let loopback = KnownHosts::new("127.0.0.1".parse().unwrap(), &public_url);
+        let found = inspect(request, &loopback).err().map(|refusal| refusal.status.as_u16());
         assert_eq!(found, expected, "{request:?}");
     }
 
@@ -194,7 +196,8 @@ mod tests {
 
     #[test]
     fn w10_on_a_network_address_every_host_is_answered() {
-        let hosts = KnownHosts::new("0.0.0.0".parse().unwrap(), &"https://watch.example.org/".parse().unwrap());
+        let public_url = public_url();
+        let hosts = KnownHosts::new("0.0.0.0".parse().unwrap(), &public_url);
         assert_eq!(inspect(&request("GET", "/", &[("host", "nas.lan:8787")]), &hosts), Ok(()));
     }
 

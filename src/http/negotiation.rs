@@ -11,6 +11,8 @@ pub(super) enum Coding {
 }
 
 impl Coding {
+    pub(super) const ALL: [Self; 3] = [Self::Identity, Self::Gzip, Self::Brotli];
+
     /// The value of `Content-Encoding`; identity has none.
     pub(super) fn name(self) -> Option<&'static str> {
         match self {
@@ -48,12 +50,15 @@ impl Accepted {
             let Ok(value) = value.to_str() else { continue };
             for member in value.split(',') {
                 let (coding, weight) = coding_and_weight(member);
-                match coding.to_ascii_lowercase().as_str() {
-                    "br" => brotli = Some(weight),
-                    "gzip" | "x-gzip" => gzip = Some(weight),
-                    "identity" => identity = Some(weight),
-                    "*" => any = Some(weight),
-                    _ => {}
+                let is = |name: &str| coding.eq_ignore_ascii_case(name);
+                if is("br") {
+                    brotli = Some(weight);
+                } else if is("gzip") || is("x-gzip") {
+                    gzip = Some(weight);
+                } else if is("identity") {
+                    identity = Some(weight);
+                } else if is("*") {
+                    any = Some(weight);
                 }
             }
         }

@@ -14,10 +14,14 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use serde_json::json;
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// For the database to answer the smallest question.
 const DATABASE_DEADLINE: Duration = Duration::from_secs(2);
+
+/// The route of what no route was looked for, or found.
+pub(super) const NO_ROUTE: &str = "none";
 
 /// What is counted of requests.
 #[derive(Debug, Clone)]
@@ -28,7 +32,7 @@ pub struct HttpMetrics {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {
     /// The route's pattern, never the path: a stranger must not be able to make labels.
-    route: String,
+    route: Cow<'static, str>,
     status: u16,
 }
 
@@ -39,8 +43,8 @@ impl HttpMetrics {
         Self { requests }
     }
 
-    pub(super) fn count(&self, route: Option<&str>, status: StatusCode) {
-        let labels = RequestLabels { route: route.unwrap_or("none").to_owned(), status: status.as_u16() };
+    pub(super) fn count(&self, route: impl Into<Cow<'static, str>>, status: StatusCode) {
+        let labels = RequestLabels { route: route.into(), status: status.as_u16() };
         self.requests.get_or_create(&labels).inc();
     }
 }

@@ -7,7 +7,7 @@ use super::conditional::{http_date, is_not_modified};
 use super::negotiation::{Coding, choose_coding};
 use crate::model::Timestamp;
 use axum::body::Body;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use bytes::Bytes;
 use flate2::Compression;
@@ -32,101 +32,108 @@ pub(super) enum Effort {
 /// The bytes of one address in one state, ready to be sent.
 #[derive(Debug)]
 pub(super) struct Representation {
+    /// What an answer carries in every coding, a 304 too.
+    fields: HeaderMap,
     content_type: &'static str,
-    cache_control: HeaderValue,
     last_modified: Option<Timestamp>,
     effort: Effort,
     /// Hash of the identity bytes, in hexadecimal.
     hash: String,
     identity: Bytes,
-    gzip: OnceLock<Bytes>,
-    brotli: OnceLock<Bytes>,
+    coded: [OnceLock<Coded>; Coding::ALL.len()],
+}
+
+/// The same in one coding.
+#[derive(Debug)]
+struct Coded {
+    bytes: Bytes,
+    /// Strong, and another for each coding: equal tags promise equal bytes (RFC 9110 section 8.8.3.3).
+    etag: String,
+    /// The headers of a 200, and those of a 304.
+    whole: HeaderMap,
+    unchanged: HeaderMap,
 }
 
 impl Representation {
     pub(super) fn new(content_type: &'static str, bytes: impl Into<Bytes>, effort: Effort) -> Self {
         let identity = bytes.into();
+        let fields = [
+            (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
+            (header::VARY, HeaderValue::from_static("accept-encoding")),
+        ];
         Self {
+            fields: HeaderMap::from_iter(fields),
             content_type,
-            cache_control: HeaderValue::from_static("no-cache"),
             last_modified: None,
             effort,
             hash: content_hash(&identity),
             identity,
-            gzip: OnceLock::new(),
-            brotli: OnceLock::new(),
+            coded: Default::default(),
         }
     }
 
     /// May be kept by anyone for `max_age_s` seconds.
-    pub(super) fn public_for(mut self, max_age_s: u32) -> Self {
-        self.cache_control =
-            HeaderValue::from_str(&format!("public, max-age={max_age_s}")).expect("digits are header text");
-        self
+    pub(super) fn public_for(self, max_age_s: u32) -> Self {
+        let value = HeaderValue::from_str(&format!("public, max-age={max_age_s}"));
+        self.with(header::CACHE_CONTROL, value.expect("digits are header text"))
     }
 
     /// Stands at an address that names its content, so it never changes.
-    pub(super) fn immutable(mut self) -> Self {
-        self.cache_control = HeaderValue::from_static("public, max-age=31536000, immutable");
-        self
+    pub(super) fn immutable(self) -> Self {
+        self.with(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable"))
     }
 
     pub(super) fn modified_at(mut self, at: Timestamp) -> Self {
         self.last_modified = Some(at);
+        self.with(header::LAST_MODIFIED, HeaderValue::try_from(http_date(at)).expect("a date is header text"))
+    }
+
+    /// Every answer carries this header.
+    pub(super) fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.fields.insert(name, value);
         self
     }
 
     /// Makes every coding now, so that no request waits for it. Slow: for a blocking thread.
     pub(super) fn coded(self) -> Self {
-        self.bytes(Coding::Gzip);
-        self.bytes(Coding::Brotli);
+        for coding in Coding::ALL {
+            self.in_coding(coding);
+        }
         self
     }
 
     /// The answer to a GET with these headers: 200, or 304 when the client has it already.
     ///
-    /// For HEAD the router drops the body and keeps the headers.
+    /// For HEAD whoever sends it drops the body and keeps the headers.
     pub(super) fn answer(&self, headers: &HeaderMap) -> Response {
-        let coding = if self.identity.len() < WORTH_CODING_BYTES { Coding::Identity } else { choose_coding(headers) };
-        let etag = self.etag(coding);
-        let not_modified = is_not_modified(headers, &etag, self.last_modified);
-        let (status, body) = if not_modified {
-            (StatusCode::NOT_MODIFIED, Body::empty())
+        let is_worth_coding = self.identity.len() >= WORTH_CODING_BYTES;
+        let coded = self.in_coding(if is_worth_coding { choose_coding(headers) } else { Coding::Identity });
+        let (status, fields, body) = if is_not_modified(headers, &coded.etag, self.last_modified) {
+            (StatusCode::NOT_MODIFIED, &coded.unchanged, Body::empty())
         } else {
-            (StatusCode::OK, Body::from(self.bytes(coding)))
+            (StatusCode::OK, &coded.whole, Body::from(coded.bytes.clone()))
         };
         let mut response = Response::new(body);
         *response.status_mut() = status;
-        let fields = response.headers_mut();
-        fields.insert(header::ETAG, HeaderValue::try_from(etag).expect("a hash is header text"));
-        fields.insert(header::CACHE_CONTROL, self.cache_control.clone());
-        fields.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
-        if let Some(at) = self.last_modified {
-            fields.insert(header::LAST_MODIFIED, HeaderValue::try_from(http_date(at)).expect("a date is header text"));
-        }
-        if !not_modified {
-            fields.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.content_type));
-            if let Some(name) = coding.name() {
-                fields.insert(header::CONTENT_ENCODING, HeaderValue::from_static(name));
-            }
-        }
+        *response.headers_mut() = fields.clone();
         response
     }
 
-    /// Strong, and another for each coding: equal tags promise equal bytes (RFC 9110 section 8.8.3.3).
-    fn etag(&self, coding: Coding) -> String {
-        match coding.name() {
-            None => format!("\"{}\"", self.hash),
-            Some(name) => format!("\"{}-{name}\"", self.hash),
-        }
-    }
-
-    fn bytes(&self, coding: Coding) -> Bytes {
-        match coding {
-            Coding::Identity => self.identity.clone(),
-            Coding::Gzip => self.gzip.get_or_init(|| gzip(&self.identity, self.effort)).clone(),
-            Coding::Brotli => self.brotli.get_or_init(|| brotli(&self.identity, self.effort)).clone(),
-        }
+    fn in_coding(&self, coding: Coding) -> &Coded {
+        self.coded[coding as usize].get_or_init(|| {
+            let (bytes, etag) = match coding {
+                Coding::Identity => (self.identity.clone(), format!("\"{}\"", self.hash)),
+                Coding::Gzip => (gzip(&self.identity, self.effort), format!("\"{}-gzip\"", self.hash)),
+                Coding::Brotli => (brotli(&self.identity, self.effort), format!("\"{}-br\"", self.hash)),
+            };
+            let mut unchanged = self.fields.clone();
+            unchanged.insert(header::ETAG, HeaderValue::from_str(&etag).expect("a hash is header text"));
+            let mut whole = unchanged.clone();
+            whole.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.content_type));
+            let named = coding.name().map(|name| (header::CONTENT_ENCODING, HeaderValue::from_static(name)));
+            whole.extend(named);
+            Coded { bytes, etag, whole, unchanged }
+        })
     }
 }
 
@@ -230,7 +237,7 @@ mod tests {
             sample().answer(&HeaderMap::new()).headers()["etag"],
             sample().answer(&HeaderMap::new()).headers()["etag"]
         );
-        assert_eq!(sample().bytes(Coding::Gzip), sample().bytes(Coding::Gzip));
+        assert_eq!(sample().in_coding(Coding::Gzip).bytes, sample().in_coding(Coding::Gzip).bytes);
     }
 
     #[test]

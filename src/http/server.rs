@@ -1,13 +1,11 @@
 //! The server's outer shell: accepts connections, bounds their number, and ends the slow ones.
 //!
 //! `axum::serve` has no deadlines: half a header, an idle kept-alive connection or a reader of a byte
-//! a second stay for ever. This loop serves any axum router and knows nothing of what it answers.
+//! a second stay for ever. This loop knows nothing of what the site answers.
 
-use axum::Router;
-use axum::extract::{ConnectInfo, Request};
-use hyper::body::Incoming;
+use futures_util::FutureExt as _;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,15 +14,13 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tower::Service as _;
 
-use super::patience::PatientStream;
+use super::patience::{PatientStream, PatientTimer};
+use super::site::Site;
 
-/// Bytes that hyper may buffer of a request head. More than a head may have, so that the guard sees
+/// Bytes that hyper may buffer of a request head, whose lines it bounds to 100 (W5): it answers 431 to more. More than a head may have, so that the guard sees
 /// an address or a header that is too long, and can say which of the two it was.
 const HEAD_BUFFER_BYTES: usize = 80 * 1024;
-/// Header lines in a request; hyper answers 431 to more.
-const MAX_HEADERS: usize = 100;
 /// After a failed accept (no file descriptor left), before the next.
 const ACCEPT_RETRY: Duration = Duration::from_millis(50);
 
@@ -52,9 +48,9 @@ impl Default for Limits {
     }
 }
 
-/// Serves `router` on `listener` until `shutdown` resolves; then lets answers in flight end, for as
+/// Serves `site` on `listener` until `shutdown` resolves; then lets answers in flight end, for as
 /// long as [`Limits::drain`] at most, and returns.
-pub async fn serve(listener: TcpListener, router: Router, limits: Limits, shutdown: impl Future<Output = ()>) {
+pub async fn serve(listener: TcpListener, site: Site, limits: Limits, shutdown: impl Future<Output = ()>) {
     let slots = Arc::new(Semaphore::new(limits.connections));
     let stop = CancellationToken::new();
     let connections = TaskTracker::new();
@@ -64,7 +60,7 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, shutdo
             () = &mut shutdown => break,
             accepted = accept(&listener, &slots) => accepted,
         };
-        connections.spawn(converse(stream, peer, router.clone(), limits.clone(), stop.clone(), slot));
+        connections.spawn(converse(stream, peer, site.clone(), limits.clone(), stop.clone(), slot));
     }
     drop(listener);
     stop.cancel();
@@ -99,7 +95,7 @@ fn is_of_one_connection(error: &std::io::Error) -> bool {
 async fn converse(
     stream: TcpStream,
     peer: SocketAddr,
-    router: Router,
+    site: Site,
     limits: Limits,
     stop: CancellationToken,
     _slot: OwnedSemaphorePermit,
@@ -109,15 +105,10 @@ async fn converse(
         tracing::debug!(%error, %peer, "http: connection lost");
         return;
     }
-    let service = service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(ConnectInfo(peer));
-        let mut router = router.clone();
-        async move { Ok::<_, Infallible>(router.call(request).await.unwrap_or_else(|never| match never {})) }
-    });
+    let service = service_fn(|request| site.answer(request, peer.ip()).map(Ok::<_, Infallible>));
     let connection = hyper::server::conn::http1::Builder::new()
-        .timer(TokioTimer::new())
+        .timer(PatientTimer::default())
         .header_read_timeout(limits.head)
-        .max_headers(MAX_HEADERS)
         .max_buf_size(HEAD_BUFFER_BYTES)
         .serve_connection(TokioIo::new(PatientStream::new(stream, limits.write)), service);
     tokio::pin!(connection);

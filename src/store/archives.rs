@@ -7,38 +7,96 @@ use super::digests::{ISSUE_COLUMNS, MEMBERS, issue, membership};
 use super::rows::collect;
 use super::{ReadTx, StoreError, WriteTx};
 use crate::model::{ArchivePart, DigestName, Issue, Membership, Story};
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{OptionalExtension, Row, params};
 
 impl ReadTx<'_> {
     /// The full parts of a digest's archive, oldest first.
     ///
     /// `periodic`: of its issues, else of its stories; those that left count.
     pub fn archive_parts(&self, digest: &DigestName, periodic: bool) -> Result<Vec<ArchivePart>, StoreError> {
+        let sql = "SELECT last_place FROM archive_parts WHERE digest = ?1 AND kind = ?2 ORDER BY number";
+        let mut noted = self.connection.prepare_cached(sql)?;
+        let ends: Vec<i64> = collect(noted.query_map(params![digest.0, kind(periodic)], |row| row.get(0))?)?;
+        let starts = std::iter::once(0).chain(ends.iter().copied());
+        let noted = (1..).zip(starts.zip(ends.iter().copied()));
+        let noted = noted.map(|(number, (after, until))| Ok(ArchivePart { number, after, until }));
+        noted.chain(self.parts_to_note(digest, periodic)?).collect()
+    }
+
+    /// The last of [`ReadTx::archive_parts`].
+    pub fn newest_archive_part(&self, digest: &DigestName, periodic: bool) -> Result<Option<ArchivePart>, StoreError> {
+        match self.parts_to_note(digest, periodic)?.last() {
+            Some(newest) => newest.map(Some),
+            None => self.noted_part(digest, periodic, self.parts_noted(digest, periodic)?),
+        }
+    }
+
+    /// The one of [`ReadTx::archive_parts`] that has this number.
+    pub fn archive_part(
+        &self,
+        digest: &DigestName,
+        periodic: bool,
+        number: u64,
+    ) -> Result<Option<ArchivePart>, StoreError> {
+        if number <= self.parts_noted(digest, periodic)? {
+            return self.noted_part(digest, periodic, number);
+        }
+        let is_before = |part: &Result<ArchivePart, _>| part.as_ref().is_ok_and(|part| part.number < number);
+        self.parts_to_note(digest, periodic)?.find(|part| !is_before(part)).transpose()
+    }
+
+    fn parts_noted(&self, digest: &DigestName, periodic: bool) -> Result<u64, StoreError> {
+        let sql = "SELECT coalesce(max(number), 0) FROM archive_parts WHERE digest = ?1 AND kind = ?2";
+        let number: i64 =
+            self.connection.prepare_cached(sql)?.query_row(params![digest.0, kind(periodic)], |row| row.get(0))?;
+        Ok(number.cast_unsigned())
+    }
+
+    fn noted_part(&self, digest: &DigestName, periodic: bool, number: u64) -> Result<Option<ArchivePart>, StoreError> {
+        let sql = "SELECT last_place, coalesce((SELECT last_place FROM archive_parts \
+                   WHERE digest = ?1 AND kind = ?2 AND number = ?3 - 1), 0) \
+                   FROM archive_parts WHERE digest = ?1 AND kind = ?2 AND number = ?3";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let part = |row: &Row<'_>| Ok(ArchivePart { number, until: row.get(0)?, after: row.get(1)? });
+        Ok(statement.query_row(params![digest.0, kind(periodic), number.cast_signed()], part).optional()?)
+    }
+
+    /// The parts that became full since bounds were last noted, oldest first. Each is counted when it is asked for.
+    fn parts_to_note(
+        &self,
+        digest: &DigestName,
+        periodic: bool,
+    ) -> Result<impl Iterator<Item = Result<ArchivePart, StoreError>>, StoreError> {
         let sql = "SELECT entries_a_part FROM archives WHERE digest = ?1";
         let size: Option<i64> =
             self.connection.prepare_cached(sql)?.query_row([&digest.0], |row| row.get(0)).optional()?;
-        let Some(size) = size.and_then(|size| usize::try_from(size).ok()) else { return Ok(Vec::new()) };
-        let mut bounds = self.noted_bounds(digest, periodic)?;
-        let since = bounds.last().copied().unwrap_or(0);
-        let places = self.places_after(digest, periodic, since)?;
-        bounds.extend(places.chunks_exact(size).filter_map(|part| part.last()));
-        let starts = std::iter::once(0).chain(bounds.iter().copied());
-        let parts = (1..).zip(starts.zip(bounds.iter().copied()));
-        Ok(parts.map(|(number, (after, until))| ArchivePart { number, after, until }).collect())
-    }
-
-    fn noted_bounds(&self, digest: &DigestName, periodic: bool) -> Result<Vec<i64>, StoreError> {
-        let sql = "SELECT last_place FROM archive_parts WHERE digest = ?1 AND kind = ?2 ORDER BY number";
-        collect(self.connection.prepare_cached(sql)?.query_map(params![digest.0, kind(periodic)], |row| row.get(0))?)
-    }
-
-    fn places_after(&self, digest: &DigestName, periodic: bool, place: i64) -> Result<Vec<i64>, StoreError> {
-        let sql = if periodic {
-            "SELECT issue_id FROM issues WHERE digest = ?1 AND issue_id > ?2 ORDER BY issue_id"
-        } else {
-            "SELECT sequence FROM digest_entries WHERE digest = ?1 AND sequence > ?2 ORDER BY sequence"
+        let noted = self.parts_noted(digest, periodic)?;
+        let last = self.noted_part(digest, periodic, noted)?;
+        let (mut number, mut after) = (noted, last.map_or(0, |part| part.until));
+        let next = move |size: i64| -> Result<Option<ArchivePart>, StoreError> {
+            let Some(until) = self.place_after(digest, periodic, after, size)? else { return Ok(None) };
+            number += 1;
+            Ok(Some(ArchivePart { number, after: std::mem::replace(&mut after, until), until }))
         };
-        collect(self.connection.prepare_cached(sql)?.query_map(params![digest.0, place], |row| row.get(0))?)
+        let mut next = size.map(|size| (size, next));
+        Ok(std::iter::from_fn(move || next.as_mut().and_then(|(size, next)| next(*size).transpose())))
+    }
+
+    /// The place of the entry that is so many after `place`.
+    fn place_after(
+        &self,
+        digest: &DigestName,
+        periodic: bool,
+        place: i64,
+        entries: i64,
+    ) -> Result<Option<i64>, StoreError> {
+        let sql = if periodic {
+            "SELECT issue_id FROM issues WHERE digest = ?1 AND issue_id > ?2 ORDER BY issue_id LIMIT 1 OFFSET ?3"
+        } else {
+            "SELECT sequence FROM digest_entries WHERE digest = ?1 AND sequence > ?2 ORDER BY sequence LIMIT 1 OFFSET ?3"
+        };
+        let mut statement = self.connection.prepare_cached(sql)?;
+        Ok(statement.query_row(params![digest.0, place, entries - 1], |row| row.get(0)).optional()?)
     }
 
     /// The stories of a part in the order in which they entered. A place whose story left stays empty, so that no
@@ -75,15 +133,16 @@ impl WriteTx<'_> {
         Ok(())
     }
 
-    /// Notes the bounds of all parts that are full: to be done before any entry is removed.
+    /// Notes the bounds of all parts that are full: to be done before any entry is removed, and by and by, for what is
+    /// noted need not be counted again.
     pub(super) fn note_archive_bounds(&self) -> Result<(), StoreError> {
-        let sql = "INSERT INTO archive_parts (digest, kind, number, last_place) VALUES (?1, ?2, ?3, ?4) \
-                   ON CONFLICT DO NOTHING";
+        let sql = "INSERT INTO archive_parts (digest, kind, number, last_place) VALUES (?1, ?2, ?3, ?4)";
         let names = "SELECT digest FROM archives";
         let names = collect(self.connection.prepare_cached(names)?.query_map([], |row| Ok(DigestName(row.get(0)?)))?)?;
         let mut note = self.connection.prepare_cached(sql)?;
         for (digest, periodic) in names.iter().flat_map(|name| [(name, false), (name, true)]) {
-            for part in self.as_read().archive_parts(digest, periodic)? {
+            let parts: Vec<ArchivePart> = self.as_read().parts_to_note(digest, periodic)?.collect::<Result<_, _>>()?;
+            for part in parts {
                 note.execute(params![digest.0, kind(periodic), part.number.cast_signed(), part.until])?;
             }
         }

@@ -94,7 +94,8 @@ impl ReadTx<'_> {
 
 impl WriteTx<'_> {
     /// Removes at most `limit` items first seen before `untagged_before` (tagged ones: before
-    /// `tagged_before`), and remembers their keys for as long as a feed may still list them.
+    /// `tagged_before`), and remembers their keys for as long as a feed may still list them. What archives hold is noted
+    /// before.
     pub fn prune(
         &self,
         untagged_before: Timestamp,
@@ -111,9 +112,7 @@ impl WriteTx<'_> {
         let parameters = params![millis(newest), millis(tagged_before), limit];
         let rows = statement.query_map(parameters, |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
         let (ids, stories): (Vec<i64>, Vec<i64>) = collect(rows)?.into_iter().unzip();
-        if !ids.is_empty() {
-            self.note_archive_bounds()?;
-        }
+        self.note_archive_bounds()?;
         let ids = to_json(&ids);
         self.connection
             .prepare_cached(

@@ -124,10 +124,10 @@ impl Writer {
         T: Send + 'static,
         F: FnOnce(&WriteTx<'_>, &dyn Fn() -> bool) -> Result<T, StoreError> + Send + 'static,
     {
-        self.alone(move |connection, others_wait| {
-            connection.pragma_update(None, "foreign_keys", false)?;
-            let done = in_own_transaction(connection, |tx| job(tx, others_wait));
-            connection.pragma_update(None, "foreign_keys", true)?;
+        self.alone(move |session, others_wait| {
+            session.connection.pragma_update(None, "foreign_keys", false)?;
+            let done = session.in_own_transaction(|tx| job(tx, others_wait));
+            session.connection.pragma_update(None, "foreign_keys", true)?;
             done
         })
         .await

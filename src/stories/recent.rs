@@ -113,7 +113,7 @@ impl Ring {
         }
         let first = place * index(BANDS_MAX);
         for (band, hash) in (0..BANDS_MAX).zip(bands) {
-            let (number, hash) = (self.added * BANDS_MAX + band, folded(*hash, band));
+            let (number, hash) = (self.added * BANDS_MAX + band, folded(*hash));
             let head = hash as usize & (self.heads.len() - 1);
             let older = std::mem::replace(&mut self.heads[head], number + 1);
             self.entries[first + index(band)] = Entry { hash, older };
@@ -147,9 +147,9 @@ impl Ring {
         let mut found = Vec::new();
         let window_minutes = i32::try_from(WINDOW.as_secs() / 60).expect("a few days") + 1;
         let oldest = self.added.saturating_sub(self.items_max);
-        for (band, hash) in (0..BANDS_MAX).zip(bands) {
+        for hash in bands {
             let Some(mask) = self.heads.len().checked_sub(1) else { break };
-            let hash = folded(*hash, band);
+            let hash = folded(*hash);
             let mut next = self.heads[hash as usize & mask];
             for _ in 0..CHAIN_MAX {
                 let Some(number) = next.checked_sub(1).filter(|number| number / BANDS_MAX >= oldest) else { break };
@@ -165,9 +165,9 @@ impl Ring {
     }
 }
 
-/// A band's hash and its place in the list in one; never 0.
-fn folded(hash: u64, band: u32) -> u32 {
-    let mixed = (hash ^ u64::from(band)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+/// Half of a band's hash; never 0.
+fn folded(hash: u64) -> u32 {
+    let mixed = hash.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     u32::try_from(mixed >> 32).expect("the upper half") | 1 << 31
 }
 

@@ -504,6 +504,9 @@ fn the_parts_of_an_archive_keep_their_bounds_through_another_limit_and_retention
     app.poll(&["--force"]);
     let parts = |app: &App| -> Vec<Option<Vec<u8>>> {
         let daemon = app.start();
+        let newest = daemon.get("/digests/all.atom").text();
+        let last = link_of(&newest, "prev-archive").expect("three are complete");
+        assert!(last.ends_with("/digests/all/archive/3.atom"), "{last}");
         let part = |number: usize| {
             let answer = daemon.get(&format!("/digests/all/archive/{number}.atom"));
             (answer.status == 200).then_some(answer.body)

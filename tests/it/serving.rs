@@ -16,7 +16,7 @@ use veille::config::{
     Settings,
 };
 use veille::digest::{issue_entry_id, story_entry_id};
-use veille::http::{AppState, ConfigFiles, Health, HttpMetrics, Limits, router, serve};
+use veille::http::{AppState, ConfigFiles, Health, HttpMetrics, Limits, serve, site};
 use veille::model::{
     ConfiguredDigest, ConfiguredFeed, ContentHash, DigestKind, DigestName, DigestSpec, Evidence, Field, GroupBy,
     ItemContent, ItemKey, ItemKeys, NewItem, Schedule, TagMatch, TagName, TagOrigin,
@@ -79,7 +79,7 @@ impl Watch {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
-        let served = tokio::spawn(serve(listener, router(state), limits, async {
+        let served = tokio::spawn(serve(listener, site(state), limits, async {
             let _ = stopped.await;
         }));
         Self { address, store, health, settings, stop: Some(stop), served, directory }
@@ -211,6 +211,26 @@ async fn w2_an_unchanged_digest_is_304_and_a_changed_one_is_not() {
 }
 
 #[tokio::test]
+async fn w2_a_document_is_the_same_whether_it_is_made_or_in_memory() {
+    for ask in ["", "Accept-Encoding: gzip\r\n", "Accept-Encoding: br\r\n", "If-None-Match: *\r\n"] {
+        let watch = Watch::start_with(Limits::default(), |settings| {
+            settings.http.hubs = vec!["https://hub.example.org/".parse().unwrap()];
+        })
+        .await;
+        for path in ["/digests/french-ai.atom", "/digests/weekly.rss", "/digests/french-ai.json"] {
+            let answers = [watch.get(path, ask).await, watch.get(path, ask).await];
+            assert_eq!(answers[0].status, answers[1].status, "{path} {ask}");
+            assert_eq!(answers[0].lines(), answers[1].lines(), "{path} {ask}");
+            assert!(answers[1].header("link").unwrap().contains("rel=\"hub\""), "{path} {ask}");
+            assert_eq!(answers[0].body, answers[1].body, "{path} {ask}");
+            let head = format!("HEAD {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{ask}\r\n");
+            let head = watch.send(&head).await;
+            assert_eq!((head.status, head.body.len(), head.lines()), (answers[0].status, 0, answers[0].lines()));
+        }
+    }
+}
+
+#[tokio::test]
 async fn w2_a_restart_keeps_the_tag() {
     let (one, other) = (Watch::start().await, Watch::start().await);
     for path in ["/digests/french-ai.atom", "/digests/weekly.rss", "/digests/french-ai.json"] {
@@ -311,6 +331,9 @@ async fn w13_a_private_digest_is_served_under_its_key_alone() {
     let etag = watch.get(&format!("/private/{key}/weekly.atom"), "").await.header("etag").unwrap().to_owned();
     let again = watch.get(&format!("/private/{key}/weekly.atom"), &format!("If-None-Match: {etag}\r\n")).await;
     assert_eq!((again.status, again.header("cache-control")), (304, Some("private, no-store")));
+    for path in ["/digests/weekly.atom", "/digests/weekly.rss", "/digests/weekly.json"] {
+        assert_eq!(watch.get(path, "").await.status, 404, "{path}: it is in memory, and not for everybody");
+    }
 }
 
 #[tokio::test]
@@ -626,6 +649,27 @@ async fn w11_a_post_across_sites_is_403() {
 
 // ---------------------------------------------------------------------------------------------------------------
 // Operations
+
+#[tokio::test]
+async fn w12_no_version_is_shown_to_strangers() {
+    let watch = Watch::start().await;
+    for path in [
+        "/",
+        "/digests",
+        "/digests/french-ai.atom",
+        "/digests/french-ai.rss",
+        "/digests/french-ai.json",
+        "/digests/feed-health.atom",
+        "/digests.opml",
+        "/api/v1/status",
+        "/healthz",
+        "/no-such-address",
+    ] {
+        let answer = watch.get(path, "Accept-Encoding: gzip;q=0\r\n").await;
+        assert!(!answer.text().contains(env!("CARGO_PKG_VERSION")), "{path}: {}", answer.text());
+        assert_eq!(answer.header("server"), None, "{path}");
+    }
+}
 
 #[tokio::test]
 async fn w15_liveness_tells_of_a_refused_reload() {

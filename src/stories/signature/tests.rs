@@ -2,7 +2,8 @@ use super::*;
 use proptest::prelude::*;
 
 fn share_a_band(a: &Signature, b: &Signature) -> bool {
-    a.bands().iter().zip(b.bands()).any(|(ours, theirs)| *ours == theirs)
+    let theirs = b.bands();
+    a.bands().iter().any(|band| theirs.contains(band))
 }
 
 #[test]
@@ -11,7 +12,6 @@ fn a_stored_signature_means_the_same_for_ever() {
     let signature = Signature::of("Mistral AI opens in 2026", "");
     let bytes: String = signature.to_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(bytes, "0104e0f8eb14050646309c0325b8deab84ad4222fd05");
-    assert_eq!(signature.bands()[..2], [15_893_857_972_408_408_988, 17_623_051_638_028_757_396]);
 }
 
 #[test]
@@ -22,6 +22,22 @@ fn bytes_of_another_version_or_length_are_refused() {
     assert!(Signature::from_bytes(&[&[VERSION + 1], &bytes[1..]].concat()).is_none());
     assert!(Signature::from_bytes(&bytes[..bytes.len() - 1]).is_none());
     assert!(Signature::from_bytes(&[bytes.as_slice(), &[0; 4]].concat()).is_none());
+}
+
+#[test]
+fn titles_that_share_two_of_their_most_telling_words_share_a_band() {
+    let check = |a: &str, b: &str, expected: bool| {
+        assert_eq!(share_a_band(&Signature::of(a, ""), &Signature::of(b, "")), expected, "{a} | {b}");
+    };
+    check("Kyutai opens an office in Montreal", "Montreal gets an office of Kyutai", true);
+    check("Kyutai opens an office in Montreal", "Montreal has a zoo", false);
+    check("Kyutai", "Kyutai", true);
+    check("Kyutai", "Kyutai opens", false);
+    // More names than are looked at, in any order: the same are chosen.
+    let names = "Anna Berta Carla Dora Emma Frida Gerda Hanna";
+    check(names, "Hanna Gerda Frida Emma Dora Carla Berta Anna went home together after all of that", true);
+    let bands = |title: &str| Signature::of(title, "").bands().len();
+    assert_eq!((bands("Kyutai opens"), bands(names)), (1, 15));
 }
 
 #[test]
