@@ -916,21 +916,6 @@ async fn h10_slowness_of_every_kind_ends_with_the_timeout() {
     gate.open();
 }
 
-/// On a clock that moves on whenever nothing else can happen.
-#[tokio::test(start_paused = true)]
-async fn h10_the_head_of_an_answer_has_twenty_seconds_however_long_a_visit_may_take() {
-    let origin = Origin::start();
-    origin.script("/good", [ok(rss(1))]);
-    origin.script("/silent", [fault(Fault::Silence)]);
-    let patient = FetchSettings { timeout: SignedDuration::from_mins(10), ..settings() };
-    let mut reader = Reader::with(&patient, &origin.url("/good"));
-    // So that the connection is there: whether connecting ends in time is for the machine to say.
-    while reader.visit().await.is_err() {}
-    reader.request.url = origin.url("/silent").parse().expect("an address");
-    let cause = reader.cause().await;
-    assert_eq!(cause, Cause::Timeout { phase: Phase::Headers, after_ms: 20_000 });
-}
-
 #[tokio::test]
 async fn h10_slow_feeds_do_not_delay_good_ones() {
     let origin = Origin::start();
