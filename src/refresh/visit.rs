@@ -124,16 +124,17 @@ impl Brought {
 /// # Errors
 /// The store failed; then nothing of the visit is stored, and the feed is due as before.
 pub async fn refresh(around: &Surroundings, feed: FeedId) -> Result<Option<Visit>, StoreError> {
+    let begun_at = (around.clock)();
     let known = around
         .store
         .read(move |tx| match tx.feed_record(feed)? {
-            Some(record) => Ok(Some((record, tx.item_times(feed, RHYTHM_ITEMS)?))),
+            Some(record) => Ok(Some((record, tx.item_times(feed, RHYTHM_ITEMS)?, tx.held_hosts(begun_at)?))),
             None => Ok(None),
         })
         .await?;
-    let Some((before, mut rhythm)) = known else { return Ok(None) };
+    let Some((before, mut rhythm, held_hosts)) = known else { return Ok(None) };
     let Some(settings) = around.watch.feed(&before.configured_url) else { return Ok(None) };
-    let answer = around.watch.client.fetch(&request(settings, &before), (around.clock)()).await;
+    let answer = around.watch.client.fetch(&request(settings, &before, held_hosts), (around.clock)()).await;
     let _place = match &answer {
         Ok(FetchOutcome::Modified(_)) => Some(around.desk.document().await),
         _ => None,
@@ -179,12 +180,15 @@ pub async fn refresh(around: &Surroundings, feed: FeedId) -> Result<Option<Visit
     Ok(Some(visit))
 }
 
-fn request(settings: &FeedSettings, record: &FeedRecord) -> FetchRequest {
+fn request(settings: &FeedSettings, record: &FeedRecord, held_hosts: Vec<(String, Timestamp)>) -> FetchRequest {
     let mut request = FetchRequest::for_feed(settings);
     if let Some(moved) = record.fetch_url.as_deref().and_then(|url| Url::parse(url).ok()) {
         request.url = moved;
     }
     request.remembered.clone_from(&record.remembered);
+    if settings.host_limits {
+        request.held_hosts = held_hosts;
+    }
     request
 }
 

@@ -17,6 +17,8 @@ use tokio::task::{Id, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
+/// The shortest sleep between two looks at what is due: feeds that come due meanwhile are claimed together.
+const SHORTEST_SLEEP: Duration = Duration::from_millis(200);
 /// The longest sleep: a wall clock that jumps, or another process's write, is noticed within it.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 /// How long visits in flight may take to end when the daemon stops; what is dropped then is fetched
@@ -175,7 +177,7 @@ impl Visits {
                 }
                 self.postpone(&around, held, HELD_REASON).await;
                 self.postpone(&around, skipped, SKIPPED_REASON).await;
-                now + next.map_or(LONGEST_SLEEP, |at| until(at, wall).min(LONGEST_SLEEP))
+                now + next.map_or(LONGEST_SLEEP, |at| until(at, wall).clamp(SHORTEST_SLEEP, LONGEST_SLEEP))
             }
             Err(error) => {
                 tracing::error!(%error, "what is due cannot be read");

@@ -237,6 +237,24 @@ fn p23_p33_a_feed_without_host_limits_neither_waits_for_its_host_nor_speaks_for_
 }
 
 #[test]
+fn p23_a_host_that_asked_to_be_left_alone_is_not_asked_by_way_of_another() {
+    let (asking, other) = (Origin::start(), Origin::start());
+    asking.script("/busy.xml", [status(429).retry_after("600")]);
+    asking.script("/there.xml", [ok(rss(1)).etag("\"a\"")]);
+    other.script("/moved.xml", [redirect(302, asking.url("/there.xml"))]);
+    let (busy, moved) = (asking.url("/busy.xml"), other.url("/moved.xml"));
+    let app = App::new(USUAL, &feed_tables(&[&busy, &moved]));
+    app.poll(&[&busy]);
+    let polled = app.poll(&[&moved]);
+    assert_eq!(outcome(&polled), "failed", "{polled}");
+    assert!(wait_s(&polled) >= 590, "{polled}");
+    assert!(polled.to_string().contains("asked to be left alone"), "{polled}");
+    assert_eq!((asking.log().len(), other.log().len()), (1, 1));
+    app.let_pass(3 * HOUR);
+    assert_eq!(outcome(&app.poll(&[&moved])), "stored");
+}
+
+#[test]
 fn p25_the_reason_of_a_failure_stands_in_plain_words_on_the_page_and_in_the_list() {
     let captcha = ok("<!DOCTYPE html><title>Are you a robot?</title>").header("Content-Type", "text/html");
     for (answer, words) in [
