@@ -120,7 +120,8 @@ impl<'a> Placing<'a> {
         } else {
             // Asked of each digest that a story enters; in bulk nothing else would notice that there is none.
             let until = self.tx.as_read().cut_until_at(digest)?;
-            let until = until.ok_or_else(|| StoreError::Other(format!("there is no digest {} in the store", digest.0)))?;
+            let until =
+                until.ok_or_else(|| StoreError::Other(format!("there is no digest {} in the store", digest.0)))?;
             self.cut_until_at.insert(digest.clone(), until);
             until
         };
