@@ -178,6 +178,13 @@ impl Store {
         self.writer.run_in_bulk(job).await
     }
 
+    /// Counts the transactions of this process, those in bulk apart. A bulk job that finds the number that there was
+    /// before something was read knows that nothing but bulk jobs has changed it: no other process writes here.
+    #[must_use]
+    pub fn transactions(&self) -> u64 {
+        self.writer.ended()
+    }
+
     /// Writes a consistent copy to `target` while the store is in use.
     ///
     /// # Errors

@@ -8,7 +8,8 @@
 
 use super::{StoreError, WriteTx};
 use rusqlite::Connection;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::sync::oneshot;
@@ -20,6 +21,7 @@ enum Job {
     Repeatable(Box<dyn Repeatable>),
     InTransaction(TransactionJob),
     Alone(LoneJob),
+    Bulk(LoneJob),
 }
 
 /// Shares no transaction; is told whether others wait.
@@ -68,16 +70,20 @@ type Answer = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 pub(super) struct Writer {
     jobs: Option<Sender<Job>>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    /// Counts the transactions, those in bulk apart, each after it has ended.
+    ended: Arc<AtomicU64>,
 }
 
 impl Writer {
     pub(super) fn start(connection: Connection) -> Self {
         let (jobs, mut queue) = channel(JOBS_PER_COMMIT);
+        let ended = Arc::new(AtomicU64::new(0));
+        let counter = Arc::clone(&ended);
         let thread = std::thread::Builder::new()
             .name("store-writer".into())
-            .spawn(move || write_until_closed(&connection, &mut queue))
+            .spawn(move || write_until_closed(&connection, &mut queue, &counter))
             .expect("a thread can be started at start-up");
-        Self { jobs: Some(jobs), thread: Mutex::new(Some(thread)) }
+        Self { jobs: Some(jobs), thread: Mutex::new(Some(thread)), ended }
     }
 
     pub(super) async fn run<T, F>(&self, job: F) -> Result<T, StoreError>
@@ -114,7 +120,8 @@ impl Writer {
         T: Send + 'static,
         F: FnOnce(&WriteTx<'_>, &dyn Fn() -> bool) -> Result<T, StoreError> + Send + 'static,
     {
-        self.alone(move |connection, others_wait| in_own_transaction(connection, |tx| job(tx, others_wait))).await
+        self.alone(Job::Alone, move |connection, others_wait| in_own_transaction(connection, |tx| job(tx, others_wait)))
+            .await
     }
 
     /// As [`Writer::run_at_length`], while SQLite does not look up what rows refer to.
@@ -123,7 +130,7 @@ impl Writer {
         T: Send + 'static,
         F: FnOnce(&WriteTx<'_>, &dyn Fn() -> bool) -> Result<T, StoreError> + Send + 'static,
     {
-        self.alone(move |connection, others_wait| {
+        self.alone(Job::Bulk, move |connection, others_wait| {
             connection.pragma_update(None, "foreign_keys", false)?;
             let done = in_own_transaction(connection, |tx| job(tx, others_wait));
             connection.pragma_update(None, "foreign_keys", true)?;
@@ -137,16 +144,22 @@ impl Writer {
     where
         F: FnOnce(&Connection) -> Result<(), StoreError> + Send + 'static,
     {
-        self.alone(move |connection, _| job(connection)).await
+        self.alone(Job::Alone, move |connection, _| job(connection)).await
     }
 
-    async fn alone<T, F>(&self, job: F) -> Result<T, StoreError>
+    /// How many transactions other than those in bulk have ended. Whoever finds the same number as before it began to
+    /// read, while nothing but a bulk job runs, knows that no other job has changed what it read.
+    pub(super) fn ended(&self) -> u64 {
+        self.ended.load(Ordering::SeqCst)
+    }
+
+    async fn alone<T, F>(&self, kind: fn(LoneJob) -> Job, job: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: FnOnce(&Connection, &dyn Fn() -> bool) -> Result<T, StoreError> + Send + 'static,
     {
         let (sender, receiver) = oneshot::channel();
-        self.send(Job::Alone(Box::new(move |connection, others_wait| {
+        self.send(kind(Box::new(move |connection, others_wait| {
             // Nobody waits for it any more: it is done all the same.
             let _ = sender.send(job(connection, others_wait));
         })))
@@ -173,18 +186,20 @@ impl Drop for Writer {
     }
 }
 
-fn write_until_closed(connection: &Connection, queue: &mut Receiver<Job>) {
+fn write_until_closed(connection: &Connection, queue: &mut Receiver<Job>, ended: &AtomicU64) {
     let mut next = queue.blocking_recv();
     while let Some(job) = next {
+        let in_bulk = matches!(job, Job::Bulk(_));
         next = match job {
             Job::Repeatable(job) => write_repeatable(connection, job, queue),
             Job::InTransaction(job) => write_batch(connection, job, queue),
-            Job::Alone(job) => {
+            Job::Alone(job) | Job::Bulk(job) => {
                 job(connection, &|| !queue.is_empty());
                 None
             }
-        }
-        .or_else(|| queue.blocking_recv());
+        };
+        ended.fetch_add(u64::from(!in_bulk), Ordering::SeqCst);
+        next = next.or_else(|| queue.blocking_recv());
     }
 }
 
@@ -404,5 +419,41 @@ mod tests {
         assert!(failed.await.is_err());
         assert_eq!(store.read(|tx| tx.retagged_until("rules")).await.expect("reads"), ItemId(0));
         store.write(|tx| tx.set_retagged_until("rules", ItemId(3))).await.expect("and the writer goes on");
+    }
+
+    #[tokio::test]
+    async fn after_a_bulk_job_references_are_looked_up_again() {
+        let (_directory, store) = store();
+        let dangling = "INSERT INTO item_tags (item_id, tag, score, rule_hash, origin, evidence, tagged_at) \
+                        VALUES (1, 'tag', 1.0, '', 'rule', '[]', 0)";
+        let stored = store.write_in_bulk(move |tx, _| Ok(tx.connection.execute(dangling, [])?));
+        assert_eq!(stored.await.expect("not looked up"), 1);
+        let failed = store.write_in_bulk(|_, _| Err::<(), _>(StoreError::Closed)).await;
+        assert!(failed.is_err());
+        let refused = store.write(move |tx| {
+            tx.connection.execute("DELETE FROM item_tags", [])?;
+            Ok(tx.connection.execute(dangling, [])?)
+        });
+        assert!(refused.await.is_err());
+    }
+
+    #[tokio::test]
+    async fn all_transactions_but_those_in_bulk_are_counted_once_they_have_ended() {
+        let (_directory, store) = store();
+        let before = store.transactions();
+        store.write_in_bulk(|tx, _| tx.set_retagged_until("rules", ItemId(1))).await.expect("commits");
+        // The next job begins after the one before has been counted.
+        let seen = {
+            let counting = Arc::clone(&store);
+            store.write_in_bulk(move |_, _| Ok(counting.transactions())).await.expect("commits")
+        };
+        assert_eq!(seen, before);
+        store.write(|tx| tx.set_retagged_until("rules", ItemId(2))).await.expect("commits");
+        store.write_at_length(|tx, _| tx.set_retagged_until("rules", ItemId(3))).await.expect("commits");
+        let seen = {
+            let counting = Arc::clone(&store);
+            store.write_in_bulk(move |_, _| Ok(counting.transactions())).await.expect("commits")
+        };
+        assert_eq!(seen, before + 2);
     }
 }
