@@ -54,6 +54,8 @@ pub async fn retag(around: &Surroundings, proceed: impl FnMut(Retagged) -> bool)
 async fn run(around: &Surroundings, mut proceed: impl FnMut(Retagged) -> bool) -> Result<Retagged, StoreError> {
     let rules_hash = around.watch.hash();
     let start = rules_hash.clone();
+    // Asked before anything is read: as long as it stays, nobody else has changed what was.
+    let others_version = around.store.write_in_bulk(|tx, _| tx.others_version()).await?;
     let after = around.store.read(move |tx| tx.retagged_until(&start)).await?;
     let mut walk = Walk::start(around, after, Asked::Evidence);
     let mut total = Retagged::default();
@@ -63,8 +65,9 @@ async fn run(around: &Surroundings, mut proceed: impl FnMut(Retagged) -> bool) -
         since_record += gathered.items;
         total.items += gathered.items;
         let is_due = !gathered.changed.is_empty() || since_record >= ITEMS_PER_RECORD;
-        let stored =
-            async { if is_due { store(around, &rules_hash, gathered).await } else { Ok(Retagged::default()) } };
+        let stored = async {
+            if is_due { store(around, &rules_hash, gathered, others_version).await } else { Ok(Retagged::default()) }
+        };
         let (done, judged) = tokio::join!(stored, gather(&mut walk));
         total = total.and(done?);
         next = judged?;
@@ -110,16 +113,22 @@ async fn gather(walk: &mut Walk) -> Result<Option<Gathered>, StoreError> {
 }
 
 /// Stores what batches change and how far the run has come with them: in one transaction, or in more when others wait
-/// to write.
-async fn store(around: &Surroundings, rules_hash: &str, gathered: Gathered) -> Result<Retagged, StoreError> {
+/// to write. `others_version`: what it was before the run.
+async fn store(
+    around: &Surroundings,
+    rules_hash: &str,
+    gathered: Gathered,
+    others_version: i64,
+) -> Result<Retagged, StoreError> {
     let Gathered { last, changed: mut left, .. } = gathered;
     let mut total = Retagged::default();
     loop {
-        let (watch, hash) = (Arc::clone(&around.watch), rules_hash.to_owned());
+        let (watch, hash, store) = (Arc::clone(&around.watch), rules_hash.to_owned(), Arc::clone(&around.store));
         let stored = around.store.write_in_bulk(move |tx, others_wait| {
             let (mut done, mut until) = (Retagged::default(), last);
+            let alone = tx.others_version()? == others_version;
             while let Some(batch) = left.pop_front() {
-                done = done.and(apply(tx, &batch, &watch)?);
+                done = done.and(apply(tx, &batch, &watch, alone.then(|| store.transactions()))?);
                 if !left.is_empty() && others_wait() {
                     until = batch.last;
                     break;

@@ -250,17 +250,13 @@ impl WriteTx<'_> {
 
     /// As [`WriteTx::enter_digest`], of many stories in this order. Returns how many were not in their digest.
     pub fn enter_digests(&self, entrances: &[Entrance], now: Timestamp) -> Result<usize, StoreError> {
-        let enter = |places: &str| {
-            format!(
-                "INSERT INTO digest_entries (digest, story_id, entered_at, updated_at, ordered_at, backfilled) \
-                 VALUES {places} ON CONFLICT (story_id, digest) DO UPDATE SET left_at = NULL WHERE left_at IS NOT NULL"
-            )
-        };
+        let into = "INTO digest_entries (digest, story_id, entered_at, updated_at, ordered_at, backfilled)";
+        let on_conflict = "ON CONFLICT (story_id, digest) DO UPDATE SET left_at = NULL WHERE left_at IS NOT NULL";
         let rows: Vec<_> = entrances.iter().map(|entrance| (entrance, now)).collect();
         let mut entered = 0;
-        write_rows(self.connection, enter, &rows, entry_values, |rows, changed| {
+        write_rows(self.connection, into, on_conflict, &rows, entry_values, |rows, changed| {
             entered += changed;
-            // Of many at once it is not known which were in their digest before: they were read to be in none of them.
+            // Of many at once it is not known which were in their digest before; who enters many has looked.
             if changed > 0 {
                 rows.iter().for_each(|(entrance, _)| self.digest_changed(&entrance.digest, now));
             }

@@ -181,6 +181,14 @@ impl Store {
         self.writer.run_in_bulk(job).await
     }
 
+    /// Counts the transactions of this process, those in bulk apart. A bulk job that finds the number that there was
+    /// before something was read knows that nothing but bulk jobs of this process has changed it. Others may write too:
+    /// see [`WriteTx::others_version`].
+    #[must_use]
+    pub fn transactions(&self) -> u64 {
+        self.writer.ended()
+    }
+
     /// Writes a consistent copy to `target` while the store is in use.
     ///
     /// # Errors
@@ -217,6 +225,12 @@ impl<'a> WriteTx<'a> {
     #[must_use]
     pub fn rollbacks(&self) -> u64 {
         self.rollbacks
+    }
+
+    /// Another number once another process has committed anything (`PRAGMA data_version`): a curator's decision is made
+    /// beside the daemon.
+    pub fn others_version(&self) -> Result<i64, StoreError> {
+        Ok(self.connection.pragma_query_value(None, "data_version", |row| row.get(0))?)
     }
 
     /// Writes what was put off while the job, or all that share its commit, ran.

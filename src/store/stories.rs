@@ -1,6 +1,6 @@
 //! Stories and the near-duplicate signatures that group items into them.
 
-use super::rows::{collect, instant, instant_at, millis, to_json};
+use super::rows::{collect, count, instant, instant_at, millis, to_json};
 use super::{ReadTx, StoreError, WriteTx};
 use crate::model::{EntryId, FeedId, ItemId, ItemKey, Story, StoryId, Timestamp};
 use rusqlite::params;
@@ -49,6 +49,15 @@ impl ReadTx<'_> {
             members.entry(StoryId(row.get(0)?)).or_default().push(member);
         }
         Ok(members)
+    }
+
+    /// How many items each of these stories has. Counted in an index, without looking at an item.
+    pub fn story_sizes(&self, ids: &[StoryId]) -> Result<HashMap<StoryId, u64>, StoreError> {
+        let wanted = to_json(&ids.iter().map(|id| id.0).collect::<Vec<_>>());
+        let sql = "SELECT w.value, (SELECT count(*) FROM items i WHERE i.story_id = w.value) FROM json_each(?1) w";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let rows = statement.query_map([wanted], |row| Ok((StoryId(row.get(0)?), count(row.get(1)?))))?;
+        Ok(collect(rows)?.into_iter().collect())
     }
 
     /// Story, feed and place in time of the items with this canonical link that were first seen after `since`.

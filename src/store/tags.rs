@@ -189,14 +189,11 @@ impl WriteTx<'_> {
             }
             gained.extend(wanted.iter().filter(|wanted| !stored.contains(wanted)).map(|tag| (item, tag, now)));
         }
-        let upsert = |places: &str| {
-            format!(
-                "INSERT INTO item_tags (item_id, tag, score, rule_hash, origin, evidence, tagged_at) VALUES {places} \
-                 ON CONFLICT (item_id, tag) DO UPDATE SET score = excluded.score, rule_hash = excluded.rule_hash, \
-                 origin = excluded.origin, evidence = excluded.evidence, tagged_at = excluded.tagged_at"
-            )
-        };
-        write_rows(self.connection, upsert, &gained, tag_values, |_, _| ())
+        let into = "INTO item_tags (item_id, tag, score, rule_hash, origin, evidence, tagged_at)";
+        let on_conflict = "ON CONFLICT (item_id, tag) DO UPDATE SET score = excluded.score, \
+                           rule_hash = excluded.rule_hash, origin = excluded.origin, evidence = excluded.evidence, \
+                           tagged_at = excluded.tagged_at";
+        write_rows(self.connection, into, on_conflict, &gained, tag_values, |_, _| ())
     }
 
     /// Records how far a run over the archive with these rules has come.

@@ -9,7 +9,8 @@
 use super::{StoreError, WriteTx};
 use rusqlite::Connection;
 use std::cell::Cell;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::sync::oneshot;
@@ -21,6 +22,7 @@ enum Job {
     Repeatable(Box<dyn Repeatable>),
     InTransaction(TransactionJob),
     Alone(LoneJob),
+    Bulk(LoneJob),
 }
 
 /// Shares no transaction; is told whether others wait.
@@ -69,16 +71,20 @@ type Answer = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 pub(super) struct Writer {
     jobs: Option<Sender<Job>>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    /// Counts the transactions, those in bulk apart, each after it has ended.
+    ended: Arc<AtomicU64>,
 }
 
 impl Writer {
     pub(super) fn start(connection: Connection) -> Self {
         let (jobs, mut queue) = channel(JOBS_PER_COMMIT);
+        let ended = Arc::new(AtomicU64::new(0));
+        let counter = Arc::clone(&ended);
         let thread = std::thread::Builder::new()
             .name("store-writer".into())
-            .spawn(move || write_until_closed(connection, &mut queue))
+            .spawn(move || write_until_closed(connection, &mut queue, &counter))
             .expect("a thread can be started at start-up");
-        Self { jobs: Some(jobs), thread: Mutex::new(Some(thread)) }
+        Self { jobs: Some(jobs), thread: Mutex::new(Some(thread)), ended }
     }
 
     pub(super) async fn run<T, F>(&self, job: F) -> Result<T, StoreError>
@@ -115,7 +121,7 @@ impl Writer {
         T: Send + 'static,
         F: FnOnce(&WriteTx<'_>, &dyn Fn() -> bool) -> Result<T, StoreError> + Send + 'static,
     {
-        self.alone(move |session, others_wait| session.in_own_transaction(|tx| job(tx, others_wait))).await
+        self.alone(Job::Alone, move |session, others_wait| session.in_own_transaction(|tx| job(tx, others_wait))).await
     }
 
     /// As [`Writer::run_at_length`], while SQLite does not look up what rows refer to.
@@ -124,7 +130,7 @@ impl Writer {
         T: Send + 'static,
         F: FnOnce(&WriteTx<'_>, &dyn Fn() -> bool) -> Result<T, StoreError> + Send + 'static,
     {
-        self.alone(move |session, others_wait| {
+        self.alone(Job::Bulk, move |session, others_wait| {
             session.connection.pragma_update(None, "foreign_keys", false)?;
             let done = session.in_own_transaction(|tx| job(tx, others_wait));
             session.connection.pragma_update(None, "foreign_keys", true)?;
@@ -138,16 +144,23 @@ impl Writer {
     where
         F: FnOnce(&Connection) -> Result<(), StoreError> + Send + 'static,
     {
-        self.alone(move |session, _| job(&session.connection)).await
+        self.alone(Job::Alone, move |session, _| job(&session.connection)).await
     }
 
-    async fn alone<T, F>(&self, job: F) -> Result<T, StoreError>
+    /// How many transactions other than those in bulk have ended. Whoever finds the same number as before it began to
+    /// read, while nothing but a bulk job runs, knows that no other job has changed what it read; of other processes see
+    /// [`WriteTx::others_version`].
+    pub(super) fn ended(&self) -> u64 {
+        self.ended.load(Ordering::SeqCst)
+    }
+
+    async fn alone<T, F>(&self, kind: fn(LoneJob) -> Job, job: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: FnOnce(&Session, &dyn Fn() -> bool) -> Result<T, StoreError> + Send + 'static,
     {
         let (sender, receiver) = oneshot::channel();
-        self.send(Job::Alone(Box::new(move |session, others_wait| {
+        self.send(kind(Box::new(move |session, others_wait| {
             // Nobody waits for it any more: it is done all the same.
             let _ = sender.send(job(session, others_wait));
         })))
@@ -174,19 +187,21 @@ impl Drop for Writer {
     }
 }
 
-fn write_until_closed(connection: Connection, queue: &mut Receiver<Job>) {
+fn write_until_closed(connection: Connection, queue: &mut Receiver<Job>, ended: &AtomicU64) {
     let session = Session { connection, rollbacks: Cell::new(0) };
     let mut next = queue.blocking_recv();
     while let Some(job) = next {
+        let in_bulk = matches!(job, Job::Bulk(_));
         next = match job {
             Job::Repeatable(job) => session.write_repeatable(job, queue),
             Job::InTransaction(job) => session.write_batch(job, queue),
-            Job::Alone(job) => {
+            Job::Alone(job) | Job::Bulk(job) => {
                 job(&session, &|| !queue.is_empty());
                 None
             }
-        }
-        .or_else(|| queue.blocking_recv());
+        };
+        ended.fetch_add(u64::from(!in_bulk), Ordering::SeqCst);
+        next = next.or_else(|| queue.blocking_recv());
     }
 }
 
@@ -437,5 +452,53 @@ mod tests {
         assert!(failed.await.is_err());
         assert_eq!(store.read(|tx| tx.retagged_until("rules")).await.expect("reads"), ItemId(0));
         store.write(|tx| tx.set_retagged_until("rules", ItemId(3))).await.expect("and the writer goes on");
+    }
+
+    #[tokio::test]
+    async fn after_a_bulk_job_references_are_looked_up_again() {
+        let (_directory, store) = store();
+        let dangling = "INSERT INTO item_tags (item_id, tag, score, rule_hash, origin, evidence, tagged_at) \
+                        VALUES (1, 'tag', 1.0, '', 'rule', '[]', 0)";
+        let stored = store.write_in_bulk(move |tx, _| Ok(tx.connection.execute(dangling, [])?));
+        assert_eq!(stored.await.expect("not looked up"), 1);
+        let failed = store.write_in_bulk(|_, _| Err::<(), _>(StoreError::Closed)).await;
+        assert!(failed.is_err());
+        let refused = store.write(move |tx| {
+            tx.connection.execute("DELETE FROM item_tags", [])?;
+            Ok(tx.connection.execute(dangling, [])?)
+        });
+        assert!(refused.await.is_err());
+    }
+
+    #[tokio::test]
+    async fn all_transactions_but_those_in_bulk_are_counted_once_they_have_ended() {
+        let (_directory, store) = store();
+        let before = store.transactions();
+        store.write_in_bulk(|tx, _| tx.set_retagged_until("rules", ItemId(1))).await.expect("commits");
+        // The next job begins after the one before has been counted.
+        let seen = {
+            let counting = Arc::clone(&store);
+            store.write_in_bulk(move |_, _| Ok(counting.transactions())).await.expect("commits")
+        };
+        assert_eq!(seen, before);
+        store.write(|tx| tx.set_retagged_until("rules", ItemId(2))).await.expect("commits");
+        store.write_at_length(|tx, _| tx.set_retagged_until("rules", ItemId(3))).await.expect("commits");
+        let seen = {
+            let counting = Arc::clone(&store);
+            store.write_in_bulk(move |_, _| Ok(counting.transactions())).await.expect("commits")
+        };
+        assert_eq!(seen, before + 2);
+    }
+
+    #[tokio::test]
+    async fn what_another_process_commits_shows_and_what_we_commit_does_not() {
+        let (_directory, store) = store();
+        let version = || store.write_in_bulk(|tx, _| tx.others_version());
+        let before = version().await.expect("reads");
+        store.write(|tx| tx.set_retagged_until("rules", ItemId(1))).await.expect("commits");
+        assert_eq!(version().await.expect("reads"), before);
+        let another = Connection::open(store.path()).expect("opens");
+        another.execute("INSERT INTO facts (name, value) VALUES ('another', '')", []).expect("commits");
+        assert_ne!(version().await.expect("reads"), before);
     }
 }

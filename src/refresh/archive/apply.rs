@@ -2,32 +2,33 @@
 
 use super::Retagged;
 use super::walk::{Batch, Judged, JudgedStory};
-use crate::model::{DigestName, ItemId, StoryId, Timestamp};
+use crate::model::{Correction, DigestName, ItemId, StoryId, Timestamp};
 use crate::refresh::Watch;
 use crate::store::{Entrance, StoreError, WriteTx};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Writes what a batch changes, and nothing else: first the tags of all, then who enters and leaves which digest.
-pub(super) fn apply(tx: &WriteTx<'_>, batch: &Batch, watch: &Watch) -> Result<Retagged, StoreError> {
+/// `transactions`: how many of ours there have been by now; `None` when others have written too.
+pub(super) fn apply(
+    tx: &WriteTx<'_>,
+    batch: &Batch,
+    watch: &Watch,
+    transactions: Option<u64>,
+) -> Result<Retagged, StoreError> {
     let stories: Vec<JudgedStory<'_>> = batch.stories().filter(JudgedStory::is_changed).collect();
-    let members = tx.as_read().story_members(&stories.iter().map(|story| story.id).collect::<Vec<_>>())?;
-    let decided = tx.as_read().corrections_between(batch.first, batch.last)?;
-    // A visit or a curator may have come in between, and has then tagged the item as it is now; retention may have
-    // removed it.
-    let is_as_read = |members: &[(ItemId, Timestamp)], Judged { item, .. }: &Judged| {
-        members.contains(&(item.id, item.changed_at)) && decided.get(&item.id) == batch.corrections.get(&item.id)
-    };
+    let since = if transactions == Some(batch.transactions) { None } else { Some(Since::read(tx, batch, &stories)?) };
+    let is_as_read = |judged: &Judged| since.as_ref().is_none_or(|since| since.holds_as_read(judged, batch));
     let mut retagged: Vec<&Judged> = Vec::new();
     let mut placed: Vec<(&JudgedStory<'_>, bool)> = Vec::new();
     let mut shown: Vec<StoryId> = Vec::new();
     let mut changed = 0;
     for story in &stories {
-        let members = members.get(&story.id).map(Vec::as_slice).unwrap_or_default();
-        let as_read = || story.items.iter().copied().filter(|judged| is_as_read(members, judged));
+        let size = since.as_ref().map_or(&batch.story_sizes, |since| &since.story_sizes).get(&story.id);
+        let as_read = || story.items.iter().copied().filter(|judged| is_as_read(judged));
         retagged.extend(as_read().filter(|judged| judged.is_changed()));
         let renamed = as_read().filter(|judged| judged.has_other_tags()).count();
         changed += renamed;
-        let is_whole = members.len() == story.items.len() && as_read().count() == members.len();
+        let is_whole = size == Some(&(story.items.len() as u64)) && as_read().count() == story.items.len();
         if renamed > 0 && (story.stays() || !is_whole) {
             shown.push(story.id);
         }
@@ -46,6 +47,33 @@ pub(super) fn apply(tx: &WriteTx<'_>, batch: &Batch, watch: &Watch) -> Result<Re
     // What it shows where it stays has changed too.
     shown.into_iter().try_for_each(|story| tx.story_changed(story, batch.now))?;
     Ok(Retagged { items: 0, changed, entered, left })
+}
+
+/// What is stored now where others have written since a batch was read: a visit or a curator may have come in between,
+/// and has then tagged the item as it is now; retention may have removed it.
+struct Since {
+    items: HashMap<ItemId, (StoryId, Timestamp)>,
+    story_sizes: HashMap<StoryId, u64>,
+    corrections: BTreeMap<ItemId, Vec<Correction>>,
+}
+
+impl Since {
+    fn read(tx: &WriteTx<'_>, batch: &Batch, stories: &[JudgedStory<'_>]) -> Result<Self, StoreError> {
+        let members = tx.as_read().story_members(&stories.iter().map(|story| story.id).collect::<Vec<_>>())?;
+        Ok(Self {
+            story_sizes: members.iter().map(|(story, items)| (*story, items.len() as u64)).collect(),
+            items: members
+                .into_iter()
+                .flat_map(|(story, items)| items.into_iter().map(move |(item, changed_at)| (item, (story, changed_at))))
+                .collect(),
+            corrections: tx.as_read().corrections_between(batch.first, batch.last)?,
+        })
+    }
+
+    fn holds_as_read(&self, Judged { item, .. }: &Judged, batch: &Batch) -> bool {
+        self.items.get(&item.id) == Some(&(item.story_id, item.changed_at))
+            && self.corrections.get(&item.id) == batch.corrections.get(&item.id)
+    }
 }
 
 /// Puts stories into exactly the digests that one of their items fits: gathers who moves, and then moves them.

@@ -38,6 +38,8 @@ struct ReadBatch {
     tags: HashMap<ItemId, Vec<StoredTag>>,
     corrections: BTreeMap<ItemId, Vec<Correction>>,
     digests: HashMap<StoryId, BTreeSet<DigestName>>,
+    story_sizes: HashMap<StoryId, u64>,
+    transactions: u64,
 }
 
 /// Items of one batch as judged.
@@ -50,6 +52,10 @@ pub(super) struct Batch {
     pub corrections: BTreeMap<ItemId, Vec<Correction>>,
     /// The digests that the stories of the items are in; stories in none are left out.
     digests: HashMap<StoryId, BTreeSet<DigestName>>,
+    /// How many items the stories had.
+    pub story_sizes: HashMap<StoryId, u64>,
+    /// How many transactions there had been before the batch was read.
+    pub transactions: u64,
 }
 
 /// What is still asked of an item once it is judged: its text is not, and many judged items wait to be stored.
@@ -107,10 +113,13 @@ impl Drop for Walk {
 
 fn read_ahead(store: &Arc<Store>, after: ItemId) -> JoinHandle<Result<ReadBatch, StoreError>> {
     let store = Arc::clone(store);
-    tokio::spawn(async move { store.read(move |tx| read(tx, after)).await })
+    tokio::spawn(async move {
+        let transactions = store.transactions();
+        store.read(move |tx| read(tx, after, transactions)).await
+    })
 }
 
-fn read(tx: &ReadTx<'_>, after: ItemId) -> Result<ReadBatch, StoreError> {
+fn read(tx: &ReadTx<'_>, after: ItemId, transactions: u64) -> Result<ReadBatch, StoreError> {
     let items = tx.texts_after(after, BATCH_ITEMS)?;
     let first = items.first().map_or(after, |item| item.id);
     let last = items.last().map_or(after, |item| item.id);
@@ -119,12 +128,14 @@ fn read(tx: &ReadTx<'_>, after: ItemId) -> Result<ReadBatch, StoreError> {
         tags: tx.stored_tags_between(first, last)?,
         corrections: tx.corrections_between(first, last)?,
         digests: tx.digests_of_stories(&stories)?,
+        story_sizes: tx.story_sizes(&stories)?,
+        transactions,
         items,
     })
 }
 
 fn judge(read: ReadBatch, watch: &Watch, asked: Asked, now: Timestamp) -> Batch {
-    let ReadBatch { items, mut tags, corrections, digests } = read;
+    let ReadBatch { items, mut tags, corrections, digests, story_sizes, transactions } = read;
     let ends = |item: Option<&StoredText>| item.map_or(ItemId(0), |item| item.id);
     let (first, last) = (ends(items.first()), ends(items.last()));
     let with_tags = |item: StoredText| {
@@ -150,7 +161,7 @@ fn judge(read: ReadBatch, watch: &Watch, asked: Asked, now: Timestamp) -> Batch 
             .flat_map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
             .collect()
     });
-    Batch { items, first, last, now, corrections, digests }
+    Batch { items, first, last, now, corrections, digests, story_sizes, transactions }
 }
 
 impl Judged {
