@@ -18,8 +18,9 @@ use tokio_util::task::TaskTracker;
 use super::patience::{PatientStream, PatientTimer};
 use super::site::Site;
 
-/// Bytes that hyper may buffer of a request head, whose lines it bounds to 100 (W5): it answers 431 to more. More than a head may have, so that the guard sees
-/// an address or a header that is too long, and can say which of the two it was.
+/// Bytes that hyper may buffer of a request head. More than a head may have, so that the guard sees
+/// an address or a header that is too long, and can say which of the two it was. Lines are bounded by hyper
+/// itself: it answers 431 to more than 100 (check W5).
 const HEAD_BUFFER_BYTES: usize = 80 * 1024;
 /// After a failed accept (no file descriptor left), before the next.
 const ACCEPT_RETRY: Duration = Duration::from_millis(50);

@@ -30,8 +30,8 @@ use tower::ServiceExt as _;
 const ANSWER_DEADLINE: Duration = Duration::from_secs(20);
 
 /// Nothing but our own style sheet and images; a page with a script says so itself.
-pub(super) const PAGE_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; \
-    frame-ancestors 'none'";
+pub(super) const PAGE_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; \
+    base-uri 'none'; frame-ancestors 'none'";
 
 /// Every address that veille answers. Cheap to clone.
 #[derive(Debug, Clone)]

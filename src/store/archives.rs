@@ -133,14 +133,18 @@ impl WriteTx<'_> {
         Ok(())
     }
 
-    /// Notes the bounds of all parts that are full: to be done before any entry is removed, and by and by, for what is
-    /// noted need not be counted again.
-    pub(super) fn note_archive_bounds(&self) -> Result<(), StoreError> {
-        let sql = "INSERT INTO archive_parts (digest, kind, number, last_place) VALUES (?1, ?2, ?3, ?4)";
+    /// Notes the bounds of all parts that are full: to be done before any entry is removed.
+    pub(super) fn note_all_archive_bounds(&self) -> Result<(), StoreError> {
         let names = "SELECT digest FROM archives";
         let names = collect(self.connection.prepare_cached(names)?.query_map([], |row| Ok(DigestName(row.get(0)?)))?)?;
+        names.iter().try_for_each(|digest| self.note_archive_bounds(digest))
+    }
+
+    /// The same of one digest, when many entries may have come: what is noted need not be counted again.
+    pub(super) fn note_archive_bounds(&self, digest: &DigestName) -> Result<(), StoreError> {
+        let sql = "INSERT INTO archive_parts (digest, kind, number, last_place) VALUES (?1, ?2, ?3, ?4)";
         let mut note = self.connection.prepare_cached(sql)?;
-        for (digest, periodic) in names.iter().flat_map(|name| [(name, false), (name, true)]) {
+        for periodic in [false, true] {
             let parts: Vec<ArchivePart> = self.as_read().parts_to_note(digest, periodic)?.collect::<Result<_, _>>()?;
             for part in parts {
                 note.execute(params![digest.0, kind(periodic), part.number.cast_signed(), part.until])?;

@@ -217,6 +217,7 @@ impl WriteTx<'_> {
                 .optional()?;
             upsert.execute(params![digest.name.0, kind, digest.title, digest.query, millis(now)])?;
             self.settle_archive(&digest.name, digest.limit)?;
+            self.note_archive_bounds(&digest.name)?;
             match same {
                 Some((true, true)) => {}
                 Some((true, false)) => self.digest_changed(&digest.name, now),
@@ -230,7 +231,7 @@ impl WriteTx<'_> {
     pub fn members_computed(&self, digest: &DigestName, rule_hash: &str) -> Result<(), StoreError> {
         let sql = "UPDATE digests SET rule_hash = ?2 WHERE digest = ?1";
         self.connection.prepare_cached(sql)?.execute(params![digest.0, rule_hash])?;
-        Ok(())
+        self.note_archive_bounds(digest)
     }
 
     /// Puts a story into a digest, or back. Returns whether it was not in it.

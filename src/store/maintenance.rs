@@ -112,7 +112,7 @@ impl WriteTx<'_> {
         let parameters = params![millis(newest), millis(tagged_before), limit];
         let rows = statement.query_map(parameters, |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
         let (ids, stories): (Vec<i64>, Vec<i64>) = collect(rows)?.into_iter().unzip();
-        self.note_archive_bounds()?;
+        self.note_all_archive_bounds()?;
         let ids = to_json(&ids);
         self.connection
             .prepare_cached(

@@ -439,6 +439,16 @@ async fn the_evidence_is_marked_in_the_text() {
 }
 
 #[tokio::test]
+async fn an_issues_page_tells_each_storys_source_time_language_and_tags() {
+    let watch = Watch::start().await;
+    let page = watch.get("/digests/weekly/2026-W47", "Accept-Encoding: gzip;q=0\r\n").await;
+    let story = page.text().split("<article>").nth(1).and_then(|rest| rest.split("</article>").next()).unwrap();
+    for part in ["<h3 lang=\"en\">", "href=\"https://", "<time datetime=", " · en", "french-ai: "] {
+        assert!(story.contains(part), "{part} in {story}");
+    }
+}
+
+#[tokio::test]
 async fn search_finds_by_the_query_language_and_explains_a_bad_query() {
     let watch = Watch::start().await;
     let found = watch.get("/?q=title%3A%22palo+alto%22+OR+%E6%B3%95%E5%9B%BD", "").await;
@@ -928,7 +938,7 @@ async fn fill(store: &Store, settings: &Settings) {
             url: "https://news.example.org/feed.xml".into(),
             title: Some("News of the Valley".into()),
             groups: vec!["ai".into()],
-            language: None,
+            language: Some("en".into()),
             enabled: true,
             first_check_at: entered_at,
         }])?;

@@ -264,11 +264,12 @@ fn entry_in_issue(site: &Site, entry: &PublishedEntry) -> Markup {
     let summary = parts::cut(&entry.summary, 400);
     html! {
         article {
-            h3 { (parts::link_out(entry.url.as_deref(), &entry.title)) }
-            @if !summary.is_empty() { p dir="auto" { (summary) } }
+            h3 lang=[entry.language.as_deref()] { (parts::link_out(entry.url.as_deref(), &entry.title)) }
+            @if !summary.is_empty() { p lang=[entry.language.as_deref()] dir="auto" { (summary) } }
             p.meta {
                 @if let Some(source) = &entry.source { bdi { (source.title) } " · " }
                 (parts::time(site, entry.published_at))
+                @if let Some(language) = &entry.language { " · " (language) }
                 @for (index, other) in entry.other_sources.iter().enumerate() {
                     @if index == 0 { " · also told by " } @else { ", " }
                     (parts::link_out(other.url.as_deref(), &other.title))
