@@ -115,11 +115,11 @@ async fn store(around: &Surroundings, rules_hash: &str, gathered: Gathered) -> R
     let Gathered { last, changed: mut left, .. } = gathered;
     let mut total = Retagged::default();
     loop {
-        let (watch, hash, store) = (Arc::clone(&around.watch), rules_hash.to_owned(), Arc::clone(&around.store));
-        let stored = around.store.write_in_bulk(move |tx, others_wait| {
+        let (watch, hash) = (Arc::clone(&around.watch), rules_hash.to_owned());
+        let stored = around.store.write_in_bulk(move |tx, others_wait, transactions| {
             let (mut done, mut until) = (Retagged::default(), last);
             while let Some(batch) = left.pop_front() {
-                done = done.and(apply(tx, &batch, &watch, store.transactions())?);
+                done = done.and(apply(tx, &batch, &watch, transactions)?);
                 if !left.is_empty() && others_wait() {
                     until = batch.last;
                     break;

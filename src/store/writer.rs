@@ -124,15 +124,18 @@ impl Writer {
             .await
     }
 
-    /// As [`Writer::run_at_length`], while SQLite does not look up what rows refer to.
+    /// As [`Writer::run_at_length`], while SQLite does not look up what rows refer to. The job learns how many
+    /// transactions have ended, those in bulk apart: none does while it runs.
     pub(super) async fn run_in_bulk<T, F>(&self, job: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: FnOnce(&WriteTx<'_>, &dyn Fn() -> bool) -> Result<T, StoreError> + Send + 'static,
+        F: FnOnce(&WriteTx<'_>, &dyn Fn() -> bool, u64) -> Result<T, StoreError> + Send + 'static,
     {
+        let ended = Arc::clone(&self.ended);
         self.alone(Job::Bulk, move |connection, others_wait| {
             connection.pragma_update(None, "foreign_keys", false)?;
-            let done = in_own_transaction(connection, |tx| job(tx, others_wait));
+            let ended = ended.load(Ordering::SeqCst);
+            let done = in_own_transaction(connection, |tx| job(tx, others_wait, ended));
             connection.pragma_update(None, "foreign_keys", true)?;
             done
         })
@@ -147,8 +150,7 @@ impl Writer {
         self.alone(Job::Alone, move |connection, _| job(connection)).await
     }
 
-    /// How many transactions other than those in bulk have ended. Whoever finds the same number as before it began to
-    /// read, while nothing but a bulk job runs, knows that no other job has changed what it read.
+    /// How many transactions other than those in bulk have ended.
     pub(super) fn ended(&self) -> u64 {
         self.ended.load(Ordering::SeqCst)
     }
@@ -426,9 +428,9 @@ mod tests {
         let (_directory, store) = store();
         let dangling = "INSERT INTO item_tags (item_id, tag, score, rule_hash, origin, evidence, tagged_at) \
                         VALUES (1, 'tag', 1.0, '', 'rule', '[]', 0)";
-        let stored = store.write_in_bulk(move |tx, _| Ok(tx.connection.execute(dangling, [])?));
+        let stored = store.write_in_bulk(move |tx, _, _| Ok(tx.connection.execute(dangling, [])?));
         assert_eq!(stored.await.expect("not looked up"), 1);
-        let failed = store.write_in_bulk(|_, _| Err::<(), _>(StoreError::Closed)).await;
+        let failed = store.write_in_bulk(|_, _, _| Err::<(), _>(StoreError::Closed)).await;
         assert!(failed.is_err());
         let refused = store.write(move |tx| {
             tx.connection.execute("DELETE FROM item_tags", [])?;
@@ -438,22 +440,17 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn all_transactions_but_those_in_bulk_are_counted_once_they_have_ended() {
+    async fn a_bulk_job_learns_whether_others_have_written_since() {
         let (_directory, store) = store();
         let before = store.transactions();
-        store.write_in_bulk(|tx, _| tx.set_retagged_until("rules", ItemId(1))).await.expect("commits");
-        // The next job begins after the one before has been counted.
-        let seen = {
-            let counting = Arc::clone(&store);
-            store.write_in_bulk(move |_, _| Ok(counting.transactions())).await.expect("commits")
+        let seen = |store: Arc<Store>| async move {
+            store.write_in_bulk(|_, _, transactions| Ok(transactions)).await.expect("commits")
         };
-        assert_eq!(seen, before);
+        assert_eq!(seen(Arc::clone(&store)).await, before);
+        assert_eq!(seen(Arc::clone(&store)).await, before, "bulk jobs do not count");
         store.write(|tx| tx.set_retagged_until("rules", ItemId(2))).await.expect("commits");
         store.write_at_length(|tx, _| tx.set_retagged_until("rules", ItemId(3))).await.expect("commits");
-        let seen = {
-            let counting = Arc::clone(&store);
-            store.write_in_bulk(move |_, _| Ok(counting.transactions())).await.expect("commits")
-        };
-        assert_eq!(seen, before + 2);
+        store.write_repeatable(|tx| tx.set_retagged_until("rules", ItemId(4))).await.expect("commits");
+        assert_eq!(seen(Arc::clone(&store)).await, before + 3);
     }
 }
