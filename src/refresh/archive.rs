@@ -55,7 +55,7 @@ async fn run(around: &Surroundings, mut proceed: impl FnMut(Retagged) -> bool) -
     let rules_hash = around.watch.hash();
     let start = rules_hash.clone();
     // Asked before anything is read: as long as it stays, nobody else has changed what was.
-    let others_version = around.store.write_in_bulk(|tx, _| tx.others_version()).await?;
+    let others_version = around.store.write_in_bulk(|tx, _, _| tx.others_version()).await?;
     let after = around.store.read(move |tx| tx.retagged_until(&start)).await?;
     let mut walk = Walk::start(around, after, Asked::Evidence);
     let mut total = Retagged::default();
@@ -123,12 +123,12 @@ async fn store(
     let Gathered { last, changed: mut left, .. } = gathered;
     let mut total = Retagged::default();
     loop {
-        let (watch, hash, store) = (Arc::clone(&around.watch), rules_hash.to_owned(), Arc::clone(&around.store));
-        let stored = around.store.write_in_bulk(move |tx, others_wait| {
+        let (watch, hash) = (Arc::clone(&around.watch), rules_hash.to_owned());
+        let stored = around.store.write_in_bulk(move |tx, others_wait, transactions| {
             let (mut done, mut until) = (Retagged::default(), last);
             let alone = tx.others_version()? == others_version;
             while let Some(batch) = left.pop_front() {
-                done = done.and(apply(tx, &batch, &watch, alone.then(|| store.transactions()))?);
+                done = done.and(apply(tx, &batch, &watch, alone.then_some(transactions))?);
                 if !left.is_empty() && others_wait() {
                     until = batch.last;
                     break;

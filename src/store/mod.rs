@@ -169,21 +169,22 @@ impl Store {
     }
 
     /// As [`Store::write_at_length`], for a job that adds many rows and deletes none that others refer to. The job makes
-    /// sure itself that what its rows refer to is there: SQLite does not look it up once more for each of them.
+    /// sure itself that what its rows refer to is there: SQLite does not look it up once more for each of them. Its third
+    /// argument is [`Store::transactions`] as it stays while it runs.
     ///
     /// # Errors
     /// As [`Store::write_at_length`].
     pub async fn write_in_bulk<T, F>(&self, job: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: FnOnce(&WriteTx<'_>, &dyn Fn() -> bool) -> Result<T, StoreError> + Send + 'static,
+        F: FnOnce(&WriteTx<'_>, &dyn Fn() -> bool, u64) -> Result<T, StoreError> + Send + 'static,
     {
         self.writer.run_in_bulk(job).await
     }
 
-    /// Counts the transactions of this process, those in bulk apart. A bulk job that finds the number that there was
-    /// before something was read knows that nothing but bulk jobs of this process has changed it. Others may write too:
-    /// see [`WriteTx::others_version`].
+    /// How many transactions have ended, those in bulk apart. A bulk job that finds the number that there was before
+    /// something was read knows that nothing but bulk jobs of this process has changed it since. Others may write too: see
+    /// [`WriteTx::others_version`].
     #[must_use]
     pub fn transactions(&self) -> u64 {
         self.writer.ended()

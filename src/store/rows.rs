@@ -98,9 +98,15 @@ mod tests {
         [(*key).into(), "new".into()]
     }
 
-    /// Writes rows `1..=rows` over a table that holds the `held` already, and returns their values in order of sequence,
-    /// with what was told of the statements: how many rows each had, and how many of them it changed.
-    fn written(rows: i64, held: &[i64]) -> (Vec<(i64, String)>, Vec<(usize, usize)>) {
+    struct Written {
+        /// Keys and values, in order of sequence.
+        stored: Vec<(i64, String)>,
+        /// How many rows each statement had, and how many of them it changed.
+        told: Vec<(usize, usize)>,
+    }
+
+    /// Writes rows `1..=rows` over a table that holds the `held` already.
+    fn written(rows: i64, held: &[i64]) -> Written {
         let connection = Connection::open_in_memory().expect("opens");
         let create =
             "CREATE TABLE t (sequence INTEGER PRIMARY KEY AUTOINCREMENT, key INTEGER UNIQUE, value TEXT) STRICT";
@@ -117,19 +123,19 @@ mod tests {
         .expect("written");
         let mut statement = connection.prepare("SELECT key, value FROM t ORDER BY sequence").expect("prepared");
         let stored = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).expect("rows");
-        (stored.collect::<Result<_, _>>().expect("rows"), told)
+        Written { stored: stored.collect::<Result<_, _>>().expect("rows"), told }
     }
 
     #[test]
     fn many_rows_are_written_in_their_order_and_the_last_ones_by_themselves() {
-        let (stored, told) = written(66, &[]);
+        let Written { stored, told } = written(66, &[]);
         assert_eq!(stored, (1..=66).map(|key| (key, "new".to_owned())).collect::<Vec<_>>());
         assert_eq!(told, [(32, 32), (32, 32), (1, 1), (1, 1)]);
     }
 
     #[test]
     fn a_row_that_is_there_is_met_as_by_a_statement_of_its_own() {
-        let (mut stored, told) = written(64, &[40]);
+        let Written { mut stored, told } = written(64, &[40]);
         assert_eq!(stored.remove(0), (40, "met".to_owned()));
         assert_eq!(stored, (1..=64).filter(|key| *key != 40).map(|key| (key, "new".to_owned())).collect::<Vec<_>>());
         assert_eq!(told[..2], [(32, 32), (32, 31)]);

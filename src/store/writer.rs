@@ -124,15 +124,18 @@ impl Writer {
         self.alone(Job::Alone, move |session, others_wait| session.in_own_transaction(|tx| job(tx, others_wait))).await
     }
 
-    /// As [`Writer::run_at_length`], while SQLite does not look up what rows refer to.
+    /// As [`Writer::run_at_length`], while SQLite does not look up what rows refer to. The job learns how many
+    /// transactions have ended, those in bulk apart: none does while it runs.
     pub(super) async fn run_in_bulk<T, F>(&self, job: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: FnOnce(&WriteTx<'_>, &dyn Fn() -> bool) -> Result<T, StoreError> + Send + 'static,
+        F: FnOnce(&WriteTx<'_>, &dyn Fn() -> bool, u64) -> Result<T, StoreError> + Send + 'static,
     {
+        let ended = Arc::clone(&self.ended);
         self.alone(Job::Bulk, move |session, others_wait| {
             session.connection.pragma_update(None, "foreign_keys", false)?;
-            let done = session.in_own_transaction(|tx| job(tx, others_wait));
+            let ended = ended.load(Ordering::SeqCst);
+            let done = session.in_own_transaction(|tx| job(tx, others_wait, ended));
             session.connection.pragma_update(None, "foreign_keys", true)?;
             done
         })
@@ -147,9 +150,7 @@ impl Writer {
         self.alone(Job::Alone, move |session, _| job(&session.connection)).await
     }
 
-    /// How many transactions other than those in bulk have ended. Whoever finds the same number as before it began to
-    /// read, while nothing but a bulk job runs, knows that no other job has changed what it read; of other processes see
-    /// [`WriteTx::others_version`].
+    /// How many transactions other than those in bulk have ended.
     pub(super) fn ended(&self) -> u64 {
         self.ended.load(Ordering::SeqCst)
     }
@@ -459,9 +460,9 @@ mod tests {
         let (_directory, store) = store();
         let dangling = "INSERT INTO item_tags (item_id, tag, score, rule_hash, origin, evidence, tagged_at) \
                         VALUES (1, 'tag', 1.0, '', 'rule', '[]', 0)";
-        let stored = store.write_in_bulk(move |tx, _| Ok(tx.connection.execute(dangling, [])?));
+        let stored = store.write_in_bulk(move |tx, _, _| Ok(tx.connection.execute(dangling, [])?));
         assert_eq!(stored.await.expect("not looked up"), 1);
-        let failed = store.write_in_bulk(|_, _| Err::<(), _>(StoreError::Closed)).await;
+        let failed = store.write_in_bulk(|_, _, _| Err::<(), _>(StoreError::Closed)).await;
         assert!(failed.is_err());
         let refused = store.write(move |tx| {
             tx.connection.execute("DELETE FROM item_tags", [])?;
@@ -471,29 +472,24 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn all_transactions_but_those_in_bulk_are_counted_once_they_have_ended() {
+    async fn a_bulk_job_learns_whether_others_have_written_since() {
         let (_directory, store) = store();
         let before = store.transactions();
-        store.write_in_bulk(|tx, _| tx.set_retagged_until("rules", ItemId(1))).await.expect("commits");
-        // The next job begins after the one before has been counted.
-        let seen = {
-            let counting = Arc::clone(&store);
-            store.write_in_bulk(move |_, _| Ok(counting.transactions())).await.expect("commits")
+        let seen = |store: Arc<Store>| async move {
+            store.write_in_bulk(|_, _, transactions| Ok(transactions)).await.expect("commits")
         };
-        assert_eq!(seen, before);
+        assert_eq!(seen(Arc::clone(&store)).await, before);
+        assert_eq!(seen(Arc::clone(&store)).await, before, "bulk jobs do not count");
         store.write(|tx| tx.set_retagged_until("rules", ItemId(2))).await.expect("commits");
         store.write_at_length(|tx, _| tx.set_retagged_until("rules", ItemId(3))).await.expect("commits");
-        let seen = {
-            let counting = Arc::clone(&store);
-            store.write_in_bulk(move |_, _| Ok(counting.transactions())).await.expect("commits")
-        };
-        assert_eq!(seen, before + 2);
+        store.write_repeatable(|tx| tx.set_retagged_until("rules", ItemId(4))).await.expect("commits");
+        assert_eq!(seen(Arc::clone(&store)).await, before + 3);
     }
 
     #[tokio::test]
     async fn what_another_process_commits_shows_and_what_we_commit_does_not() {
         let (_directory, store) = store();
-        let version = || store.write_in_bulk(|tx, _| tx.others_version());
+        let version = || store.write_in_bulk(|tx, _, _| tx.others_version());
         let before = version().await.expect("reads");
         store.write(|tx| tx.set_retagged_until("rules", ItemId(1))).await.expect("commits");
         assert_eq!(version().await.expect("reads"), before);
