@@ -119,7 +119,7 @@ async fn fill(store: &Store, items: u64) {
         let stored = store.write(move |tx| {
             for item in &texts {
                 let story = tx.story_with_entry_id(&story_entry_id(FEED, &item.keys.content), now)?;
-                tx.insert_item(FeedId(1), &item.keys.content, item, story, now)?;
+                tx.insert_item(FeedId(1), &item.keys.content, item, story, None, now)?;
             }
             Ok(())
         });

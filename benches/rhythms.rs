@@ -1,8 +1,12 @@
 //! The interval policy over real publishing rhythms, beside fixed intervals: `cargo bench --bench rhythms`.
 //!
-//! The rhythms are the dates of the items in the documents of the shared corpus; a document's list is its window. They
-//! repeat, aligned to days, for at least four weeks and twenty items of virtual time. Prints the tables of
-//! docs/polling.md. Where the corpus is not, there is nothing to show.
+//! The rhythms are the dates of the items in the documents of the shared corpus. The policy knows the older half of a
+//! document's items and is watched over the newer half, which it has not seen; the document lists half as many items as
+//! it really does. Each feed is watched several times, begun at as many points of its first interval: publishers like
+//! full hours, and where in the hour a fixed pace happens to begin would otherwise decide its delay. Documents whose
+//! dates are mere days are left out, for a day is no instant to be late after. Beside the two usual fixed paces stands
+//! one that makes as many requests as ours. For overflows the rhythms repeat, and a document lists all of its items.
+//! Prints the tables of docs/polling.md. Where the corpus is not, there is nothing to show.
 #![allow(clippy::pedantic, reason = "a bench makes its material up, and rounds as it likes")]
 
 use jiff::tz::TimeZone;
@@ -13,6 +17,8 @@ use veille::feed::{ReadContext, read};
 use veille::pace::{Asked, Ended, Harvest, PolicyInput, next_check};
 
 const DAY_S: i64 = 86_400;
+/// How often each feed is watched.
+const BEGINNINGS: u32 = 12;
 /// As many instants as a refresh looks at.
 const RHYTHM_ITEMS: usize = 60;
 
@@ -21,20 +27,22 @@ fn main() {
     if feeds.is_empty() {
         return println!("no corpus beside the repository (../shared/feeds or $VEILLE_SHARED): nothing to show");
     }
-    let policies = [
-        ("adaptive", Interval::Adaptive),
-        ("every 15 min", Interval::Fixed(SignedDuration::from_mins(15))),
-        ("every 60 min", Interval::Fixed(SignedDuration::from_mins(60))),
-    ];
     println!("| items a day | feeds | pace | median delay | 90th percentile | requests a day | items missed |");
     println!("|---|---|---|---|---|---|---|");
     for (name, least, most) in
         [("24 and more", 24.0, f64::MAX), ("3 to 24", 3.0, 24.0), ("0.5 to 3", 0.5, 3.0), ("fewer", 0.0, 0.5)]
     {
         let class: Vec<&Rhythm> = feeds.iter().filter(|feed| (least..most).contains(&feed.items_a_day())).collect();
-        for (pace, interval) in &policies {
-            let seen: Vec<Seen> = class.iter().map(|feed| feed.watched(interval)).collect();
-            row(name, pace, &seen);
+        let watched = |interval: &Interval| -> Vec<Seen> {
+            let beginnings = (0..BEGINNINGS).map(|nth| (f64::from(nth) + 0.5) / f64::from(BEGINNINGS));
+            beginnings.flat_map(|part| class.iter().map(move |feed| feed.watched(interval, part))).collect()
+        };
+        let ours = watched(&Interval::Adaptive);
+        let as_often = (24.0 * 60.0 / requests_a_day(&ours)).round() as i64;
+        row(name, class.len(), "adaptive", &ours);
+        for (minutes, remark) in [(as_often, ", as many requests"), (15, ""), (60, "")] {
+            let fixed = Interval::Fixed(SignedDuration::from_mins(minutes));
+            row(name, class.len(), &format!("every {minutes} min{remark}"), &watched(&fixed));
         }
     }
     println!(
@@ -53,6 +61,8 @@ struct Rhythm {
     /// Seconds since the first item, ascending; one turn.
     items: Vec<i64>,
     period_s: i64,
+    /// When the first item came.
+    first_s: i64,
 }
 
 /// What a poller saw of a feed.
@@ -67,13 +77,17 @@ impl Rhythm {
     fn of(mut times: Vec<i64>) -> Option<Self> {
         times.sort_unstable();
         let (first, last) = (*times.first()?, *times.last()?);
+        let at_one_time_of_day = times.iter().filter(|time| (**time - first) % DAY_S == 0).count();
+        if at_one_time_of_day * 2 > times.len() {
+            return None;
+        }
         if times.len() < 10 || last - first < 3600 {
             return None;
         }
         let span_s = (last - first) + (last - first) / (times.len() as i64 - 1);
         // Hours of the day stay what they are.
         let period_s = if span_s > DAY_S { (span_s + DAY_S - 1) / DAY_S * DAY_S } else { span_s };
-        Some(Self { items: times.into_iter().map(|time| time - first).collect(), period_s })
+        Some(Self { items: times.into_iter().map(|time| time - first).collect(), period_s, first_s: first })
     }
 
     fn items_a_day(&self) -> f64 {
@@ -92,23 +106,21 @@ impl Rhythm {
         turns as usize * self.items.len() + self.items.partition_point(|item| *item <= at_s - turns * self.period_s)
     }
 
-    fn watched(&self, interval: &Interval) -> Seen {
-        let window = self.items.len();
-        let start_s = self.period_s;
-        let end_s = start_s + (28 * DAY_S).max(self.period_s * 20 / window as i64).min(730 * DAY_S);
+    /// The newer half of the items, by a poller that knows the older. `part` of the first interval has passed when the
+    /// watch begins.
+    fn watched(&self, interval: &Interval, part: f64) -> Seen {
+        let window = self.items.len() / 2;
+        let start_s = self.items[window - 1];
         let mut poller = Poller::new(self, interval);
-        let mut seen =
-            Seen { delays_s: Vec::new(), missed: 0, visits: 0, days: (end_s - start_s) as f64 / DAY_S as f64 };
-        let mut known = self.published(start_s);
-        // At any time of the hour: publishers like the full one.
-        let mut at_s = start_s + (poller.wait_s(self, start_s, None) as f64 * poller.chance.f64()) as i64;
+        let mut seen = Seen { delays_s: Vec::new(), missed: 0, visits: 0, days: 0.0 };
+        let mut known = window;
+        let mut at_s = start_s + (poller.wait_s(self, start_s, None) as f64 * part) as i64;
         let mut last_s = start_s;
-        while at_s < end_s {
-            let published = self.published(at_s);
-            let oldest_listed = published.saturating_sub(window);
-            let first_new = known.max(oldest_listed);
+        while known < self.items.len() {
+            let published = self.items.partition_point(|item| *item <= at_s);
+            let first_new = known.max(published.saturating_sub(window));
             seen.missed += first_new - known;
-            seen.delays_s.extend((first_new..published).map(|item| at_s - self.at(item)));
+            seen.delays_s.extend((first_new..published).map(|item| at_s - self.items[item]));
             seen.visits += 1;
             let new = published - first_new;
             let harvest = Harvest {
@@ -119,6 +131,7 @@ impl Rhythm {
             (known, last_s) = (published, at_s);
             at_s += poller.wait_s(self, at_s, Some(harvest));
         }
+        seen.days = (last_s - start_s).max(3600) as f64 / DAY_S as f64;
         seen
     }
 
@@ -156,7 +169,7 @@ impl<'p> Poller<'p> {
     }
 
     fn wait_s(&mut self, feed: &Rhythm, now_s: i64, harvest: Option<Harvest>) -> i64 {
-        let at = |s: i64| Timestamp::from_second(s).expect("within a few years of 1970");
+        let at = |s: i64| Timestamp::from_second(feed.first_s + s).expect("within a few years of 1970");
         let published = feed.published(now_s);
         let rhythm: Vec<Timestamp> =
             (published.saturating_sub(RHYTHM_ITEMS)..published).rev().map(|item| at(feed.at(item))).collect();
@@ -169,7 +182,8 @@ impl<'p> Poller<'p> {
             min_interval: SignedDuration::from_mins(15),
             max_interval: SignedDuration::from_hours(24),
             time_zone: &TimeZone::UTC,
-            ended: Ended::Good { has_validators: true },
+            ended: Ended::Good,
+            is_conditional: true,
             asked: Asked::default(),
             rhythm: &rhythm,
             harvest,
@@ -180,19 +194,18 @@ impl<'p> Poller<'p> {
     }
 }
 
-fn row(class: &str, pace: &str, seen: &[Seen]) {
+fn requests_a_day(seen: &[Seen]) -> f64 {
+    seen.iter().map(|seen| seen.visits as f64 / seen.days).sum::<f64>() / seen.len().max(1) as f64
+}
+
+fn row(class: &str, feeds: usize, pace: &str, seen: &[Seen]) {
     let mut delays_s: Vec<i64> = seen.iter().flat_map(|seen| seen.delays_s.iter().copied()).collect();
     delays_s.sort_unstable();
     let part = |share: f64| delays_s.get((delays_s.len() as f64 * share) as usize).map_or(0, |s| s / 60);
-    let requests: f64 = seen.iter().map(|seen| seen.visits as f64 / seen.days).sum::<f64>() / seen.len().max(1) as f64;
+    let requests = requests_a_day(seen);
     let missed: usize = seen.iter().map(|seen| seen.missed).sum();
     let share = 100.0 * missed as f64 / (missed + delays_s.len()).max(1) as f64;
-    println!(
-        "| {class} | {} | {pace} | {} min | {} min | {requests:.1} | {share:.2} % |",
-        seen.len(),
-        part(0.5),
-        part(0.9)
-    );
+    println!("| {class} | {} | {pace} | {} min | {} min | {requests:.1} | {share:.2} % |", feeds, part(0.5), part(0.9));
 }
 
 fn rhythms() -> Vec<Rhythm> {

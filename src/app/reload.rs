@@ -5,9 +5,9 @@
 
 use super::Daemon;
 use crate::config::{DigestSettings, FeedSettings, Settings};
-use crate::model::{ConfiguredFeed, ConfiguredOutput, DigestName, FeedId, OutputKind, Timestamp, host_of};
-use crate::pace::{self, Due};
+use crate::model::{ConfiguredFeed, ConfiguredOutput, DigestName, OutputKind, Timestamp};
 use crate::refresh::Watch;
+use crate::scheduler::spread_overdue;
 use crate::store::{Store, StoreError};
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use std::collections::HashSet;
@@ -100,26 +100,8 @@ impl Daemon {
         if !stale.is_empty() {
             self.retag.notify_one();
         }
-        self.spread_overdue(now).await?;
+        spread_overdue(&self.store, now).await?;
         self.wake.notify_one();
-        Ok(())
-    }
-
-    /// After a start or a long sleep: no storm of all that has become due meanwhile.
-    async fn spread_overdue(&self, now: Timestamp) -> anyhow::Result<()> {
-        let next_checks = self.store.read(|tx| tx.next_checks()).await?;
-        let overdue: Vec<_> = next_checks.into_iter().filter(|(_, _, at, _)| at.is_none_or(|at| at <= now)).collect();
-        let hosts: Vec<String> = overdue.iter().map(|(_, address, ..)| host_of(address)).collect();
-        let due: Vec<Due<'_>> = hosts
-            .iter()
-            .zip(&overdue)
-            .map(|(host, (.., at, is_new))| Due { host, due_at: at.filter(|_| !is_new) })
-            .collect();
-        let times = pace::spread(&due, now);
-        let checks: Vec<(FeedId, Timestamp)> = overdue.iter().map(|(feed, ..)| *feed).zip(times).collect();
-        if checks.len() > 1 {
-            self.store.write(move |tx| tx.reschedule(&checks, "overdue: spread so that no storm comes of it")).await?;
-        }
         Ok(())
     }
 }
@@ -135,10 +117,12 @@ pub async fn sync_store(store: &Store, watch: &Watch, now: Timestamp) -> Result<
     let private = watch.settings.digests.iter().map(|digest| &digest.spec).filter(|spec| spec.private);
     let private: Vec<DigestName> = private.map(|spec| spec.name.clone()).collect();
     let (outputs, hub_serves) = (configured_outputs(&watch.settings), served_by_hub(&watch.settings));
+    let are_wanted = watch.settings.http.subscribe_to_hubs;
     let sync = store.write(move |tx| {
         tx.give_private_keys(&private)?;
         let synced = (tx.sync_feeds(&feeds)?, tx.sync_digests(&digests, now)?);
         tx.sync_outputs(&outputs, &hub_serves)?;
+        tx.end_subscriptions(are_wanted, now)?;
         Ok(synced)
     });
     let (new, stale) = sync.await?;

@@ -5,6 +5,7 @@ use crate::model::Timestamp;
 use crate::refresh::{Surroundings, archive, discovery, push};
 use crate::scheduler::{Bells, cut_due_issues, review_feeds};
 use crate::search;
+use crate::store::StoreError;
 use crate::stories;
 use std::sync::Arc;
 use std::time::Duration;
@@ -94,12 +95,16 @@ impl Daemon {
                 () = tokio::time::sleep(HUBS_ASKED_EVERY) => {}
             }
             let around = (self.surroundings())();
-            if !around.watch.settings.http.subscribe_to_hubs {
-                continue;
-            }
+            let asked = async {
+                push::unsubscribe_due(&around).await?;
+                if around.watch.settings.http.subscribe_to_hubs {
+                    push::subscribe_due(&around).await?;
+                }
+                Ok::<_, StoreError>(())
+            };
             tokio::select! {
                 () = self.stop.cancelled() => return,
-                asked = push::subscribe_due(&around) => {
+                asked = asked => {
                     if let Err(error) = asked {
                         tracing::error!(%error, "what hubs were asked cannot be stored; they are asked again");
                     }

@@ -62,6 +62,23 @@ pub(super) struct Occurrence {
     parts: Vec<Span>,
 }
 
+impl FieldText {
+    /// Replaces the contents by a field of an item, whose text is `source`.
+    pub fn refill(&mut self, field: Field, item: &ItemText<'_>, source: &str) {
+        self.clear();
+        match field {
+            Field::Title | Field::Summary | Field::Content | Field::Url | Field::Host => self.append(source, 0),
+            _ => {
+                let mut at = 0;
+                for value in item.values(field) {
+                    self.append(&value, at);
+                    at += value.len() + 1;
+                }
+            }
+        }
+    }
+}
+
 impl Scratch {
     /// Reads the fields that are looked at, and finds every term of the index in them.
     pub fn read<'a>(
@@ -78,17 +95,7 @@ impl Scratch {
         for field in looked_at.iter() {
             let source = item.field_text(field);
             let text = &mut self.fields[field as usize];
-            text.clear();
-            match field {
-                Field::Title | Field::Summary | Field::Content | Field::Url | Field::Host => text.append(&source, 0),
-                _ => {
-                    let mut at = 0;
-                    for value in item.values(field) {
-                        text.append(&value, at);
-                        at += value.len() + 1;
-                    }
-                }
-            }
+            text.refill(field, item, &source);
             if !text.tokens.is_empty() {
                 index.scan(field, text, &source, language.as_deref(), &mut self.hits);
             }
@@ -103,6 +110,11 @@ impl Reading<'_> {
     /// The published text of a field that was looked at.
     pub fn source(&self, field: Field) -> &str {
         &self.sources[field as usize]
+    }
+
+    /// The words of a field that was looked at.
+    pub fn text(&self, field: Field) -> &FieldText {
+        &self.fields[field as usize]
     }
 
     pub fn hits(&self) -> &Hits {

@@ -33,7 +33,7 @@ pub use suggest::{Candidates, Suggestion};
 pub use words::index_words;
 
 use crate::model::{Correction, TagMatch, TagName, Timestamp};
-use crate::query::RuleSet;
+use crate::query::{RuleSet, Scope};
 use calls::{Calls, Candidate};
 use clause::Gathered;
 use evaluate::{Reading, Scratch};
@@ -41,6 +41,7 @@ use index::Index;
 use program::{Compiler, Fields};
 use rule::Rule;
 use std::sync::Mutex;
+use words::IndexWords;
 
 /// All rules of a config, compiled. Immutable; shared by threads.
 #[derive(Debug)]
@@ -92,29 +93,45 @@ impl Classifier {
     /// counts for the rules that name a tag, and is otherwise for the caller to apply.
     #[must_use]
     pub fn classify(&self, item: &ItemText<'_>, now: Timestamp) -> Vec<TagMatch> {
-        self.judge(item, now, |reading, held| {
-            let mut gathered = Gathered::default();
-            held.map(|rule| rule.tag_match(reading, &self.tag_names, &mut gathered)).collect()
-        })
+        self.judge(item, now, self.fields, |reading, held| self.matches(reading, held))
+    }
+
+    /// As [`Self::classify`], with what [`index_words`] makes of the item: its fields are read once for both.
+    #[must_use]
+    pub fn classify_with_words(&self, item: &ItemText<'_>, now: Timestamp) -> (Vec<TagMatch>, String) {
+        let mut fields = self.fields;
+        words::INDEXED.iter().for_each(|field| fields.add(Fields::of(Scope::Field(*field))));
+        let mut words = IndexWords::default();
+        let tags = self.judge(item, now, fields, |reading, held| {
+            words::INDEXED.iter().for_each(|field| words.add_text(reading.text(*field)));
+            self.matches(reading, held)
+        });
+        (tags, words.words)
+    }
+
+    fn matches<'a>(&'a self, reading: &Reading<'_>, held: &mut dyn Iterator<Item = &'a Rule>) -> Vec<TagMatch> {
+        let mut gathered = Gathered::default();
+        held.map(|rule| rule.tag_match(reading, &self.tag_names, &mut gathered)).collect()
     }
 
     /// The names of the tags that [`Self::classify`] gives, at less cost where nobody asks for evidence.
     #[must_use]
     pub fn tags(&self, item: &ItemText<'_>, now: Timestamp) -> Vec<&TagName> {
-        self.judge(item, now, |_, held| held.map(|rule| &rule.name).collect())
+        self.judge(item, now, self.fields, |_, held| held.map(|rule| &rule.name).collect())
     }
 
-    /// Reads an item and hands the rules that hold, in their order, to `report`.
+    /// Reads these fields of an item and hands the rules that hold, in their order, to `report`.
     fn judge<'a, T>(
         &'a self,
         item: &ItemText<'_>,
         now: Timestamp,
+        fields: Fields,
         report: impl FnOnce(&Reading<'_>, &mut dyn Iterator<Item = &'a Rule>) -> T,
     ) -> T {
         self.scratch.with(|scratch| {
             let mut met = std::mem::take(&mut scratch.met);
             let mut candidates = std::mem::take(&mut scratch.candidates);
-            let mut reading = scratch.read(&self.index, self.fields, item, now, &self.tag_names);
+            let mut reading = scratch.read(&self.index, fields, item, now, &self.tag_names);
             self.calls.call_up(reading.hits(), &mut met, &mut candidates);
             self.keep_what_holds(&mut reading, item.corrections, &mut candidates);
             let mut held = candidates.iter().map(|candidate| &self.rules[candidate.rule as usize]);

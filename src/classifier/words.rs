@@ -3,53 +3,107 @@
 //! Both sides cut texts with the tokens that matching works on, so that the index never lacks an item that a query holds
 //! for. What it offers beyond those, the evaluator turns down.
 
+use super::fold::to_u32;
 use super::item::ItemText;
 use super::pattern::{Form, Pattern, Word};
 use super::program::Fields;
-use super::tokens::{FieldText, Gap};
+use super::tokens::{FieldText, Gap, hash_word};
 use crate::model::{Field, Needed, TagName};
 use crate::query::{Expr, ExprKind, Query, Term, is_unspaced};
 use std::collections::BTreeMap;
 
 /// The fields whose words are indexed: those that an item has of itself and that hold language.
-const INDEXED: [Field; 5] = [Field::Title, Field::Summary, Field::Content, Field::Category, Field::Author];
+pub(super) const INDEXED: [Field; 5] = [Field::Title, Field::Summary, Field::Content, Field::Category, Field::Author];
 /// The symbols that words of the index hold beside letters and digits: those of `C++`, `C#`, `3.5`, `1,000`, `AT&T`.
 const SYMBOLS: &[u8] = b"+#.,&";
 /// Most bytes of a word in the index; a longer one is known by its start.
 const MAX_WORD_BYTES: usize = 32;
 
-/// The words of an item with blanks between them, as often as they come.
+/// The words of an item with blanks between them, each once.
 #[must_use]
 pub fn index_words(item: &ItemText<'_>) -> String {
-    let mut words = String::new();
+    let mut words = IndexWords::default();
     let mut text = FieldText::default();
     for field in INDEXED {
-        text.clear();
-        let mut at = 0;
-        for value in item.values(field) {
-            text.append(&value, at);
-            at += value.len() + 1;
-        }
+        text.refill(field, item, &item.field_text(field));
+        words.add_text(&text);
+    }
+    words.words
+}
+
+/// Words with blanks between them, and where each stands: most words of a text come more than once, its summary's above
+/// all, and telling so here costs a fraction of what it costs the index.
+#[derive(Debug, Default)]
+pub(super) struct IndexWords {
+    pub words: String,
+    /// Start and end of each, at its hash or the next free place; 0 and 0 where none is.
+    places: Vec<(u32, u32)>,
+    count: usize,
+    pair: String,
+}
+
+impl IndexWords {
+    pub fn add_text(&mut self, text: &FieldText) {
         for (at, token) in text.tokens.iter().enumerate() {
             let word = text.text(token);
             let next = text.tokens.get(at + 1).filter(|next| token.unspaced && next.unspaced && next.gap == Gap::Glued);
             match next {
-                Some(next) => add(&mut words, &format!("{word}{}", text.text(next))),
-                None => add(&mut words, word),
+                Some(next) => {
+                    let mut pair = std::mem::take(&mut self.pair);
+                    pair.clear();
+                    pair.extend([word, text.text(next)]);
+                    self.add(&pair, hash_word(&pair));
+                    self.pair = pair;
+                }
+                None => self.add(word, token.hash),
             }
             if token.short_len > 0 {
-                add(&mut words, text.short_text(token));
+                let short = text.short_text(token);
+                self.add(short, hash_word(short));
             }
         }
     }
-    words
-}
 
-fn add(words: &mut String, word: &str) {
-    let word = indexed(word);
-    if !word.is_empty() {
-        words.push_str(word);
-        words.push(' ');
+    /// Adds as much of the word as the index has of it, unless that is there already.
+    fn add(&mut self, word: &str, hash: u64) {
+        let known = indexed(word);
+        let hash = if known.len() == word.len() { hash } else { hash_word(known) };
+        if known.is_empty() {
+            return;
+        }
+        if self.count * 2 >= self.places.len() {
+            self.grow();
+        }
+        let place = self.place_of(known, hash);
+        if self.places[place].1 == 0 {
+            let start = self.words.len();
+            self.words.push_str(known);
+            self.places[place] = (to_u32(start), to_u32(self.words.len()));
+            self.count += 1;
+            self.words.push(' ');
+        }
+    }
+
+    /// Where the word is, or where it would be.
+    fn place_of(&self, word: &str, hash: u64) -> usize {
+        let mask = self.places.len() - 1;
+        let mut place = usize::try_from(hash).unwrap_or(usize::MAX) & mask;
+        loop {
+            let (start, end) = self.places[place];
+            if end == 0 || self.words.as_bytes()[start as usize..end as usize] == *word.as_bytes() {
+                return place;
+            }
+            place = (place + 1) & mask;
+        }
+    }
+
+    fn grow(&mut self) {
+        let larger = vec![(0, 0); (self.places.len() * 2).max(512)];
+        for (start, end) in std::mem::replace(&mut self.places, larger).into_iter().filter(|place| place.1 > 0) {
+            let word = &self.words[start as usize..end as usize];
+            let place = self.place_of(word, hash_word(word));
+            self.places[place] = (start, end);
+        }
     }
 }
 
@@ -205,6 +259,6 @@ pub(super) mod tests {
             ..ItemText::default()
         };
         let words = index_words(&item);
-        assert_eq!(words, "disney+ disney and at&t and elan 法国 国 ai 公司 司 国 uni code ");
+        assert_eq!(words, "disney+ disney and at&t elan 法国 国 ai 公司 司 uni code ");
     }
 }

@@ -29,6 +29,7 @@ const STARTER: &[(&str, &str)] = starter![
     "tags/acquisition.toml",
     "tags/ai-regulation.toml",
     "tags/chips.toml",
+    "tags/companies.toml",
     "tags/french-ai.toml",
     "tags/funding.toml",
     "tags/layoffs.toml",

@@ -6,9 +6,9 @@ use super::status::ahead;
 use super::{Context, Workplace};
 use crate::app;
 use crate::delivery::{self, Sent};
-use crate::model::{FeedRecord, FeedState, Timestamp, WAIT_CEILING};
+use crate::model::{FeedRecord, FeedState, Timestamp};
 use crate::refresh::{Outcome, Visit, discovery};
-use crate::scheduler::{cut_due_issues, review_feeds};
+use crate::scheduler::{Declined, cut_due_issues, declined, review_feeds};
 use crate::search;
 use anyhow::bail;
 use serde::Serialize;
@@ -17,10 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// A feed refreshed by hand is left alone for so long after any refresh.
-const PAUSE: jiff::SignedDuration = jiff::SignedDuration::from_mins(5);
-
-/// The index of words gets so many items at most, so that a poll ends; those that remain wait for the next one.
+/// Of the items that an older version left, the index of words gets so many at most, so that a poll ends.
 const INDEXED_AT_ONCE: usize = 50_000;
 /// For what digests push; what is not sent by then waits for the next poll, or the daemon.
 const DELIVERING_AT_MOST: Duration = Duration::from_mins(1);
@@ -153,25 +150,13 @@ fn suggestion(name: &str, known: &[FeedRecord]) -> String {
 
 /// Why a feed is not asked now, in words; `None` when it is.
 fn decline(feed: &FeedRecord, args: &Args, now: Timestamp) -> Option<String> {
-    // What lies further ahead than a server may ask for was noted by a clock that has since been set back.
-    let running = |at: &Timestamp| *at > now && at.duration_since(now) <= WAIT_CEILING;
-    if let Some(until) = feed.retry_after_at.filter(running) {
-        return Some(left_alone(until, now));
+    match declined(feed, now)? {
+        Declined::LeftAlone(until) => Some(left_alone(until, now)),
+        // What is due is asked, whatever a person would be told.
+        _ if args.force || args.feeds.is_empty() => None,
+        Declined::Gone => Some(format!("{}; --force asks again", Declined::Gone)),
+        reason => Some(format!("{reason}; --force asks all the same")),
     }
-    if args.force || args.feeds.is_empty() {
-        return None;
-    }
-    match feed.state {
-        FeedState::Gone => return Some("gone for good (410); --force asks again".to_owned()),
-        FeedState::Duplicate => return Some(format!("{}; --force asks all the same", feed.next_check_reason)),
-        FeedState::Disabled => return Some("`enabled = false` in the config; --force asks all the same".to_owned()),
-        _ => {}
-    }
-    if let Some(until) = feed.fresh_until_at.filter(running) {
-        return Some(format!("the server says that what we have is fresh until {until}; --force asks all the same"));
-    }
-    let last = feed.last_refresh_at.filter(|at| now.duration_since(*at) < PAUSE)?;
-    Some(format!("refreshed less than 5 minutes ago, at {last}; --force asks all the same"))
 }
 
 fn left_alone(until: Timestamp, now: Timestamp) -> String {

@@ -3,9 +3,11 @@
 use super::digests::{output_in_words, shown_target};
 use super::output::{print_json, print_lines, printable};
 use super::{Context, Workplace};
-use crate::model::{FeedState, OutputHealth, TagName, Timestamp};
+use crate::model::{FeedState, NoticeKind, OutputHealth, TagName, Timestamp};
+use crate::notices;
 use crate::store::Counts;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 /// Days of the items-a-day row.
@@ -24,6 +26,8 @@ struct Status {
     items_a_day: Vec<u64>,
     tags: Vec<TagStatus>,
     failing: Vec<FailingFeed>,
+    /// What else is the matter, by kind.
+    others: BTreeMap<&'static str, u64>,
     failing_outputs: Vec<OutputHealth>,
 }
 
@@ -37,6 +41,7 @@ struct TagStatus {
 #[derive(Debug, Serialize)]
 struct FailingFeed {
     url: String,
+    is_gone: bool,
     error: String,
     failing_since_at: Option<Timestamp>,
     next_check_at: Option<Timestamp>,
@@ -48,8 +53,14 @@ pub fn run(_: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let status = workplace.block_on(async |store| {
         store
             .read(move |tx| {
-                let failing =
-                    tx.feeds(now)?.into_iter().filter(|feed| feed.failure_count > 0 || feed.state == FeedState::Gone);
+                let feeds = tx.feeds(now)?;
+                let mut others = BTreeMap::new();
+                for (kind, _) in feeds.iter().flat_map(|feed| notices::matters(&feed.condition(), now)) {
+                    if !matches!(kind, NoticeKind::Failing | NoticeKind::Gone) {
+                        *others.entry(kind.name()).or_default() += 1;
+                    }
+                }
+                let failing = feeds.into_iter().filter(|feed| feed.failure_count > 0 || feed.state == FeedState::Gone);
                 Ok(Status {
                     counts: tx.counts(now)?,
                     items_a_day: tx.items_a_day(now, DAYS)?,
@@ -64,8 +75,10 @@ pub fn run(_: &Args, context: &Context) -> anyhow::Result<ExitCode> {
                         .filter(|output| output.last_error.is_some() || output.stopped_at.is_some())
                         .map(|output| OutputHealth { target: shown_target(&output), ..output })
                         .collect(),
+                    others,
                     failing: failing
                         .map(|feed| FailingFeed {
+                            is_gone: feed.state == FeedState::Gone,
                             url: feed.url,
                             error: feed.last_error.unwrap_or_default(),
                             failing_since_at: feed.failing_since_at,
@@ -102,9 +115,13 @@ fn screen(status: &Status, now: Timestamp) -> Vec<String> {
     if !status.failing.is_empty() {
         lines.push(String::new());
         let failing = |feed: &FailingFeed| {
-            let next = ahead(feed.next_check_at, now);
+            let (word, next) = if feed.is_gone {
+                ("gone", "not tried again by itself".to_owned())
+            } else {
+                ("failing", format!("next try {}", ahead(feed.next_check_at, now)))
+            };
             printable(&format!(
-                "failing     {} since {}: {}; next try {next}",
+                "{word:<11} {} since {}: {}; {next}",
                 feed.url,
                 ago(feed.failing_since_at, now),
                 feed.error
@@ -114,6 +131,11 @@ fn screen(status: &Status, now: Timestamp) -> Vec<String> {
         if let Some(more @ 1..) = status.failing.len().checked_sub(FAILING_SHOWN) {
             lines.push(format!("            … and {more} more: `veille feeds`"));
         }
+        lines.push("            what can be done: `veille feeds fix`".to_owned());
+    }
+    if !status.others.is_empty() {
+        let kinds: Vec<String> = status.others.iter().map(|(kind, feeds)| format!("{feeds} {kind}")).collect();
+        lines.push(format!("besides     {}: `veille feeds` tells more", kinds.join(", ")));
     }
     if !status.failing_outputs.is_empty() {
         lines.push(String::new());

@@ -101,6 +101,7 @@ fn feed(value: Value<'_>, fetch: &FetchSettings, secrets: &Secrets<'_>) -> Optio
         interval: interval(&table, fetch),
         language: table.text("language", "a language such as \"fr\"").and_then(values::language),
         full_text: table.boolean("full_text").unwrap_or(false),
+        host_limits: table.boolean("host_limits").unwrap_or(true),
         enabled: table.boolean("enabled").unwrap_or(true),
         headers: table.get("headers").map(|value| headers(value, secrets)).unwrap_or_default(),
         basic_auth: table

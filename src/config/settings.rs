@@ -110,6 +110,8 @@ pub struct FeedSettings {
     pub interval: Option<Interval>,
     pub language: Option<String>,
     pub full_text: bool,
+    /// Whether it waits for the other feeds of its host, and speaks for them when it is told to come later.
+    pub host_limits: bool,
     pub enabled: bool,
     pub headers: Vec<(String, String)>,
     pub basic_auth: Option<(String, Secret)>,
@@ -126,6 +128,7 @@ impl FeedSettings {
             interval: None,
             language: None,
             full_text: false,
+            host_limits: true,
             enabled: true,
             headers: Vec::new(),
             basic_auth: None,

@@ -4,13 +4,14 @@
 pub type ShippedFile = (&'static str, &'static str);
 
 /// Every file of `config/`, the entry point first.
-pub const SHIPPED: [ShippedFile; 14] = [
+pub const SHIPPED: [ShippedFile; 15] = [
     ("veille.toml", include_str!("../../config/veille.toml")),
     ("feeds.toml", include_str!("../../config/feeds.toml")),
     ("digests.toml", include_str!("../../config/digests.toml")),
     ("tags/acquisition.toml", include_str!("../../config/tags/acquisition.toml")),
     ("tags/ai-regulation.toml", include_str!("../../config/tags/ai-regulation.toml")),
     ("tags/chips.toml", include_str!("../../config/tags/chips.toml")),
+    ("tags/companies.toml", include_str!("../../config/tags/companies.toml")),
     ("tags/french-ai.toml", include_str!("../../config/tags/french-ai.toml")),
     ("tags/funding.toml", include_str!("../../config/tags/funding.toml")),
     ("tags/layoffs.toml", include_str!("../../config/tags/layoffs.toml")),

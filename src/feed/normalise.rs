@@ -66,6 +66,12 @@ pub(super) fn normalise(
     if draft.overflow > 0 {
         warnings.push(format!("{} items beyond the newest {MAX_ITEMS} were left out", draft.overflow));
     }
+    let skip_hours =
+        channel.skip_hours.iter().filter_map(|hour| hour_of_day(hour)).fold(0, |hours, hour| hours | 1 << hour);
+    let skip_days = channel.skip_days.iter().filter_map(|day| day_of_week(day)).fold(0, |days, day| days | 1 << day);
+    if skip_hours == ALL_HOURS || skip_days == ALL_DAYS {
+        warnings.push("it asks to skip all hours or all days, which is ignored".to_owned());
+    }
     notes.add_to(&mut warnings);
     ParsedFeed {
         format,
@@ -80,15 +86,12 @@ pub(super) fn normalise(
             .collect(),
         self_url: channel.links.iter().find(|link| link.rel == "self").map(|link| bases.resolve(&link.href, link.base)),
         ttl_s: channel.ttl.as_deref().and_then(ttl_s),
-        skip_hours: channel
-            .skip_hours
-            .iter()
-            .filter_map(|hour| hour_of_day(hour))
-            .fold(0, |hours, hour| hours | 1 << hour),
-        skip_days: channel.skip_days.iter().filter_map(|day| day_of_week(day)).fold(0, |days, day| days | 1 << day),
+        skip_hours,
+        skip_days,
         sy_interval_s: sy_interval_s(channel),
         items: identity::identify(contents),
         overflow: draft.overflow,
+        breaks_off: draft.breaks_off,
         warnings,
     }
 }
@@ -339,6 +342,9 @@ fn ttl_s(minutes: &str) -> Option<u64> {
 }
 
 /// `24` is midnight in old feeds.
+const ALL_HOURS: u32 = (1 << 24) - 1;
+const ALL_DAYS: u8 = (1 << 7) - 1;
+
 fn hour_of_day(hour: &str) -> Option<u8> {
     hour.trim().parse::<u8>().ok().filter(|hour| *hour <= 24).map(|hour| hour % 24)
 }

@@ -4,6 +4,7 @@
 //! Decoding is ours because the client's hides which coding it undid, and passes on what it does not know.
 
 use super::error::Cause;
+use super::zstd::ZstdDecoder;
 use brotli::DecompressorWriter;
 use bytes::Bytes;
 use flate2::write::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
@@ -11,7 +12,7 @@ use reqwest::header::{CONTENT_ENCODING, HeaderMap};
 use std::io::{self, Write};
 
 /// What we ask for; each is capped alike.
-pub(super) const ACCEPT_ENCODING: &str = "gzip, deflate, br";
+pub(super) const ACCEPT_ENCODING: &str = "gzip, deflate, br, zstd";
 
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 const BROTLI_BUFFER_BYTES: usize = 16 * 1024;
@@ -23,6 +24,7 @@ pub(super) enum Coding {
     Gzip,
     Deflate,
     Brotli,
+    Zstd,
 }
 
 impl Coding {
@@ -36,7 +38,8 @@ impl Coding {
                 "gzip" | "x-gzip" => Self::Gzip,
                 "deflate" => Self::Deflate,
                 "br" => Self::Brotli,
-                "zstd" | "compress" | "x-compress" | "dcb" | "dcz" | "exi" | "aes128gcm" | "pack200-gzip" => {
+                "zstd" => Self::Zstd,
+                "compress" | "x-compress" | "dcb" | "dcz" | "exi" | "aes128gcm" | "pack200-gzip" => {
                     return Err(Cause::Coding(format!("it comes in the coding `{label}`, which was not asked for")));
                 }
                 _ => continue,
@@ -65,6 +68,7 @@ enum Stage {
     Zlib(ZlibDecoder<Capped>),
     Deflate(DeflateDecoder<Capped>),
     Brotli(Box<DecompressorWriter<Capped>>),
+    Zstd(Box<ZstdDecoder<Capped>>),
 }
 
 impl Decoder {
@@ -108,6 +112,7 @@ impl Decoder {
             Coding::Deflate if is_zlib(start) => Stage::Zlib(ZlibDecoder::new(sink)),
             Coding::Deflate => Stage::Deflate(DeflateDecoder::new(sink)),
             Coding::Brotli => Stage::Brotli(Box::new(DecompressorWriter::new(sink, BROTLI_BUFFER_BYTES))),
+            Coding::Zstd => Stage::Zstd(Box::new(ZstdDecoder::new(sink))),
         })
     }
 }
@@ -120,6 +125,7 @@ impl Stage {
             Self::Zlib(decoder) => decoder.write_all(chunk),
             Self::Deflate(decoder) => decoder.write_all(chunk),
             Self::Brotli(decoder) => decoder.write_all(chunk),
+            Self::Zstd(decoder) => decoder.write_all(chunk),
         }
     }
 
@@ -133,6 +139,7 @@ impl Stage {
                 decoder.close()?;
                 decoder.into_inner().map_err(|_| io::Error::from(io::ErrorKind::UnexpectedEof))?
             }
+            Self::Zstd(decoder) => decoder.finish()?,
         };
         Ok(sink.bytes)
     }
@@ -213,6 +220,10 @@ mod tests {
         encoder.finish().unwrap()
     }
 
+    fn zstd(bytes: &[u8]) -> Vec<u8> {
+        ruzstd::encoding::compress_to_vec(bytes, ruzstd::encoding::CompressionLevel::Fastest)
+    }
+
     fn decode_under(label: &str, wire: &[u8], chunk: usize, limit_bytes: u64) -> Result<Bytes, Cause> {
         let mut headers = HeaderMap::new();
         if !label.is_empty() {
@@ -243,6 +254,7 @@ mod tests {
         }
         check("gzip", TEXT);
         check("br", &brotli(TEXT));
+        check("zstd", &zstd(TEXT));
         check("deflate", &zlib(TEXT));
         check("deflate", &deflate(TEXT));
         let two_members: Vec<u8> = [gzip(&TEXT[..9]), gzip(&TEXT[9..])].concat();
@@ -255,7 +267,7 @@ mod tests {
         for label in ["gzip", "gzip, gzip", "gzip, br", "x-gzip", ""] {
             assert!(matches!(decode(label, &layered), Err(Cause::Coding(_))), "{label}");
         }
-        for label in ["zstd", "compress"] {
+        for label in ["zstd", "compress", "dcz"] {
             assert!(matches!(decode(label, TEXT), Err(Cause::Coding(_))), "{label}");
         }
         let good = gzip(TEXT);
@@ -269,7 +281,8 @@ mod tests {
 
     #[test]
     fn h08_a_stream_cut_anywhere_is_a_failure_and_never_a_shorter_document() {
-        for (label, wire) in [("gzip", gzip(TEXT)), ("br", brotli(TEXT)), ("deflate", zlib(TEXT))] {
+        for (label, wire) in [("gzip", gzip(TEXT)), ("br", brotli(TEXT)), ("deflate", zlib(TEXT)), ("zstd", zstd(TEXT))]
+        {
             for end in 2..wire.len() {
                 assert!(decode(label, &wire[..end]).is_err(), "{label} cut at {end} of {}", wire.len());
             }
@@ -279,9 +292,13 @@ mod tests {
     #[test]
     fn h07_a_bomb_stops_at_the_cap() {
         let bomb = vec![b' '; 4 << 20];
-        for (label, wire) in
-            [("gzip", gzip(&bomb)), ("br", brotli(&bomb)), ("deflate", zlib(&bomb)), ("", bomb.clone())]
-        {
+        for (label, wire) in [
+            ("gzip", gzip(&bomb)),
+            ("br", brotli(&bomb)),
+            ("deflate", zlib(&bomb)),
+            ("zstd", zstd(&bomb)),
+            ("", bomb.clone()),
+        ] {
             let limit_bytes = 100_000;
             assert_eq!(decode_under(label, &wire, 4096, limit_bytes), Err(Cause::TooLarge { limit_bytes }), "{label}");
         }

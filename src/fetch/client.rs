@@ -12,7 +12,7 @@ use super::redirect::{self, HOPS_MAX};
 use super::resolver::GuardedResolver;
 use super::{FetchOutcome, FetchRequest, Modified, NotModified, Remembered, RetryLater};
 use crate::config::FetchSettings;
-use crate::model::Validators;
+use crate::model::{Validators, host_of};
 use jiff::{SignedDuration, Timestamp};
 use reqwest::header::{
     ACCEPT, ACCEPT_ENCODING as ACCEPT_ENCODING_HEADER, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue,
@@ -215,6 +215,9 @@ impl<'v> Visit<'v> {
             let headers = response.headers().clone();
             drain(response).await;
             self.redirect(status, &headers).map_err(|cause| (cause, Freshness::of(&headers, self.received_at())))?;
+            if let Some(held) = self.held() {
+                return Err(held);
+            }
         }
     }
 
@@ -308,6 +311,15 @@ impl<'v> Visit<'v> {
         }
         self.seen.push(std::mem::replace(&mut self.url, target));
         Ok(())
+    }
+
+    /// A host that asked to be left alone is not asked by way of another.
+    fn held(&self) -> Option<Failed> {
+        let host = host_of(self.url.as_str());
+        let (_, until) = self.request.held_hosts.iter().find(|(held, _)| *held == host)?;
+        let wait = Some(until.duration_since(self.received_at())).filter(SignedDuration::is_positive)?;
+        let freshness = Freshness { retry_after: Some(wait), ..Freshness::default() };
+        Some((Cause::Redirect(RedirectFault::HostHeld), freshness))
     }
 
     async fn conclude(&mut self, response: Response) -> Result<FetchOutcome, Failed> {

@@ -79,6 +79,8 @@ pub enum RedirectFault {
     BadLocation,
     #[error("a redirect leads to an address with a user name in it, which is not followed")]
     Credentials,
+    #[error("a redirect leads to a host that asked to be left alone for now")]
+    HostHeld,
     #[error("the redirects go in a circle")]
     Loop,
     #[error("more than {} redirects", super::redirect::HOPS_MAX)]

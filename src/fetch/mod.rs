@@ -14,6 +14,7 @@ mod links;
 mod message;
 mod redirect;
 mod resolver;
+mod zstd;
 
 pub use address::{AddressPolicy, Refusal};
 pub use client::{Client, ClientError};
@@ -25,6 +26,7 @@ pub use redirect::{Adoption, adoption};
 use crate::config::{FeedSettings, Secret};
 pub use crate::model::{RedirectMemory, Remembered};
 use bytes::Bytes;
+use jiff::Timestamp;
 use url::Url;
 
 /// What we accept where a feed is expected.
@@ -48,6 +50,8 @@ pub struct FetchRequest {
     pub proxy: Option<Url>,
     /// What the addresses on the way said last time. Each is sent to its own address only.
     pub remembered: Vec<Remembered>,
+    /// Hosts (with port) that asked to be left alone, and until when: no redirect is followed there.
+    pub held_hosts: Vec<(String, Timestamp)>,
 }
 
 impl FetchRequest {
@@ -61,6 +65,7 @@ impl FetchRequest {
             basic_auth: None,
             proxy: None,
             remembered: Vec::new(),
+            held_hosts: Vec::new(),
         }
     }
 

@@ -55,6 +55,9 @@ async fn verify(
     uri: Uri,
 ) -> Response {
     let Ok(Query(intent)) = intent else { return nothing(&uri) };
+    if intent.mode.as_deref() == Some("unsubscribe") {
+        return confirm_ending(&state, key, intent, &uri).await;
+    }
     let subscription = match find(&state, key).await {
         Ok(Some(found)) if intent.topic.as_deref() == Some(found.topic.as_str()) => found,
         Ok(_) => return nothing(&uri),
@@ -72,7 +75,7 @@ async fn verify(
         _ => return nothing(&uri),
     };
     match done {
-        Ok(challenge) => ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], challenge).into_response(),
+        Ok(challenge) => echo(challenge),
         Err(error) => unavailable(&uri, &error),
     }
 }
@@ -87,6 +90,25 @@ async fn confirm(
     let feed = subscription.feed;
     tracing::info!(feed.url = %subscription.feed_url, hub = %subscription.hub, %expires_at, "subscribed: the hub delivers what is new");
     state.store.write(move |tx| tx.subscription_verified(feed, expires_at, renew_at)).await
+}
+
+/// Whether it was we who asked for the end; the answer to that is the end of it.
+async fn confirm_ending(state: &AppState, key: String, intent: Intent, uri: &Uri) -> Response {
+    let ended = match state.store.read(move |tx| tx.ended_subscription(&key)).await {
+        Ok(Some(ended)) if intent.topic.as_deref() == Some(ended.topic.as_str()) => ended,
+        Ok(_) => return nothing(uri),
+        Err(error) => return unavailable(uri, &error),
+    };
+    let Some(challenge) = intent.challenge else { return nothing(uri) };
+    tracing::info!(feed.url = %ended.feed_url, hub = %ended.hub, "no longer subscribed");
+    match state.store.write(move |tx| tx.forget_subscription(&ended.callback_key)).await {
+        Ok(()) => echo(challenge),
+        Err(error) => unavailable(uri, &error),
+    }
+}
+
+fn echo(challenge: String) -> Response {
+    ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], challenge).into_response()
 }
 
 async fn deny(state: &AppState, subscription: &Subscription, reason: String, now: Timestamp) -> Result<(), StoreError> {

@@ -1,6 +1,6 @@
 //! Feeds: what we poll, and how each of them is doing.
 
-use crate::model::Timestamp;
+use crate::model::{FeedCondition, Timestamp};
 use jiff::SignedDuration;
 use serde::Serialize;
 use url::Url;
@@ -144,6 +144,18 @@ impl FeedRecord {
     }
 }
 
+/// A feed that is due, and what says whether it may be asked now.
+#[derive(Debug, Clone)]
+pub struct DueFeed {
+    pub id: FeedId,
+    /// Where to ask for it.
+    pub address: String,
+    pub configured_url: String,
+    /// As in [`FeedRecord`].
+    pub skip_hours: u32,
+    pub skip_days: u8,
+}
+
 /// One feed's health, as shown by `veille feeds`, `/feeds` and `/api/v1/feeds`.
 #[derive(Debug, Clone, Serialize)]
 pub struct FeedHealth {
@@ -173,8 +185,11 @@ pub struct FeedHealth {
     pub last_error: Option<String>,
     /// Since when it has been failing.
     pub failing_since_at: Option<Timestamp>,
+    /// When it last brought something new.
+    pub last_new_item_at: Option<Timestamp>,
     /// Times that a whole document was new, so that items may have been missed.
     pub overflow_count: u32,
+    pub last_overflow_at: Option<Timestamp>,
     pub items: u64,
     pub items_last_week: u64,
 }
@@ -184,5 +199,25 @@ impl FeedHealth {
     #[must_use]
     pub fn moved_to(&self) -> Option<&str> {
         self.fetch_url.as_deref().filter(|url| *url != self.configured_url)
+    }
+
+    /// What notices follow from.
+    #[must_use]
+    pub fn condition(&self) -> FeedCondition {
+        FeedCondition {
+            id: self.id,
+            url: self.url.clone(),
+            title: self.title.clone(),
+            state: self.state,
+            moved_to: self.moved_to().map(str::to_owned),
+            next_check_at: self.next_check_at,
+            last_refresh_at: self.last_refresh_at,
+            last_success_at: self.last_success_at,
+            last_new_item_at: self.last_new_item_at,
+            last_overflow_at: self.last_overflow_at,
+            failure_count: self.failure_count,
+            failing_since_at: self.failing_since_at,
+            last_error: self.last_error.clone(),
+        }
     }
 }

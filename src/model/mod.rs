@@ -25,8 +25,8 @@ pub use digest::{
     PendingEntry, Schedule,
 };
 pub use feed::{
-    ConfiguredFeed, FeedHealth, FeedId, FeedRecord, FeedState, ItemIdentity, RedirectMemory, Remembered, Validators,
-    WAIT_CEILING,
+    ConfiguredFeed, DueFeed, FeedHealth, FeedId, FeedRecord, FeedState, ItemIdentity, RedirectMemory, Remembered,
+    Validators, WAIT_CEILING,
 };
 pub use host::host_of;
 pub use item::{
@@ -39,5 +39,5 @@ pub use notice::{FEED_HEALTH, FeedCondition, Notice, NoticeKind, OpenNotice};
 pub use private_key::PrivateKey;
 pub use publication::{EntryLink, EntrySource, FeedAddresses, PublishedCategory, PublishedEntry, PublishedFeed};
 pub use story::{EntryId, Story, StoryId};
-pub use subscription::{HubDelivery, LEASE, Subscription, SubscriptionState, lease_ends};
+pub use subscription::{EndedSubscription, HubDelivery, LEASE, Subscription, SubscriptionState, lease_ends};
 pub use tag::{Correction, Evidence, Field, TagMatch, TagName, TagOrigin, corrected};

@@ -39,6 +39,17 @@ pub struct Subscription {
     pub tries: u32,
 }
 
+/// A subscription that is no longer wanted, while its hub does not know.
+#[derive(Debug, Clone)]
+pub struct EndedSubscription {
+    pub feed_url: String,
+    pub hub: String,
+    pub topic: String,
+    pub callback_key: PrivateKey,
+    /// Times that the hub was asked to end it.
+    pub tries: u32,
+}
+
 /// A document that a hub has delivered, its signature checked.
 #[derive(Debug, Clone)]
 pub struct HubDelivery {

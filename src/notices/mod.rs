@@ -78,6 +78,27 @@ pub fn review(feeds: &[FeedCondition], known: &Known, entry_id: EntryIdOf, now: 
     review
 }
 
+/// What a feed's notices of its own can be of, the gravest first.
+const KINDS: [NoticeKind; 5] =
+    [NoticeKind::Failing, NoticeKind::Gone, NoticeKind::Moved, NoticeKind::Overflowing, NoticeKind::Stale];
+
+/// What is the matter with a feed at this moment, the gravest first: since when, when it is tried next, what to do. Nothing
+/// where it is well.
+#[must_use]
+pub fn matters(feed: &FeedCondition, now: Timestamp) -> Vec<(NoticeKind, String)> {
+    let lasting = KINDS.into_iter().filter(|kind| lasts(*kind, feed, now));
+    lasting.map(|kind| (kind, words::of(kind, feed, since(kind, feed).unwrap_or(now), now).1)).collect()
+}
+
+fn since(kind: NoticeKind, feed: &FeedCondition) -> Option<Timestamp> {
+    match kind {
+        NoticeKind::Failing | NoticeKind::Gone => feed.failing_since_at,
+        NoticeKind::Stale => feed.last_new_item_at,
+        NoticeKind::Overflowing => feed.last_overflow_at,
+        NoticeKind::Moved | NoticeKind::Recovered | NoticeKind::Outage => None,
+    }
+}
+
 /// Whether feeds fail each for reasons of their own.
 struct Calm {
     /// When the outage under way began.
@@ -112,7 +133,7 @@ fn review_feed(
         });
     };
     let mut was_ill = false;
-    for kind in [NoticeKind::Failing, NoticeKind::Gone, NoticeKind::Moved, NoticeKind::Stale, NoticeKind::Overflowing] {
+    for kind in KINDS {
         let lasting = open.iter().find(|notice| notice.kind == kind);
         match (lasting, begins(kind, feed, calm, now), lasts(kind, feed, now)) {
             (None, Some(started_at), _) => begin(kind, started_at, review),
@@ -135,17 +156,15 @@ fn begins(kind: NoticeKind, feed: &FeedCondition, calm: &Calm, now: Timestamp) -
     }
     match kind {
         NoticeKind::Failing => {
-            let since = feed.failing_since_at?;
+            let since = since(kind, feed)?;
             let told = feed.failure_count >= TOLD_AFTER_FAILURES || now.duration_since(since) >= TOLD_AFTER;
             // What began with an outage is told by its notice; what outlives it, once it has failed again.
             let in_outage = calm.outage.is_some_and(|outage| since.duration_since(outage) >= -OUTAGE_WINDOW);
             let not_asked_since = calm.since.is_some_and(|end| feed.last_refresh_at.is_none_or(|at| at <= end));
             (told && !in_outage && !not_asked_since).then_some(since)
         }
-        NoticeKind::Gone => Some(feed.failing_since_at.unwrap_or(now)),
-        NoticeKind::Moved => Some(now),
-        NoticeKind::Stale => feed.last_new_item_at,
-        NoticeKind::Overflowing => feed.last_overflow_at,
+        NoticeKind::Gone | NoticeKind::Moved => Some(since(kind, feed).unwrap_or(now)),
+        NoticeKind::Stale | NoticeKind::Overflowing => since(kind, feed),
         NoticeKind::Recovered | NoticeKind::Outage => None,
     }
 }

@@ -3,11 +3,13 @@
 //! Pure. It balances two wishes, to see news soon and to cost the publisher little, and puts one thing before both:
 //! that the feed's window does not slide past us.
 
-use super::policy::{Ended, Harvest, PolicyInput, Wait, words};
+use super::hours::Hours;
+use super::policy::{Harvest, PolicyInput, Wait, words};
+use crate::model::Timestamp;
 use jiff::SignedDuration;
 
 pub(super) const HOUR: SignedDuration = SignedDuration::from_hours(1);
-const DAY: SignedDuration = SignedDuration::from_hours(24);
+pub(super) const DAY: SignedDuration = SignedDuration::from_hours(24);
 /// Of the square root: a feed with an item a day is asked ten times a day, one with an item a week four times.
 const PACE_UNIT: SignedDuration = SignedDuration::from_mins(15);
 /// The share of a document that may be new at a visit: less than half, so that one visit can fail.
@@ -20,24 +22,35 @@ impl PolicyInput<'_> {
     pub(super) fn adaptive(&self) -> Wait {
         let gap = self.gap();
         let mut wait = match gap {
-            Some(gap) => Wait::new(pace(gap), format!("its items come every {}", words(gap))),
+            // What comes more often than hourly comes at all hours.
+            Some(gap) if gap < HOUR => Wait::new(gap, format!("its items come every {}", words(gap))),
+            Some(gap) => {
+                let even = pace(gap).clamp(self.min_interval, self.max_interval);
+                let length = Hours::of(&self.events()).wait(even, self.now).max(HOUR);
+                Wait::new(length, format!("its items come every {}, and the hour of the day counts", words(gap)))
+            }
             None => Wait::new(HOUR, "its rhythm is not known yet"),
         };
-        wait.length = self.jittered(wait.length.clamp(self.min_interval, self.max_interval), 0.1);
-        if self.ended == (Ended::Good { has_validators: false }) {
+        let pace = wait.length.clamp(self.min_interval, self.max_interval);
+        // Not even chance brings it below an hour, where the feed's pace does not demand it.
+        wait.length = self.jittered(pace, 0.1).max(pace.min(HOUR));
+        if !self.is_conditional {
             wait = self.without_validators(wait);
         }
-        match self.window_bound() {
+        // A whole document is asked for more than once a day only where items were lost otherwise.
+        let may_shorten = self.is_conditional || self.last_overflow_at.is_some();
+        match self.window_bound().filter(|_| may_shorten) {
             Some(bound) if bound.length < wait.length => bound,
             _ => wait,
         }
     }
 
     /// The server cannot tell us that nothing changed, so each visit costs it the whole document: once a day, unless
-    /// the document would hold less than two days' items by then.
+    /// that has lost items before and the document would hold less than two days' items by then.
     fn without_validators(&self, wait: Wait) -> Wait {
         let listed = self.harvest.map_or(0, |harvest| harvest.listed);
-        let window = self.gap().filter(|_| listed > 1).map(|gap| gap * i32::try_from(listed).unwrap_or(i32::MAX));
+        let gap = self.gap().filter(|_| listed > 1 && self.last_overflow_at.is_some());
+        let window = gap.map(|gap| gap * i32::try_from(listed).unwrap_or(i32::MAX));
         let pace = window.map_or(DAY, |window| (window / 2).clamp(HOUR, DAY)).min(self.max_interval);
         if pace <= wait.length {
             return wait;
@@ -71,11 +84,16 @@ impl PolicyInput<'_> {
         Wait::new(length.clamp(self.min_interval, self.max_interval), reason)
     }
 
+    /// Instants at which something appeared: items that come at one stroke are one event.
+    fn events(&self) -> Vec<Timestamp> {
+        let mut times = self.rhythm.to_vec();
+        times.dedup();
+        times
+    }
+
     /// The mean time between the newest items; a feed that has fallen silent slows down bit by bit.
     pub(super) fn gap(&self) -> Option<SignedDuration> {
-        let mut times = self.rhythm.to_vec();
-        // Items that appear at one stroke are one event.
-        times.dedup();
+        let times = self.events();
         let newest = *times.first()?;
         let silence = self.now.duration_since(newest).max(SignedDuration::ZERO) / 4;
         let oldest = times.last().filter(|_| times.len() > 1);
@@ -90,7 +108,7 @@ impl PolicyInput<'_> {
 /// Over many feeds the least delay of an item for a number of requests is had when each waits in proportion to the
 /// square root of its gap. Below an hour only where the feed's pace demands it, since publishers count more than one
 /// conditional request an hour as rude.
-fn pace(gap: SignedDuration) -> SignedDuration {
+pub(super) fn pace(gap: SignedDuration) -> SignedDuration {
     if gap < HOUR {
         return gap;
     }

@@ -2,7 +2,7 @@
 //!
 //! Pure. Every failure doubles the wait, whatever kind of failure it was; the first success ends it.
 
-use super::adaptive::HOUR;
+use super::adaptive::{DAY, HOUR, pace};
 use super::policy::{PolicyInput, Wait, words};
 use crate::config::Interval;
 use jiff::SignedDuration;
@@ -13,7 +13,9 @@ impl PolicyInput<'_> {
         let base = match self.interval {
             Interval::Fixed(interval) => *interval,
             Interval::Cron(_) => self.min_interval,
-            Interval::Adaptive => self.gap().unwrap_or(HOUR).clamp(self.min_interval, self.max_interval).min(HOUR),
+            // Never sooner than when it is well.
+            Interval::Adaptive if !self.is_conditional => DAY.min(self.max_interval),
+            Interval::Adaptive => self.gap().map_or(HOUR, pace).clamp(self.min_interval, self.max_interval),
         };
         let longest = self.max_interval.max(base);
         let doubled = doubled(base, failure_count).min(longest);

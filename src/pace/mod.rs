@@ -6,9 +6,11 @@
 mod adaptive;
 mod back_off;
 mod cron;
+mod hours;
 mod policy;
 mod skipped;
 mod spread;
 
 pub use policy::{Asked, Ended, Harvest, NextCheck, PolicyInput, next_check};
+pub use skipped::after_skipped;
 pub use spread::{Due, SLEEP_MAX, spread};

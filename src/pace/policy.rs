@@ -25,6 +25,8 @@ pub struct PolicyInput<'p> {
     pub max_interval: SignedDuration,
     pub time_zone: &'p TimeZone,
     pub ended: Ended,
+    /// Whether the next request can be conditional, as far as is known. If not, it costs the server the whole document.
+    pub is_conditional: bool,
     pub asked: Asked,
     /// When the newest items appeared, newest first; a few dozen suffice.
     pub rhythm: &'p [Timestamp],
@@ -39,7 +41,7 @@ pub struct PolicyInput<'p> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
     /// A document that could be read, or its 304.
-    Good { has_validators: bool },
+    Good,
     /// `failure_count` in a row, this one included.
     Failed { failure_count: u32 },
     /// 429, or 503 with Retry-After.
@@ -88,7 +90,7 @@ pub struct NextCheck {
 pub fn next_check(input: &PolicyInput) -> NextCheck {
     let asked = input.asked_waits();
     let own = match input.ended {
-        Ended::Good { .. } => input.regular(),
+        Ended::Good => input.regular(),
         Ended::Failed { failure_count } => input.back_off(failure_count),
         Ended::RetryLater { failure_count } => input.pause(failure_count),
         Ended::Gone { confirmed: true } => return NextCheck { at: None, reason: GONE.to_owned(), cut: false },

@@ -116,7 +116,7 @@ async fn store(around: &Surroundings, rules_hash: &str, gathered: Gathered) -> R
     let mut total = Retagged::default();
     loop {
         let (watch, hash) = (Arc::clone(&around.watch), rules_hash.to_owned());
-        let stored = around.store.write_at_length(move |tx, others_wait| {
+        let stored = around.store.write_in_bulk(move |tx, others_wait| {
             let (mut done, mut until) = (Retagged::default(), last);
             while let Some(batch) = left.pop_front() {
                 done = done.and(apply(tx, &batch, &watch)?);

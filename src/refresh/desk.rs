@@ -16,8 +16,8 @@ pub struct Desk {
     documents: Arc<Semaphore>,
     /// Read and classify documents.
     hands: Arc<Hands>,
-    /// `None` until an item arrives.
-    recent: Arc<Mutex<Option<RecentItems>>>,
+    /// `None` until an item arrives; with the rollbacks that the store had counted by then.
+    recent: Arc<Mutex<Option<(u64, RecentItems)>>>,
 }
 
 impl Default for Desk {
@@ -41,9 +41,8 @@ impl Desk {
         done.ok_or_else(|| StoreError::Other("reading a document ended by a panic".to_owned()))
     }
 
-    /// Lends the memory of recent items, read from the store when first needed.
-    ///
-    /// It may then hold what the transaction does not keep: see [`Desk::forget_recent`].
+    /// Lends the memory of recent items, read from the store when first needed, and again once the store has undone
+    /// anything: that may have been an item remembered here.
     pub(super) fn with_recent<T>(
         &self,
         tx: &WriteTx<'_>,
@@ -51,15 +50,10 @@ impl Desk {
         work: impl FnOnce(&mut RecentItems) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(recent) = recent.as_mut() {
-            return work(recent);
+        match recent.as_mut() {
+            Some((rollbacks, recent)) if *rollbacks == tx.rollbacks() => work(recent),
+            _ => work(&mut recent.insert((tx.rollbacks(), remembered(tx, now)?)).1),
         }
-        work(recent.insert(remembered(tx, now)?))
-    }
-
-    /// After a transaction that was rolled back: what is remembered is read from the store again.
-    pub(super) fn forget_recent(&self) {
-        *self.recent.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
 
@@ -69,7 +63,8 @@ fn remembered(tx: &WriteTx<'_>, now: Timestamp) -> Result<RecentItems, StoreErro
     for stored in tx.as_read().recent_signatures(since, RecentItems::ITEMS_MAX)? {
         if let Some(signature) = Signature::from_bytes(&stored.signature) {
             let StoredSignature { story_id, feed_id, ordered_at, first_seen_at, .. } = stored;
-            recent.add(Teller { story_id, feed_id, ordered_at, signature }, first_seen_at);
+            let bands = signature.bands();
+            recent.add(Teller { story_id, feed_id, ordered_at, signature }, &bands, first_seen_at);
         }
     }
     Ok(recent)

@@ -5,6 +5,7 @@
 
 pub mod archive;
 mod articles;
+mod claim;
 mod desk;
 pub mod discovery;
 mod hands;
@@ -16,6 +17,7 @@ mod timing;
 mod visit;
 mod watch;
 
+pub use claim::claim;
 pub use desk::Desk;
 pub use plan::{UpdatePlan, plan};
 pub use visit::{News, Outcome, Surroundings, Visit, refresh};

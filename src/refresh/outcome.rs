@@ -23,7 +23,11 @@ pub(super) fn with_document(
     let overflowed = plan.is_all_new() && record.last_success_at.is_some();
     succeeded(record, answer.status, now);
     heed(record, &answer.freshness, now);
-    remember(record, answer.remembered.clone());
+    // The validators of a document that breaks off vouch for what was not seen; where it never was whole, there is no more.
+    let is_known = record.remembered.iter().any(|known| known.url == answer.remembered.url);
+    if !feed.breaks_off || !is_known {
+        remember(record, answer.remembered.clone());
+    }
     follow(record, answer.permanent_target.as_ref(), now);
     record.title = feed.title.clone().or(record.title.take());
     record.site_url = feed.link.clone().or(record.site_url.take());
@@ -101,12 +105,10 @@ fn heed(record: &mut FeedRecord, freshness: &Freshness, now: Timestamp) {
     record.wait_was_cut = freshness.cut;
 }
 
-/// The newest answer of an address replaces what it said before; the ones not heard of for longest go.
+/// The newest answer of an address replaces what it said before, and stands last; the ones not heard of for longest go.
 fn remember(record: &mut FeedRecord, answer: Remembered) {
     record.remembered.retain(|known| known.url != answer.url);
-    if !answer.validators.is_empty() || answer.lifetime.is_some() {
-        record.remembered.push(answer);
-    }
+    record.remembered.push(answer);
     let excess = record.remembered.len().saturating_sub(REMEMBERED_MAX);
     record.remembered.drain(..excess);
 }

@@ -39,6 +39,10 @@ pub(super) struct Arrival {
     tags: Vec<TagMatch>,
     digests: Vec<DigestName>,
     signature: Signature,
+    /// Of the signature.
+    bands: Vec<u64>,
+    /// For the index.
+    words: String,
     /// Its page is to be read: the feed gives only a teaser.
     wants_article: bool,
 }
@@ -86,12 +90,13 @@ impl Arrivals {
 impl Arrival {
     fn classify(item: NewItem, record: &FeedRecord, watch: &Watch, now: Timestamp) -> Self {
         let text = item_text(&item.content, record, now);
-        let tags = watch.classifier.classify(&text, now);
+        let (tags, words) = watch.classifier.classify_with_words(&text, now);
         let names: Vec<TagName> = tags.iter().map(|tag| tag.tag.clone()).collect();
         let digests = watch.digests_for(&text, &names, now);
         let signature = Signature::of(&item.content.title, body(&item.content));
+        let bands = signature.bands();
         let wants_article = watch.feed(&record.url).is_some_and(|feed| feed.full_text) && is_teaser(&item.content);
-        Self { item, tags, digests, signature, wants_article }
+        Self { item, tags, digests, signature, bands, words, wants_article }
     }
 
     fn add(
@@ -109,7 +114,7 @@ impl Arrival {
             Some(story) => story,
             None => tx.story_with_entry_id(&story_entry_id(&record.url, key), now)?,
         };
-        let id = tx.insert_item(record.id, key, &self.item, story, now)?;
+        let id = tx.insert_item(record.id, key, &self.item, story, Some(&self.words), now)?;
         let kept = StoredSignature {
             story_id: story,
             feed_id: record.id,
@@ -118,7 +123,8 @@ impl Arrival {
             signature: self.signature.to_bytes(),
         };
         tx.save_signature(id, &kept)?;
-        recent.add(Teller { story_id: story, feed_id: record.id, ordered_at, signature: self.signature.clone() }, now);
+        let teller = Teller { story_id: story, feed_id: record.id, ordered_at, signature: self.signature.clone() };
+        recent.add(teller, &self.bands, now);
         if !self.tags.is_empty() {
             tx.set_tags(id, &self.tags, now)?;
         }
@@ -206,7 +212,7 @@ impl Arrival {
         now: Timestamp,
     ) -> Result<Option<StoryId>, StoreError> {
         let ordered_at = self.ordered_at(now);
-        let mut candidates = recent.alike(ordered_at, &self.signature.bands());
+        let mut candidates = recent.alike(ordered_at, &self.bands);
         if let Some(link_key) = &self.item.keys.link {
             let since = now.checked_sub(stories::WINDOW).unwrap_or(Timestamp::MIN);
             let same_link = tx.as_read().items_with_link(link_key, since)?;

@@ -7,7 +7,7 @@ use super::place::Arrivals;
 use super::visit::parse_document;
 use super::{Surroundings, plan};
 use crate::fetch::Message;
-use crate::model::{HubDelivery, LEASE, Subscription, Timestamp};
+use crate::model::{EndedSubscription, HubDelivery, LEASE, PrivateKey, Subscription, Timestamp};
 use crate::store::StoreError;
 use jiff::SignedDuration;
 use std::sync::Arc;
@@ -18,6 +18,8 @@ const ASKED_PER_ROUND: u32 = 20;
 /// A hub that does not verify is asked again after so long, then after twice as long, and so on.
 const FIRST_RETRY: SignedDuration = SignedDuration::from_mins(10);
 const LAST_RETRY: SignedDuration = SignedDuration::from_hours(24);
+/// A hub that is asked so often to end a subscription, and does not ask back, is not asked again.
+const ENDINGS_ASKED: u32 = 5;
 /// A delivery that meets a poll of its feed is planned anew so often.
 const ATTEMPTS: u32 = 3;
 
@@ -33,9 +35,38 @@ pub async fn subscribe_due(around: &Surroundings) -> Result<(), StoreError> {
         let next_try_at = now.saturating_add(retry_after(subscription.tries)).unwrap_or(Timestamp::MAX);
         // Noted first: a hub may verify before it answers.
         around.store.write(move |tx| tx.hub_asked(feed, next_try_at)).await?;
-        if let Err(reason) = ask(around, &subscription, now).await {
+        let Subscription { feed_url, hub, topic, callback_key, secret, .. } = &subscription;
+        let wish = Wish { mode: "subscribe", hub, topic, feed_url, callback_key };
+        let lease_s = LEASE.as_secs().to_string();
+        let particulars = [("hub.secret", secret.reveal()), ("hub.lease_seconds", lease_s.as_str())];
+        if let Err(reason) = ask(around, &wish, &particulars, now).await {
             tracing::warn!(feed.url = %subscription.feed_url, hub = %subscription.hub, reason, %next_try_at, "the hub cannot be subscribed to; the feed is polled as any other");
             around.store.write(move |tx| tx.hub_failed(feed, &reason)).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Asks hubs to end the subscriptions that are no longer wanted: of feeds that left the config or name another hub, and
+/// all of them once none is wanted. A hub that does not answer is left to the end of the lease.
+///
+/// # Errors
+/// The store failed. A hub that fails is asked again later.
+pub async fn unsubscribe_due(around: &Surroundings) -> Result<(), StoreError> {
+    let now = (around.clock)();
+    let due = around.store.read(move |tx| tx.due_endings(now, ASKED_PER_ROUND)).await?;
+    for ended in due {
+        let EndedSubscription { feed_url, hub, topic, callback_key: key, tries } = ended;
+        if tries == ENDINGS_ASKED {
+            around.store.write(move |tx| tx.forget_subscription(&key)).await?;
+            continue;
+        }
+        let next_try_at = now.saturating_add(retry_after(tries)).unwrap_or(Timestamp::MAX);
+        let noted = key.clone();
+        around.store.write(move |tx| tx.ending_asked(&noted, next_try_at)).await?;
+        let wish = Wish { mode: "unsubscribe", hub: &hub, topic: &topic, feed_url: &feed_url, callback_key: &key };
+        if let Err(reason) = ask(around, &wish, &[], now).await {
+            tracing::info!(feed.url = %feed_url, hub = %hub, reason, "the hub cannot be asked to end a subscription; its lease will");
         }
     }
     Ok(())
@@ -45,19 +76,32 @@ fn retry_after(tries: u32) -> SignedDuration {
     FIRST_RETRY.saturating_mul(1 << tries.min(10)).min(LAST_RETRY)
 }
 
-async fn ask(around: &Surroundings, subscription: &Subscription, now: Timestamp) -> Result<(), String> {
-    let callback = format!("websub/{}", subscription.callback_key.reveal());
+/// What a hub is asked for.
+struct Wish<'w> {
+    mode: &'static str,
+    hub: &'w str,
+    topic: &'w str,
+    feed_url: &'w str,
+    callback_key: &'w PrivateKey,
+}
+
+async fn ask(
+    around: &Surroundings,
+    wish: &Wish<'_>,
+    particulars: &[(&str, &str)],
+    now: Timestamp,
+) -> Result<(), String> {
+    let callback = format!("websub/{}", wish.callback_key.reveal());
     let callback = around.watch.settings.http.public_url.join(&callback).map_err(|error| error.to_string())?;
     let form = url::form_urlencoded::Serializer::new(String::new())
-        .append_pair("hub.mode", "subscribe")
-        .append_pair("hub.topic", &subscription.topic)
+        .append_pair("hub.mode", wish.mode)
+        .append_pair("hub.topic", wish.topic)
         .append_pair("hub.callback", callback.as_str())
-        .append_pair("hub.secret", subscription.secret.reveal())
-        .append_pair("hub.lease_seconds", &LEASE.as_secs().to_string())
+        .extend_pairs(particulars)
         .finish();
-    let url = Url::parse(&subscription.hub).map_err(|error| error.to_string())?;
+    let url = Url::parse(wish.hub).map_err(|error| error.to_string())?;
     // The document chose the hub; only what stands where the operator pointed us may have a port of its own.
-    let of_feed = Url::parse(&subscription.feed_url).map_err(|error| error.to_string())?;
+    let of_feed = Url::parse(wish.feed_url).map_err(|error| error.to_string())?;
     let message = Message {
         is_configured: (url.host(), url.port()) == (of_feed.host(), of_feed.port()),
         url,
@@ -120,17 +164,11 @@ async fn take_in(around: &Surroundings, delivery: &Arc<HubDelivery>) -> Result<(
     let arrivals = around.desk.work(move || Arrivals::classify(plan, false, &for_text, &watch, now)).await?;
     tracing::debug!(feed.url = %record.url, added, changed, "delivered by its hub");
     let (watch, desk) = (Arc::clone(&around.watch), around.desk.clone());
-    let stored = around
-        .store
-        .write(move |tx| {
-            desk.with_recent(tx, now, |recent| arrivals.store(tx, &record, &watch, recent, now))?;
-            tx.delivered(feed, added + changed > 0, now)
-        })
-        .await;
-    if stored.is_err() {
-        around.desk.forget_recent();
-    }
-    stored
+    let stored = around.store.write(move |tx| {
+        desk.with_recent(tx, now, |recent| arrivals.store(tx, &record, &watch, recent, now))?;
+        tx.delivered(feed, added + changed > 0, now)
+    });
+    stored.await
 }
 
 #[cfg(test)]

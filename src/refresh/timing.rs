@@ -1,7 +1,7 @@
 //! When a visited feed is due again: the pace policy fed from the feed's record and the config.
 
 use crate::config::{FeedSettings, Settings};
-use crate::model::{FeedRecord, FeedState, Timestamp};
+use crate::model::{FeedRecord, FeedState, Remembered, Timestamp};
 use crate::pace::{Asked, Ended, Harvest, PolicyInput, next_check};
 use jiff::SignedDuration;
 
@@ -13,6 +13,8 @@ pub(super) enum VisitEnd {
         new: usize,
         listed: usize,
     },
+    /// It has only begun.
+    Begun,
     Failed,
     RetryLater,
     Gone,
@@ -36,6 +38,7 @@ pub(super) fn schedule(
         max_interval: fetch.max_interval,
         time_zone: &settings.service.time_zone,
         ended: ended(record, end),
+        is_conditional: is_conditional(record, before, end),
         asked: asked(record, now),
         rhythm,
         harvest: harvest(before, end, now),
@@ -50,13 +53,20 @@ pub(super) fn schedule(
 fn ended(record: &FeedRecord, end: VisitEnd) -> Ended {
     let failure_count = record.failure_count;
     match end {
-        VisitEnd::Good { .. } => {
-            let has_validators = record.remembered.iter().any(|known| !known.validators.is_empty());
-            Ended::Good { has_validators }
-        }
+        VisitEnd::Good { .. } | VisitEnd::Begun => Ended::Good,
         VisitEnd::Failed => Ended::Failed { failure_count },
         VisitEnd::RetryLater => Ended::RetryLater { failure_count },
         VisitEnd::Gone => Ended::Gone { confirmed: record.state == FeedState::Gone },
+    }
+}
+
+/// Whether the next request will be conditional; of a feed that never answered well nothing is known.
+fn is_conditional(record: &FeedRecord, before: &FeedRecord, end: VisitEnd) -> bool {
+    let has_validators = |known: &Remembered| !known.validators.is_empty();
+    match end {
+        // The address that answered stands last.
+        VisitEnd::Good { .. } => record.remembered.last().is_some_and(has_validators),
+        _ => before.last_success_at.is_none() || record.remembered.iter().any(has_validators),
     }
 }
 

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use url::Url;
 
 /// Newest items whose instants tell a feed's rhythm.
-const RHYTHM_ITEMS: u32 = 60;
+pub(super) const RHYTHM_ITEMS: u32 = 60;
 
 /// How long a 429 or 503 that names no time holds the other feeds of its host.
 pub(super) const HOLD_UNASKED: SignedDuration = SignedDuration::from_hours(1);
@@ -50,7 +50,7 @@ pub struct Visit {
 /// What an operator should hear of a visit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum News {
-    /// It fails, and did not before, or not for this reason.
+    /// It failed. The pauses between failures grow, so that there are few lines of them.
     Failing,
     /// The publisher says that it is gone for good.
     Gone,
@@ -124,16 +124,17 @@ impl Brought {
 /// # Errors
 /// The store failed; then nothing of the visit is stored, and the feed is due as before.
 pub async fn refresh(around: &Surroundings, feed: FeedId) -> Result<Option<Visit>, StoreError> {
+    let begun_at = (around.clock)();
     let known = around
         .store
         .read(move |tx| match tx.feed_record(feed)? {
-            Some(record) => Ok(Some((record, tx.item_times(feed, RHYTHM_ITEMS)?))),
+            Some(record) => Ok(Some((record, tx.item_times(feed, RHYTHM_ITEMS)?, tx.held_hosts(begun_at)?))),
             None => Ok(None),
         })
         .await?;
-    let Some((before, mut rhythm)) = known else { return Ok(None) };
+    let Some((before, mut rhythm, held_hosts)) = known else { return Ok(None) };
     let Some(settings) = around.watch.feed(&before.configured_url) else { return Ok(None) };
-    let answer = around.watch.client.fetch(&request(settings, &before), (around.clock)()).await;
+    let answer = around.watch.client.fetch(&request(settings, &before, held_hosts), (around.clock)()).await;
     let _place = match &answer {
         Ok(FetchOutcome::Modified(_)) => Some(around.desk.document().await),
         _ => None,
@@ -153,7 +154,7 @@ pub async fn refresh(around: &Surroundings, feed: FeedId) -> Result<Option<Visit
         }
         Ok(FetchOutcome::RetryLater(answer)) => {
             outcome::with_retry_later(&mut record, &answer, now);
-            brought.asked_for_peace = Some(host_of(answer.url.as_str()));
+            brought.asked_for_peace = settings.host_limits.then(|| host_of(answer.url.as_str()));
             VisitEnd::RetryLater
         }
         Ok(FetchOutcome::Gone(_)) => {
@@ -179,12 +180,15 @@ pub async fn refresh(around: &Surroundings, feed: FeedId) -> Result<Option<Visit
     Ok(Some(visit))
 }
 
-fn request(settings: &FeedSettings, record: &FeedRecord) -> FetchRequest {
+fn request(settings: &FeedSettings, record: &FeedRecord, held_hosts: Vec<(String, Timestamp)>) -> FetchRequest {
     let mut request = FetchRequest::for_feed(settings);
     if let Some(moved) = record.fetch_url.as_deref().and_then(|url| Url::parse(url).ok()) {
         request.url = moved;
     }
     request.remembered.clone_from(&record.remembered);
+    if settings.host_limits {
+        request.held_hosts = held_hosts;
+    }
     request
 }
 
@@ -298,23 +302,10 @@ async fn store(
         next_check_reason: record.next_check_reason.clone(),
         host_held,
     };
-    let (within, held, mut has_run) = (around.clone(), visit.host_held.clone(), false);
-    let stored = around.store.write_repeatable(move |tx| {
-        // What was remembered of the run before was rolled back with it.
-        if std::mem::replace(&mut has_run, true) {
-            within.desk.forget_recent();
-        }
-        let written = write(tx, &within, &brought, record.clone(), held.as_ref(), now);
-        if written.is_err() {
-            within.desk.forget_recent();
-        }
-        written
-    });
-    let stored = stored.await;
-    if stored.is_err() {
-        around.desk.forget_recent();
-    }
-    stored.map(|()| visit)
+    let (within, held) = (around.clone(), visit.host_held.clone());
+    let written =
+        around.store.write_repeatable(move |tx| write(tx, &within, &brought, record.clone(), held.as_ref(), now));
+    written.await.map(|()| visit)
 }
 
 fn write(
@@ -363,8 +354,7 @@ fn give_way(tx: &WriteTx<'_>, record: &mut FeedRecord) -> Result<(), StoreError>
 fn news(record: &FeedRecord, before: &FeedRecord, outcome: &Outcome) -> Option<News> {
     match outcome {
         Outcome::Failed { .. } if record.state == FeedState::Gone => Some(News::Gone),
-        Outcome::Failed { reason } if before.last_error.as_ref() != Some(reason) => Some(News::Failing),
-        Outcome::Failed { .. } => None,
+        Outcome::Failed { .. } => Some(News::Failing),
         _ if record.fetch_url != before.fetch_url => record.fetch_url.clone().map(|to| News::Moved { to }),
         Outcome::Stored { .. } if record.last_overflow_at == record.last_refresh_at => Some(News::Overflowed),
         _ if before.failure_count > 0 => Some(News::Recovered { failures: before.failure_count }),

@@ -1,11 +1,12 @@
 //! The due loop: takes what is due from the store, starts visits within the limits, and never loses one.
 
 use super::journal::Journal;
+use super::overdue::{spread_overdue, wake_oversleeping};
 use super::queue::{DueQueue, Limits, Turn};
 use crate::config::FetchSettings;
-use crate::model::{FeedId, FeedRecord, Timestamp, WAIT_CEILING, host_of};
+use crate::model::{DueFeed, FeedId, FeedRecord, Timestamp, WAIT_CEILING, host_of};
 use crate::pace;
-use crate::refresh::{self, Surroundings, Visit};
+use crate::refresh::{self, Surroundings, Visit, Watch};
 use crate::store::StoreError;
 use jiff::SignedDuration;
 use std::collections::HashMap;
@@ -16,11 +17,15 @@ use tokio::task::{Id, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
+/// The shortest sleep between two looks at what is due: feeds that come due meanwhile are claimed together.
+const SHORTEST_SLEEP: Duration = Duration::from_millis(200);
 /// The longest sleep: a wall clock that jumps, or another process's write, is noticed within it.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 /// How long visits in flight may take to end when the daemon stops; what is dropped then is fetched
-/// again at the next start, with the old validators.
+/// again when its claim ends, with the old validators.
 const STOP_GRACE: Duration = Duration::from_secs(3);
+/// Looks are a second apart; when so much more of the clock has passed, the machine has slept, or the clock has jumped.
+const LONG_SLEEP: SignedDuration = SignedDuration::from_mins(1);
 /// A visit that could not be stored is made again, but no origin pays for our full disk.
 const AFTER_STORE_FAILURE: Duration = Duration::from_mins(1);
 /// A visit that died by a panic would die so again.
@@ -32,6 +37,8 @@ pub type TakeSurroundings = Arc<dyn Fn() -> Surroundings + Send + Sync>;
 /// Visits under way, and the queue they come from.
 struct Visits {
     around: TakeSurroundings,
+    /// Whether the store is told before a feed is asked, so that not even a kill leads to a second request at once.
+    claims: bool,
     queue: DueQueue,
     running: JoinSet<Result<Option<Visit>, StoreError>>,
     feeds: HashMap<Id, FeedId>,
@@ -39,6 +46,9 @@ struct Visits {
     postponed: HashMap<FeedId, Instant>,
     /// Hosts that asked to be left alone. Kept by the monotonic clock: a wall clock that jumps ahead cuts no wait short.
     holds: HashMap<String, Instant>,
+    /// When the store was last asked what is due, by the wall clock; at first when this began.
+    looked_at: Timestamp,
+    has_looked: bool,
     /// Nothing can be stored: no visit is started before then.
     paused_until: Option<Instant>,
     journal: Journal,
@@ -50,9 +60,11 @@ pub type HeldBack = (FeedId, Timestamp);
 const HELD_REASON: &str =
     "another feed of its host was told to come later (429 or 503), which speaks for the whole host";
 
+const SKIPPED_REASON: &str = "the document asks to skip the hours before (skipHours, skipDays)";
+
 /// Visits feeds as they become due until told to stop. `tick` is called in each round: proof of life.
 pub async fn run(around: TakeSurroundings, wake: &Notify, stop: &CancellationToken, mut tick: impl FnMut(Timestamp)) {
-    let mut visits = Visits::new(around);
+    let mut visits = Visits::new(around, true);
     let mut look_at = Instant::now();
     while !stop.is_cancelled() {
         tick(((visits.around)().clock)());
@@ -60,7 +72,7 @@ pub async fn run(around: TakeSurroundings, wake: &Notify, stop: &CancellationTok
         if look_at <= Instant::now() {
             look_at = visits.offer_due().await;
         }
-        let resume_at = visits.start_turns().map_or(look_at, |at| at.min(look_at));
+        let resume_at = visits.start_turns().await.map_or(look_at, |at| at.min(look_at));
         tokio::select! {
             () = sleep_until(resume_at) => {}
             () = wake.notified() => look_at = Instant::now(),
@@ -84,19 +96,20 @@ pub async fn visit_once(
     stop: &CancellationToken,
     mut report: impl FnMut(Visit),
 ) -> Result<Vec<HeldBack>, StoreError> {
-    let (store, wall) = (Arc::clone(&around().store), (around().clock)());
-    let mut visits = Visits::new(around);
+    let Surroundings { store, watch, clock, .. } = around();
+    let wall = clock();
+    let mut visits = Visits::new(around, false);
     visits.recall_holds(store.read(move |tx| tx.held_hosts(wall)).await?, wall);
     let mut held = Vec::new();
     for feed in feeds {
-        let host = host_of(feed.address());
+        let host = host_key(&watch, &feed.configured_url, feed.address());
         match visits.held_until(&host, wall) {
             Some(until) => held.push((feed.id, until)),
             None => visits.queue.offer(feed.id, &host),
         }
     }
     while !visits.queue.is_empty() && !stop.is_cancelled() {
-        let resume_at = visits.start_turns().unwrap_or_else(|| Instant::now() + LONGEST_SLEEP);
+        let resume_at = visits.start_turns().await.unwrap_or_else(|| Instant::now() + LONGEST_SLEEP);
         tokio::select! {
             () = sleep_until(resume_at) => {}
             Some(ended) = visits.running.join_next_with_id() => {
@@ -116,15 +129,19 @@ pub async fn visit_once(
 }
 
 impl Visits {
-    fn new(around: TakeSurroundings) -> Self {
-        let limits = limits(&around().watch.settings.fetch);
+    fn new(around: TakeSurroundings, claims: bool) -> Self {
+        let Surroundings { watch, clock, .. } = around();
+        let (limits, looked_at) = (limits(&watch.settings.fetch), clock());
         Self {
             around,
+            claims,
             queue: DueQueue::new(limits),
             running: JoinSet::new(),
             feeds: HashMap::new(),
             postponed: HashMap::new(),
             holds: HashMap::new(),
+            looked_at,
+            has_looked: false,
             paused_until: None,
             journal: Journal::default(),
         }
@@ -136,30 +153,56 @@ impl Visits {
         let (now, wall) = (Instant::now(), (around.clock)());
         self.queue.set_limits(limits(&around.watch.settings.fetch));
         self.postponed.retain(|_, until| *until > now);
-        let horizon = wall.saturating_add(pace::SLEEP_MAX).unwrap_or(Timestamp::MAX);
+        if let Err(error) = self.follow_clock(&around, wall).await {
+            tracing::error!(%error, "feeds could not be rescheduled by the clock as it is now");
+        }
         let read = around
             .store
-            .read(move |tx| Ok((tx.due_feeds(wall, horizon)?, tx.next_due_after(wall)?, tx.held_hosts(wall)?)))
+            .read(move |tx| Ok((tx.due_feeds(wall)?, tx.next_due_after(wall)?, tx.held_hosts(wall)?)))
             .await;
         match read {
             Ok((due, next, held)) => {
                 self.recall_holds(held, wall);
-                let mut held = Vec::new();
-                for (feed, address) in due.iter().filter(|(feed, _)| !self.postponed.contains_key(feed)) {
-                    let host = host_of(address);
+                let (mut held, mut skipped) = (Vec::new(), Vec::new());
+                for DueFeed { id, address, configured_url, skip_hours, skip_days } in due {
+                    let host = host_key(&around.watch, &configured_url, &address);
+                    let may_be_asked_at = pace::after_skipped(wall, skip_hours, skip_days);
                     match self.held_until(&host, wall) {
-                        Some(until) => held.push((*feed, until)),
-                        None => self.queue.offer(*feed, &host),
+                        _ if self.postponed.contains_key(&id) => {}
+                        Some(until) => held.push((id, until)),
+                        // It was due before the hours that the document asks to skip, and has waited into them.
+                        None if may_be_asked_at > wall => skipped.push((id, may_be_asked_at)),
+                        None => self.queue.offer(id, &host),
                     }
                 }
-                self.postpone(&around, held).await;
-                now + next.map_or(LONGEST_SLEEP, |at| until(at, wall).min(LONGEST_SLEEP))
+                self.postpone(&around, held, HELD_REASON).await;
+                self.postpone(&around, skipped, SKIPPED_REASON).await;
+                now + next.map_or(LONGEST_SLEEP, |at| until(at, wall).clamp(SHORTEST_SLEEP, LONGEST_SLEEP))
             }
             Err(error) => {
                 tracing::error!(%error, "what is due cannot be read");
                 now + LONGEST_SLEEP
             }
         }
+    }
+
+    /// After a sleep of the machine or a jump of its clock nothing comes at one stroke, and nothing waits for a time that
+    /// was never meant.
+    async fn follow_clock(&mut self, around: &Surroundings, wall: Timestamp) -> Result<(), StoreError> {
+        let before = std::mem::replace(&mut self.looked_at, wall);
+        let is_first = !std::mem::replace(&mut self.has_looked, true);
+        let has_slept = wall.duration_since(before) > LONG_SLEEP;
+        if has_slept {
+            tracing::info!("the machine slept, or its clock was set forward: what is overdue is spread");
+        }
+        // What was spread at the start was so by the clock of then.
+        if has_slept || is_first {
+            spread_overdue(&around.store, wall).await?;
+        }
+        if is_first || wall < before {
+            wake_oversleeping(&around.store, wall).await?;
+        }
+        Ok(())
     }
 
     /// What the store knows of held hosts; what this process has seen itself goes by its own clock.
@@ -186,33 +229,54 @@ impl Visits {
         self.queue.withdraw(host).into_iter().map(|feed| (feed, *until)).collect()
     }
 
-    async fn postpone(&self, around: &Surroundings, held: Vec<HeldBack>) {
-        if held.is_empty() {
+    async fn postpone(&self, around: &Surroundings, feeds: Vec<HeldBack>, reason: &'static str) {
+        if feeds.is_empty() {
             return;
         }
         // A failure costs a look at the same feeds in a second, no request.
-        if let Err(error) = around.store.write(move |tx| tx.postpone(&held, HELD_REASON)).await {
-            tracing::error!(%error, "feeds of a host that asked to be left alone could not be rescheduled");
+        if let Err(error) = around.store.write(move |tx| tx.postpone(&feeds, reason)).await {
+            tracing::error!(%error, "feeds that may not be asked yet could not be rescheduled");
         }
     }
 
     /// Starts what may start now, and tells when something more may.
-    fn start_turns(&mut self) -> Option<Instant> {
+    async fn start_turns(&mut self) -> Option<Instant> {
         self.paused_until = self.paused_until.filter(|until| *until > Instant::now());
         if self.paused_until.is_some() {
             return self.paused_until;
         }
-        loop {
+        let mut chosen = Vec::new();
+        let resume_at = loop {
             match self.queue.next(Instant::now()) {
-                Turn::Start(feed) => {
-                    let around = (self.around)();
-                    let task = self.running.spawn(async move { refresh::refresh(&around, feed).await });
-                    self.feeds.insert(task.id(), feed);
-                }
-                Turn::WaitUntil(at) => return Some(at),
-                Turn::Wait => return None,
+                Turn::Start(feed) => chosen.push(feed),
+                Turn::WaitUntil(at) => break Some(at),
+                Turn::Wait => break None,
             }
+        };
+        if self.claims
+            && !chosen.is_empty()
+            && let Err(error) = refresh::claim(&(self.around)(), &chosen).await
+        {
+            let now = Instant::now();
+            chosen.into_iter().for_each(|feed| self.queue.finished(feed, now));
+            self.pause(&error, now);
+            return self.paused_until;
         }
+        for feed in chosen {
+            self.queue.begun(feed, Instant::now());
+            let around = (self.around)();
+            let task = self.running.spawn(async move { refresh::refresh(&around, feed).await });
+            self.feeds.insert(task.id(), feed);
+        }
+        resume_at
+    }
+
+    /// Nobody is asked for what cannot be stored.
+    fn pause(&mut self, error: &StoreError, now: Instant) {
+        if self.paused_until.is_none() {
+            tracing::error!(%error, "no visit can be stored; no feed is asked for a minute");
+        }
+        self.paused_until = Some(now + AFTER_STORE_FAILURE);
     }
 
     /// Gives the place of an ended visit to the next one.
@@ -233,10 +297,7 @@ impl Visits {
                 visit.map(Ok)
             }
             Ok((_, Err(error))) if error.is_passing() => {
-                if self.paused_until.is_none() {
-                    tracing::error!(%error, "no visit can be stored; no feed is asked for a minute");
-                }
-                self.paused_until = Some(now + AFTER_STORE_FAILURE);
+                self.pause(&error, now);
                 Some(Err(error))
             }
             Ok((_, Err(error))) => {
@@ -257,12 +318,18 @@ impl Visits {
         if drained.is_err() {
             tracing::info!(
                 visits = self.running.len(),
-                "dropped visits in flight; they are made again at the next start"
+                "dropped visits in flight; they are made again in their own time"
             );
         }
         self.running.shutdown().await;
         self.journal.close();
     }
+}
+
+/// What a feed shares its limits with: all feeds of its host and port, unless the operator takes it out.
+fn host_key(watch: &Watch, configured_url: &str, address: &str) -> String {
+    let is_alone = watch.feed(configured_url).is_some_and(|feed| !feed.host_limits);
+    if is_alone { address.to_owned() } else { host_of(address) }
 }
 
 fn limits(fetch: &FetchSettings) -> Limits {

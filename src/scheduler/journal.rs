@@ -84,7 +84,7 @@ impl Unsaid {
                 failing,
                 of_them,
                 reason,
-                "more feeds began to fail within seconds; `veille feeds` lists them"
+                "more visits failed within seconds; `veille feeds` lists their feeds"
             );
         }
         if recovered + others > 0 {

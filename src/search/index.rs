@@ -9,7 +9,7 @@ const BATCH_ITEMS: usize = 1_000;
 /// Items read at a time. Each thread that reads keeps in its part of the heap what it once held.
 const READ_ITEMS: usize = 100;
 
-/// Puts what is new and what was edited into the index of words. `proceed` is asked after each batch, with how many items
+/// Puts what was edited, and what an older version left, into the index of words. `proceed` is asked after each batch, with how many items
 /// are done; `false` stops. Returns how many were done.
 ///
 /// # Errors

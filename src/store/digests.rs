@@ -1,10 +1,11 @@
 //! Digests: their members, their issues, and the version that every change raises.
 
-use super::rows::{collect, count, instant_at, millis, to_json};
+use super::rows::{collect, count, instant_at, millis, to_json, write_rows};
 use super::{ReadTx, StoreError, WriteTx};
 use crate::model::{
     ConfiguredDigest, DigestName, EntryId, Issue, IssueId, Membership, PendingEntry, Story, StoryId, Timestamp,
 };
+use rusqlite::types::ToSqlOutput;
 use rusqlite::{OptionalExtension, Row, params};
 use std::collections::{BTreeSet, HashMap};
 
@@ -250,19 +251,21 @@ impl WriteTx<'_> {
 
     /// As [`WriteTx::enter_digest`], of many stories in this order. Returns how many were not in their digest.
     pub fn enter_digests(&self, entrances: &[Entrance], now: Timestamp) -> Result<usize, StoreError> {
-        let mut enter = self.connection.prepare_cached(
-            "INSERT INTO digest_entries (digest, story_id, entered_at, updated_at, ordered_at, backfilled) \
-             VALUES (?1, ?2, ?3, ?3, ?4, ?5) ON CONFLICT (story_id, digest) DO UPDATE SET left_at = NULL \
-             WHERE left_at IS NOT NULL",
-        )?;
+        let enter = |places: &str| {
+            format!(
+                "INSERT INTO digest_entries (digest, story_id, entered_at, updated_at, ordered_at, backfilled) \
+                 VALUES {places} ON CONFLICT (story_id, digest) DO UPDATE SET left_at = NULL WHERE left_at IS NOT NULL"
+            )
+        };
+        let rows: Vec<_> = entrances.iter().map(|entrance| (entrance, now)).collect();
         let mut entered = 0;
-        for Entrance { digest, story, ordered_at, backfilled } in entrances {
-            let changed = enter.execute(params![digest.0, story.0, millis(now), millis(*ordered_at), backfilled])?;
-            if changed > 0 {
-                self.digest_changed(digest, now);
-            }
+        write_rows(self.connection, enter, &rows, entry_values, |rows, changed| {
             entered += changed;
-        }
+            // Of many at once it is not known which were in their digest before: they were read to be in none of them.
+            if changed > 0 {
+                rows.iter().for_each(|(entrance, _)| self.digest_changed(&entrance.digest, now));
+            }
+        })?;
         Ok(entered)
     }
 
@@ -380,4 +383,15 @@ pub(super) fn issue(row: &Row<'_>) -> rusqlite::Result<Issue> {
         updated_at: instant_at(row, "updated_at")?,
         story_count: count(row.get("story_count")?),
     })
+}
+
+fn entry_values<'r>((entrance, now): &'r (&Entrance, Timestamp)) -> [ToSqlOutput<'r>; 6] {
+    [
+        entrance.digest.0.as_str().into(),
+        entrance.story.0.into(),
+        millis(*now).into(),
+        millis(*now).into(),
+        millis(entrance.ordered_at).into(),
+        entrance.backfilled.into(),
+    ]
 }

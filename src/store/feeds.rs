@@ -3,8 +3,8 @@
 use super::rows::{collect, count, from_json, instant_at, millis, optional_instant_at, optional_millis, to_json};
 use super::{ReadTx, StoreError, WriteTx};
 use crate::model::{
-    ConfiguredFeed, FeedHealth, FeedId, FeedRecord, FeedState, ItemIdentity, RedirectMemory, Remembered, Timestamp,
-    Validators,
+    ConfiguredFeed, DueFeed, FeedHealth, FeedId, FeedRecord, FeedState, ItemIdentity, RedirectMemory, Remembered,
+    Timestamp, Validators,
 };
 use jiff::SignedDuration;
 use rusqlite::{OptionalExtension, Row, named_params, params};
@@ -22,18 +22,35 @@ const COLUMNS: &str = "feed_id, url, fetch_url, configured_title, title, site_ur
          AND s.missed_at IS NULL) AS delivered_until_at";
 
 impl ReadTx<'_> {
-    /// Active feeds that are due at `now` and where to ask for them, longest overdue first.
-    ///
-    /// Due too is a feed that would sleep beyond `horizon` by a clock that has since been set back: it was
-    /// refreshed in what is now the future.
-    pub fn due_feeds(&self, now: Timestamp, horizon: Timestamp) -> Result<Vec<(FeedId, String)>, StoreError> {
-        let sql = "SELECT feed_id, coalesce(fetch_url, url), next_check_at FROM feeds \
-                   WHERE state = 'active' AND next_check_at <= ?1 \
-                   UNION ALL SELECT feed_id, coalesce(fetch_url, url), next_check_at FROM feeds \
-                   WHERE state = 'active' AND next_check_at > ?2 AND coalesce(last_refresh_at, next_check_at) > ?1 \
-                   ORDER BY next_check_at";
+    /// Active feeds that are due at `now`, longest overdue first.
+    pub fn due_feeds(&self, now: Timestamp) -> Result<Vec<DueFeed>, StoreError> {
+        let sql = "SELECT feed_id, coalesce(fetch_url, url) AS address, \
+                   coalesce((SELECT a.url FROM feed_addresses a WHERE a.feed_id = feeds.feed_id), url) AS configured_url, \
+                   skip_hours, skip_days FROM feeds WHERE state = 'active' AND next_check_at <= ?1 ORDER BY next_check_at";
         let mut statement = self.connection.prepare_cached(sql)?;
-        collect(statement.query_map([millis(now), millis(horizon)], |row| Ok((FeedId(row.get(0)?), row.get(1)?)))?)
+        collect(statement.query_map([millis(now)], |row| {
+            Ok(DueFeed {
+                id: FeedId(row.get("feed_id")?),
+                address: row.get("address")?,
+                configured_url: row.get("configured_url")?,
+                skip_hours: row.get("skip_hours")?,
+                skip_days: row.get("skip_days")?,
+            })
+        })?)
+    }
+
+    /// Active feeds that would sleep beyond `horizon`, since they were refreshed in what is the future at `now`: the clock
+    /// was set back. With each the wait that it was given then.
+    pub fn oversleeping_feeds(
+        &self,
+        now: Timestamp,
+        horizon: Timestamp,
+    ) -> Result<Vec<(FeedId, SignedDuration)>, StoreError> {
+        let sql = "SELECT feed_id, next_check_at - coalesce(last_refresh_at, next_check_at) FROM feeds \
+                   WHERE state = 'active' AND next_check_at > ?2 AND coalesce(last_refresh_at, next_check_at) > ?1";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let wait = |row: &Row<'_>| Ok((FeedId(row.get(0)?), SignedDuration::from_millis(row.get(1)?)));
+        collect(statement.query_map([millis(now), millis(horizon)], wait)?)
     }
 
     /// Another feed that is polled at `address`.
@@ -76,7 +93,8 @@ impl ReadTx<'_> {
     pub fn feeds(&self, now: Timestamp) -> Result<Vec<FeedHealth>, StoreError> {
         let sql = "SELECT f.feed_id, f.url, f.fetch_url, coalesce(a.url, f.url) AS configured_url, o.url AS offered_url, coalesce(f.configured_title, f.title, f.url) AS name, f.site_url, \
                  f.language, f.groups, f.state, f.last_refresh_at, f.last_success_at, f.next_check_at, f.next_check_reason, \
-                 f.last_status, f.failure_count, f.last_error, f.failing_since_at, f.overflow_count, \
+                 f.last_status, f.failure_count, f.last_error, f.failing_since_at, f.overflow_count, f.last_new_item_at, \
+                 f.last_overflow_at, \
                  (SELECT count(*) FROM items i WHERE i.feed_id = f.feed_id) AS items, \
                  (SELECT count(*) FROM items i WHERE i.feed_id = f.feed_id AND i.ordered_at > :week_ago) AS items_last_week \
              FROM feeds f LEFT JOIN feed_addresses a USING (feed_id) LEFT JOIN offered_addresses o USING (feed_id) \
@@ -238,12 +256,19 @@ impl WriteTx<'_> {
         self.save_remembered(feed)
     }
 
-    /// Moves feeds' next checks, as after a long sleep.
-    pub fn reschedule(&self, checks: &[(FeedId, Timestamp)], reason: &str) -> Result<(), StoreError> {
-        let sql = "UPDATE feeds SET next_check_at = ?2, next_check_reason = ?3 WHERE feed_id = ?1";
+    /// Moves feeds' next checks, as after a long sleep; not to before what their servers asked for, within `ceiling`.
+    pub fn reschedule(
+        &self,
+        checks: &[(FeedId, Timestamp)],
+        ceiling: Timestamp,
+        reason: &str,
+    ) -> Result<(), StoreError> {
+        let sql = "UPDATE feeds SET next_check_reason = ?3, next_check_at = max(?2, min(?4, \
+                       max(coalesce(retry_after_at, 0), iif(failure_count = 0, coalesce(fresh_until_at, 0), 0)))) \
+                   WHERE feed_id = ?1";
         let mut statement = self.connection.prepare_cached(sql)?;
         for (feed, at) in checks {
-            statement.execute(params![feed.0, millis(*at), reason])?;
+            statement.execute(params![feed.0, millis(*at), reason, millis(ceiling)])?;
         }
         Ok(())
     }
@@ -259,6 +284,14 @@ impl WriteTx<'_> {
         Ok(())
     }
 
+    /// Makes an active feed due at `now`, if it is not yet.
+    pub fn ask_now(&self, feed: FeedId, now: Timestamp) -> Result<(), StoreError> {
+        let sql = "UPDATE feeds SET next_check_at = ?2, next_check_reason = 'asked for by hand' \
+                   WHERE feed_id = ?1 AND state = 'active' AND next_check_at > ?2";
+        self.connection.prepare_cached(sql)?.execute(params![feed.0, millis(now)])?;
+        Ok(())
+    }
+
     /// Leaves a host alone until then; never shortens what it asked for before.
     pub fn hold_host(&self, host: &str, until: Timestamp) -> Result<(), StoreError> {
         let sql = "INSERT INTO hosts (host, held_until_at) VALUES (?1, ?2) \
@@ -271,7 +304,8 @@ impl WriteTx<'_> {
         self.connection.prepare_cached("DELETE FROM validators WHERE feed_id = ?1")?.execute([feed.id.0])?;
         let sql = "INSERT INTO validators (feed_id, url, etag, last_modified, lifetime_s) VALUES (?1, ?2, ?3, ?4, ?5)";
         let mut statement = self.connection.prepare_cached(sql)?;
-        for Remembered { url, validators, lifetime } in &feed.remembered {
+        let says_something = |known: &&Remembered| !known.validators.is_empty() || known.lifetime.is_some();
+        for Remembered { url, validators, lifetime } in feed.remembered.iter().filter(says_something) {
             let lifetime_s = lifetime.map(|lifetime| lifetime.as_secs());
             statement.execute(params![
                 feed.id.0,
@@ -347,7 +381,9 @@ fn health(row: &Row<'_>) -> rusqlite::Result<FeedHealth> {
         failure_count: row.get("failure_count")?,
         last_error: row.get("last_error")?,
         failing_since_at: optional_instant_at(row, "failing_since_at")?,
+        last_new_item_at: optional_instant_at(row, "last_new_item_at")?,
         overflow_count: row.get("overflow_count")?,
+        last_overflow_at: optional_instant_at(row, "last_overflow_at")?,
         items: count(row.get("items")?),
         items_last_week: count(row.get("items_last_week")?),
     })

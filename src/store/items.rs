@@ -147,13 +147,14 @@ impl ReadTx<'_> {
 }
 
 impl WriteTx<'_> {
-    /// Stores a new item; its key must not be known in the feed.
+    /// Stores a new item; its key must not be known in the feed. Its words (see `classifier::index_words`) may follow later.
     pub fn insert_item(
         &self,
         feed: FeedId,
         key: &ItemKey,
         item: &NewItem,
         story: StoryId,
+        words: Option<&str>,
         now: Timestamp,
     ) -> Result<ItemId, StoreError> {
         let content = &item.content;
@@ -186,7 +187,9 @@ impl WriteTx<'_> {
                 millis(now),
                 millis(ordered_at(content.published_at.or(content.updated_at), now)),
             ])?;
-        Ok(ItemId(self.connection.last_insert_rowid()))
+        let id = ItemId(self.connection.last_insert_rowid());
+        self.index_new_item(id, words)?;
+        Ok(id)
     }
 
     /// Replaces what the publisher edited. Key, first sight, place in time and story stay, and so does

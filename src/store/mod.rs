@@ -37,7 +37,7 @@ pub use maintenance::{Counts, Pruned};
 pub use stories::StoredSignature;
 pub use tags::StoredTag;
 
-use crate::model::{DigestName, Timestamp};
+use crate::model::{DigestName, ItemId, Timestamp};
 use readers::Readers;
 use rusqlite::Connection;
 use std::cell::RefCell;
@@ -69,9 +69,12 @@ pub struct ReadTx<'a> {
 #[derive(Debug)]
 pub struct WriteTx<'a> {
     connection: &'a Connection,
+    rollbacks: u64,
     /// The digests that the job has changed, and when. Each gets one new version when the job is done, however many
     /// stories entered it.
     changed_digests: RefCell<BTreeMap<DigestName, Timestamp>>,
+    /// The words of the items that the job has stored.
+    new_words: RefCell<Vec<(ItemId, String)>>,
 }
 
 impl Store {
@@ -165,6 +168,19 @@ impl Store {
         self.writer.run_at_length(job).await
     }
 
+    /// As [`Store::write_at_length`], for a job that adds many rows and deletes none that others refer to. The job makes
+    /// sure itself that what its rows refer to is there: SQLite does not look it up once more for each of them.
+    ///
+    /// # Errors
+    /// As [`Store::write_at_length`].
+    pub async fn write_in_bulk<T, F>(&self, job: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&WriteTx<'_>, &dyn Fn() -> bool) -> Result<T, StoreError> + Send + 'static,
+    {
+        self.writer.run_in_bulk(job).await
+    }
+
     /// Writes a consistent copy to `target` while the store is in use.
     ///
     /// # Errors
@@ -192,8 +208,21 @@ impl Store {
 }
 
 impl<'a> WriteTx<'a> {
-    fn new(connection: &'a Connection) -> Self {
-        Self { connection, changed_digests: RefCell::default() }
+    fn new(connection: &'a Connection, rollbacks: u64) -> Self {
+        Self { connection, rollbacks, changed_digests: RefCell::default(), new_words: RefCell::default() }
+    }
+
+    /// How often anything that a job wrote was undone, by this store since it was opened. What is remembered of writes
+    /// beside the store is right for as long as this number stays.
+    #[must_use]
+    pub fn rollbacks(&self) -> u64 {
+        self.rollbacks
+    }
+
+    /// Writes what was put off while the job, or all that share its commit, ran.
+    fn finish(&self) -> Result<(), StoreError> {
+        self.raise_versions()?;
+        self.index_new_items()
     }
 
     /// The same transaction, for looking.

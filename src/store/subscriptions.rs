@@ -3,7 +3,7 @@
 use super::private_keys::random_key;
 use super::rows::{collect, millis};
 use super::{ReadTx, StoreError, WriteTx};
-use crate::model::{FeedId, PrivateKey, Subscription, SubscriptionState, Timestamp};
+use crate::model::{EndedSubscription, FeedId, PrivateKey, Subscription, SubscriptionState, Timestamp};
 use rusqlite::{OptionalExtension, Row, params};
 
 const COLUMNS: &str = "feed_id, f.url AS feed_url, hub, topic, callback_key, secret, s.state AS progress, tries \
@@ -28,11 +28,69 @@ impl ReadTx<'_> {
     }
 }
 
+/// What makes of a subscription one that has ended; the hub of one that it was never asked for knows nothing of it.
+const END: &str = "INSERT INTO ended_subscriptions (callback_key, feed_url, hub, topic, next_try_at) \
+    SELECT callback_key, f.url, hub, topic, ?1 FROM subscriptions s JOIN feeds f USING (feed_id) \
+    WHERE s.state IN ('asked', 'active')";
+
+impl ReadTx<'_> {
+    /// Subscriptions that hubs are to be asked to end.
+    pub fn due_endings(&self, now: Timestamp, limit: u32) -> Result<Vec<EndedSubscription>, StoreError> {
+        let sql = "SELECT callback_key, feed_url, hub, topic, tries FROM ended_subscriptions \
+                   WHERE next_try_at <= ?1 ORDER BY next_try_at LIMIT ?2";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        collect(statement.query_map(params![millis(now), limit], raw_ended)?)?.into_iter().map(checked_ended).collect()
+    }
+
+    /// The ended subscription that a hub means by the address it calls.
+    pub fn ended_subscription(&self, key: &str) -> Result<Option<EndedSubscription>, StoreError> {
+        let sql = "SELECT callback_key, feed_url, hub, topic, tries FROM ended_subscriptions WHERE callback_key = ?1";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        statement.query_row([key], raw_ended).optional()?.map(checked_ended).transpose()
+    }
+}
+
 impl WriteTx<'_> {
+    /// Ends the subscriptions of feeds that are polled no longer, and all of them unless they `are_wanted`. Feeds that were
+    /// asked rarely, since a hub delivered, are due again.
+    pub fn end_subscriptions(&self, are_wanted: bool, now: Timestamp) -> Result<(), StoreError> {
+        const UNWANTED: &str =
+            "(NOT ?2 OR feed_id IN (SELECT feed_id FROM feeds WHERE state IN ('removed', 'disabled')))";
+        let run = |sql: &str| {
+            self.connection
+                .prepare_cached(sql)
+                .and_then(|mut statement| statement.execute(params![millis(now), are_wanted]))
+        };
+        run(&format!(
+            "UPDATE feeds SET next_check_at = \
+                 min(next_check_at, max(?1, coalesce(fresh_until_at, 0), coalesce(retry_after_at, 0))) \
+             WHERE feed_id IN (SELECT feed_id FROM subscriptions WHERE state = 'active') AND {UNWANTED}"
+        ))?;
+        run(&format!("{END} AND {UNWANTED}"))?;
+        // An unused parameter would be an error.
+        run(&format!("DELETE FROM subscriptions WHERE ?1 IS NOT NULL AND {UNWANTED}"))?;
+        Ok(())
+    }
+
+    /// The hub is being asked to end it; unless it asks back, it is asked again at `next_try_at`.
+    pub fn ending_asked(&self, key: &PrivateKey, next_try_at: Timestamp) -> Result<(), StoreError> {
+        let sql = "UPDATE ended_subscriptions SET tries = tries + 1, next_try_at = ?2 WHERE callback_key = ?1";
+        self.connection.prepare_cached(sql)?.execute(params![key.reveal(), millis(next_try_at)])?;
+        Ok(())
+    }
+
+    /// The hub knows, or will never know.
+    pub fn forget_subscription(&self, key: &PrivateKey) -> Result<(), StoreError> {
+        let sql = "DELETE FROM ended_subscriptions WHERE callback_key = ?1";
+        self.connection.prepare_cached(sql)?.execute([key.reveal()])?;
+        Ok(())
+    }
+
     /// Notes which hub a feed's document names, and what it calls itself there. Another hub or topic is another
     /// subscription; none is none.
     pub fn note_hub(&self, feed: FeedId, named: Option<(&str, &str)>, now: Timestamp) -> Result<(), StoreError> {
         let Some((hub, topic)) = named else {
+            self.end_subscription(feed, now)?;
             self.connection.prepare_cached("DELETE FROM subscriptions WHERE feed_id = ?1")?.execute([feed.0])?;
             return Ok(());
         };
@@ -41,11 +99,18 @@ impl WriteTx<'_> {
         if statement.query_row(params![feed.0, hub, topic], |row| row.get(0)).optional()? == Some(true) {
             return Ok(());
         }
+        self.end_subscription(feed, now)?;
         let sql = "INSERT OR REPLACE INTO subscriptions (feed_id, hub, topic, callback_key, secret, next_try_at) \
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
         let (key, secret) = (random_key()?, random_key()?);
         let row = params![feed.0, hub, topic, key.reveal(), secret.reveal(), millis(now)];
         self.connection.prepare_cached(sql)?.execute(row)?;
+        Ok(())
+    }
+
+    fn end_subscription(&self, feed: FeedId, now: Timestamp) -> Result<(), StoreError> {
+        let sql = format!("{END} AND feed_id = ?2");
+        self.connection.prepare_cached(&sql)?.execute(params![millis(now), feed.0])?;
         Ok(())
     }
 
@@ -133,10 +198,28 @@ fn raw(row: &Row<'_>) -> rusqlite::Result<RawSubscription> {
     Ok((subscription, row.get("callback_key")?, row.get("secret")?))
 }
 
-fn checked((subscription, key, secret): RawSubscription) -> Result<Subscription, StoreError> {
-    let read = |text: &str| {
-        let detail = || format!("no key for a subscription of {}", subscription.feed_url);
-        PrivateKey::from_text(text).ok_or_else(|| StoreError::Content { column: "a callback key", detail: detail() })
+fn raw_ended(row: &Row<'_>) -> rusqlite::Result<(EndedSubscription, String)> {
+    let ended = EndedSubscription {
+        feed_url: row.get("feed_url")?,
+        hub: row.get("hub")?,
+        topic: row.get("topic")?,
+        callback_key: PrivateKey::from_bytes([0; PrivateKey::BYTES]),
+        tries: row.get("tries")?,
     };
+    Ok((ended, row.get("callback_key")?))
+}
+
+fn checked_ended((ended, key): (EndedSubscription, String)) -> Result<EndedSubscription, StoreError> {
+    let callback_key = read_key(&key, &ended.feed_url)?;
+    Ok(EndedSubscription { callback_key, ..ended })
+}
+
+fn read_key(text: &str, feed_url: &str) -> Result<PrivateKey, StoreError> {
+    let detail = || format!("no key for a subscription of {feed_url}");
+    PrivateKey::from_text(text).ok_or_else(|| StoreError::Content { column: "a callback key", detail: detail() })
+}
+
+fn checked((subscription, key, secret): RawSubscription) -> Result<Subscription, StoreError> {
+    let read = |text: &str| read_key(text, &subscription.feed_url);
     Ok(Subscription { callback_key: read(&key)?, secret: read(&secret)?, ..subscription })
 }

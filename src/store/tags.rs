@@ -1,8 +1,9 @@
 //! Tags on items: what the rules gave, and what a curator gave or took away.
 
-use super::rows::{collect, from_json, instant_at, millis, optional_instant_at, to_json};
+use super::rows::{collect, from_json, instant_at, millis, optional_instant_at, to_json, write_rows};
 use super::{ReadTx, StoreError, WriteTx};
 use crate::model::{Correction, Evidence, ItemId, TagMatch, TagName, TagOrigin, Timestamp};
+use rusqlite::types::ToSqlOutput;
 use rusqlite::{OptionalExtension, Row, params};
 use std::collections::{BTreeMap, HashMap};
 
@@ -181,29 +182,21 @@ impl WriteTx<'_> {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let mut delete = self.connection.prepare_cached("DELETE FROM item_tags WHERE item_id = ?1 AND tag = ?2")?;
-        let mut upsert = self.connection.prepare_cached(
-            "INSERT INTO item_tags (item_id, tag, score, rule_hash, origin, evidence, tagged_at) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (item_id, tag) DO UPDATE SET \
-             score = ?3, rule_hash = ?4, origin = ?5, evidence = ?6, tagged_at = ?7",
-        )?;
+        let mut gained = Vec::new();
         for (item, stored, wanted) in items {
             for lost in stored.iter().filter(|stored| wanted.iter().all(|wanted| wanted.tag != stored.tag)) {
                 delete.execute(params![item.0, lost.tag.0])?;
             }
-            for tag in wanted.iter().filter(|wanted| !stored.contains(wanted)) {
-                let origin = origin_name(tag.origin);
-                upsert.execute(params![
-                    item.0,
-                    tag.tag.0,
-                    tag.score,
-                    tag.rule_hash,
-                    origin,
-                    tag.evidence,
-                    millis(now)
-                ])?;
-            }
+            gained.extend(wanted.iter().filter(|wanted| !stored.contains(wanted)).map(|tag| (item, tag, now)));
         }
-        Ok(())
+        let upsert = |places: &str| {
+            format!(
+                "INSERT INTO item_tags (item_id, tag, score, rule_hash, origin, evidence, tagged_at) VALUES {places} \
+                 ON CONFLICT (item_id, tag) DO UPDATE SET score = excluded.score, rule_hash = excluded.rule_hash, \
+                 origin = excluded.origin, evidence = excluded.evidence, tagged_at = excluded.tagged_at"
+            )
+        };
+        write_rows(self.connection, upsert, &gained, tag_values, |_, _| ())
     }
 
     /// Records how far a run over the archive with these rules has come.
@@ -237,6 +230,18 @@ impl WriteTx<'_> {
         };
         Ok(())
     }
+}
+
+fn tag_values<'r>((item, tag, now): &'r (ItemId, &StoredTag, Timestamp)) -> [ToSqlOutput<'r>; 7] {
+    [
+        item.0.into(),
+        tag.tag.0.as_str().into(),
+        tag.score.into(),
+        tag.rule_hash.as_str().into(),
+        origin_name(tag.origin).into(),
+        tag.evidence.as_str().into(),
+        millis(*now).into(),
+    ]
 }
 
 fn tag_match(row: &Row<'_>) -> rusqlite::Result<(ItemId, TagMatch)> {

@@ -1,7 +1,7 @@
 //! The index of words: which items may hold what a query needs.
 //!
-//! It trails the items by seconds: triggers note what is not in it, and whoever searches counts that in. So it may be
-//! filled at leisure, and a reader is never told that something is not there because it was not looked at yet.
+//! A new item's words come with it. After an edit the index trails by seconds: a trigger notes what is not in it as it now
+//! is, and whoever searches counts that in, so that nobody is told that something is not there because it was not looked at.
 
 use super::rows::{collect, millis};
 use super::{ReadTx, StoreError, WriteTx};
@@ -74,6 +74,27 @@ impl ReadTx<'_> {
 }
 
 impl WriteTx<'_> {
+    /// The words of a new item, with blanks between them, for the index; or a note that they are to follow.
+    pub(super) fn index_new_item(&self, item: ItemId, words: Option<&str>) -> Result<(), StoreError> {
+        if let Some(words) = words {
+            self.new_words.borrow_mut().push((item, words.to_owned()));
+        } else {
+            let sql = "INSERT INTO unindexed_items (item_id, was_edited) VALUES (?1, 0)";
+            self.connection.prepare_cached(sql)?.execute([item.0])?;
+        }
+        Ok(())
+    }
+
+    /// Puts the words of all new items into the index, once nothing else is written: at each statement of a kind that may
+    /// be undone by itself FTS5 would write out what it has gathered.
+    pub(super) fn index_new_items(&self) -> Result<(), StoreError> {
+        let mut put = self.connection.prepare_cached("INSERT INTO item_words (rowid, words) VALUES (?1, ?2)")?;
+        for (item, words) in self.new_words.take() {
+            put.execute(params![item.0, words])?;
+        }
+        Ok(())
+    }
+
     /// Puts the words of items into the index, with blanks between them, each with when the item that they are of had last
     /// changed. One that was edited since is left to the next time.
     pub fn index_words(&self, items: &[(ItemId, Timestamp, String)]) -> Result<(), StoreError> {

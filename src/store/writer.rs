@@ -8,6 +8,7 @@
 
 use super::{StoreError, WriteTx};
 use rusqlite::Connection;
+use std::cell::Cell;
 use std::sync::Mutex;
 use std::thread::JoinHandle;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
@@ -23,13 +24,13 @@ enum Job {
 }
 
 /// Shares no transaction; is told whether others wait.
-type LoneJob = Box<dyn FnOnce(&Connection, &dyn Fn() -> bool) + Send>;
+type LoneJob = Box<dyn FnOnce(&Session, &dyn Fn() -> bool) + Send>;
 
 /// A job that keeps the result of its last run until the commit is known.
 trait Repeatable: Send {
     /// Whether it succeeded.
     fn run(&mut self, tx: &WriteTx<'_>) -> bool;
-    fn run_in_savepoint(&mut self, connection: &Connection);
+    fn run_in_savepoint(&mut self, session: &Session);
     fn answer(self: Box<Self>, committed: Result<(), StoreError>);
 }
 
@@ -49,8 +50,8 @@ where
         self.result.is_ok()
     }
 
-    fn run_in_savepoint(&mut self, connection: &Connection) {
-        self.result = in_savepoint(connection, &mut self.job);
+    fn run_in_savepoint(&mut self, session: &Session) {
+        self.result = session.in_savepoint(&mut self.job);
     }
 
     fn answer(self: Box<Self>, committed: Result<(), StoreError>) {
@@ -60,7 +61,7 @@ where
 }
 
 /// Runs a job and keeps its result until the commit is known.
-type TransactionJob = Box<dyn FnOnce(&Connection) -> Answer + Send>;
+type TransactionJob = Box<dyn FnOnce(&Session) -> Answer + Send>;
 /// Hands the result over, or why the commit failed.
 type Answer = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 
@@ -75,7 +76,7 @@ impl Writer {
         let (jobs, mut queue) = channel(JOBS_PER_COMMIT);
         let thread = std::thread::Builder::new()
             .name("store-writer".into())
-            .spawn(move || write_until_closed(&connection, &mut queue))
+            .spawn(move || write_until_closed(connection, &mut queue))
             .expect("a thread can be started at start-up");
         Self { jobs: Some(jobs), thread: Mutex::new(Some(thread)) }
     }
@@ -86,8 +87,8 @@ impl Writer {
         F: FnOnce(&WriteTx<'_>) -> Result<T, StoreError> + Send + 'static,
     {
         let (sender, receiver) = oneshot::channel();
-        self.send(Job::InTransaction(Box::new(move |connection| {
-            let result = in_savepoint(connection, job);
+        self.send(Job::InTransaction(Box::new(move |session| {
+            let result = session.in_savepoint(job);
             Box::new(move |committed| {
                 // The caller may have been cancelled; what it asked for is stored all the same.
                 let _ = sender.send(committed.and(result));
@@ -114,7 +115,22 @@ impl Writer {
         T: Send + 'static,
         F: FnOnce(&WriteTx<'_>, &dyn Fn() -> bool) -> Result<T, StoreError> + Send + 'static,
     {
-        self.alone(move |connection, others_wait| in_own_transaction(connection, |tx| job(tx, others_wait))).await
+        self.alone(move |session, others_wait| session.in_own_transaction(|tx| job(tx, others_wait))).await
+    }
+
+    /// As [`Writer::run_at_length`], while SQLite does not look up what rows refer to.
+    pub(super) async fn run_in_bulk<T, F>(&self, job: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&WriteTx<'_>, &dyn Fn() -> bool) -> Result<T, StoreError> + Send + 'static,
+    {
+        self.alone(move |session, others_wait| {
+            session.connection.pragma_update(None, "foreign_keys", false)?;
+            let done = session.in_own_transaction(|tx| job(tx, others_wait));
+            session.connection.pragma_update(None, "foreign_keys", true)?;
+            done
+        })
+        .await
     }
 
     /// Runs what SQLite does only outside a transaction.
@@ -122,18 +138,18 @@ impl Writer {
     where
         F: FnOnce(&Connection) -> Result<(), StoreError> + Send + 'static,
     {
-        self.alone(move |connection, _| job(connection)).await
+        self.alone(move |session, _| job(&session.connection)).await
     }
 
     async fn alone<T, F>(&self, job: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: FnOnce(&Connection, &dyn Fn() -> bool) -> Result<T, StoreError> + Send + 'static,
+        F: FnOnce(&Session, &dyn Fn() -> bool) -> Result<T, StoreError> + Send + 'static,
     {
         let (sender, receiver) = oneshot::channel();
-        self.send(Job::Alone(Box::new(move |connection, others_wait| {
+        self.send(Job::Alone(Box::new(move |session, others_wait| {
             // Nobody waits for it any more: it is done all the same.
-            let _ = sender.send(job(connection, others_wait));
+            let _ = sender.send(job(session, others_wait));
         })))
         .await?;
         receiver.await.map_err(|_| StoreError::Closed)?
@@ -158,14 +174,15 @@ impl Drop for Writer {
     }
 }
 
-fn write_until_closed(connection: &Connection, queue: &mut Receiver<Job>) {
+fn write_until_closed(connection: Connection, queue: &mut Receiver<Job>) {
+    let session = Session { connection, rollbacks: Cell::new(0) };
     let mut next = queue.blocking_recv();
     while let Some(job) = next {
         next = match job {
-            Job::Repeatable(job) => write_repeatable(connection, job, queue),
-            Job::InTransaction(job) => write_batch(connection, job, queue),
+            Job::Repeatable(job) => session.write_repeatable(job, queue),
+            Job::InTransaction(job) => session.write_batch(job, queue),
             Job::Alone(job) => {
-                job(connection, &|| !queue.is_empty());
+                job(&session, &|| !queue.is_empty());
                 None
             }
         }
@@ -173,121 +190,131 @@ fn write_until_closed(connection: &Connection, queue: &mut Receiver<Job>) {
     }
 }
 
-/// Commits this job and those that wait behind it. Returns the one that cannot share their transaction.
-fn write_batch(connection: &Connection, first: TransactionJob, queue: &mut Receiver<Job>) -> Option<Job> {
-    let begun = begin(connection);
-    let mut answers = vec![first(connection)];
-    let mut other = None;
-    while answers.len() < JOBS_PER_COMMIT {
-        match queue.try_recv() {
-            Ok(Job::InTransaction(job)) => answers.push(job(connection)),
-            Ok(job) => {
-                other = Some(job);
-                break;
+/// The connection of the thread.
+struct Session {
+    connection: Connection,
+    /// How often anything was undone: what a job remembers beside the store is right for as long as this stays.
+    rollbacks: Cell<u64>,
+}
+
+impl Session {
+    /// Commits this job and those that wait behind it. Returns the one that cannot share their transaction.
+    fn write_batch(&self, first: TransactionJob, queue: &mut Receiver<Job>) -> Option<Job> {
+        let begun = self.begin();
+        let mut answers = vec![first(self)];
+        let mut other = None;
+        while answers.len() < JOBS_PER_COMMIT {
+            match queue.try_recv() {
+                Ok(Job::InTransaction(job)) => answers.push(job(self)),
+                Ok(job) => {
+                    other = Some(job);
+                    break;
+                }
+                Err(_) => break,
             }
-            Err(_) => break,
         }
-    }
-    let committed = begun.and_then(|()| commit(connection));
-    for answer in answers {
-        answer(committed.clone());
-    }
-    other
-}
-
-/// As [`write_batch`], for jobs that can run again.
-fn write_repeatable(connection: &Connection, first: Box<dyn Repeatable>, queue: &mut Receiver<Job>) -> Option<Job> {
-    let mut begun = begin(connection);
-    let tx = WriteTx::new(connection);
-    let mut jobs = vec![first];
-    let mut other = None;
-    let mut succeeded = begun.is_ok() && jobs[0].run(&tx);
-    while succeeded && jobs.len() < JOBS_PER_COMMIT {
-        match queue.try_recv() {
-            Ok(Job::Repeatable(mut job)) => {
-                succeeded = job.run(&tx);
-                jobs.push(job);
-            }
-            Ok(job) => {
-                other = Some(job);
-                break;
-            }
-            Err(_) => break,
+        let committed = begun.and_then(|()| self.commit());
+        for answer in answers {
+            answer(committed.clone());
         }
+        other
     }
-    if begun.is_ok() && !(succeeded && tx.raise_versions().is_ok()) {
-        begun = roll_back(connection).and_then(|()| begin(connection));
-        jobs.iter_mut().for_each(|job| job.run_in_savepoint(connection));
-    }
-    let committed = begun.and_then(|()| commit(connection));
-    for job in jobs {
-        job.answer(committed.clone());
-    }
-    other
-}
 
-fn begin(connection: &Connection) -> Result<(), StoreError> {
-    connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-    Ok(())
-}
-
-fn roll_back(connection: &Connection) -> Result<(), StoreError> {
-    // SQLite has done so by itself when the disk is full.
-    if !connection.is_autocommit() {
-        connection.execute_batch("ROLLBACK")?;
+    /// As [`Self::write_batch`], for jobs that can run again.
+    fn write_repeatable(&self, first: Box<dyn Repeatable>, queue: &mut Receiver<Job>) -> Option<Job> {
+        let mut begun = self.begin();
+        let tx = WriteTx::new(&self.connection, self.rollbacks.get());
+        let mut jobs = vec![first];
+        let mut other = None;
+        let mut succeeded = begun.is_ok() && jobs[0].run(&tx);
+        while succeeded && jobs.len() < JOBS_PER_COMMIT {
+            match queue.try_recv() {
+                Ok(Job::Repeatable(mut job)) => {
+                    succeeded = job.run(&tx);
+                    jobs.push(job);
+                }
+                Ok(job) => {
+                    other = Some(job);
+                    break;
+                }
+                Err(_) => break,
+            }
+        }
+        if begun.is_ok() && !(succeeded && tx.finish().is_ok()) {
+            begun = self.roll_back().and_then(|()| self.begin());
+            jobs.iter_mut().for_each(|job| job.run_in_savepoint(self));
+        }
+        let committed = begun.and_then(|()| self.commit());
+        for job in jobs {
+            job.answer(committed.clone());
+        }
+        other
     }
-    Ok(())
-}
 
-/// Without a savepoint, which would keep a copy of every page that the job changes.
-fn in_own_transaction<T>(
-    connection: &Connection,
-    job: impl FnOnce(&WriteTx<'_>) -> Result<T, StoreError>,
-) -> Result<T, StoreError> {
-    begin(connection)?;
-    let done = run_job(connection, job).and_then(|value| commit(connection).map(|()| value));
-    if done.is_err() {
-        roll_back(connection)?;
+    fn note_rollback(&self) {
+        self.rollbacks.set(self.rollbacks.get() + 1);
     }
-    done
-}
 
-/// Runs a job in the open transaction; digests that it changed get their new versions.
-fn run_job<T>(
-    connection: &Connection,
-    job: impl FnOnce(&WriteTx<'_>) -> Result<T, StoreError>,
-) -> Result<T, StoreError> {
-    let tx = WriteTx::new(connection);
-    job(&tx).and_then(|value| tx.raise_versions().map(|()| value))
-}
-
-fn commit(connection: &Connection) -> Result<(), StoreError> {
-    if connection.is_autocommit() {
-        // SQLite does so by itself when the disk is full: nothing of the batch is stored.
-        return Err(StoreError::NotWritable("the transaction was rolled back, as by a full disk".into()));
+    fn begin(&self) -> Result<(), StoreError> {
+        self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        Ok(())
     }
-    connection.execute_batch("COMMIT").map_err(|error| {
-        let _ = connection.execute_batch("ROLLBACK");
-        StoreError::from(error)
-    })
-}
 
-fn in_savepoint<T>(
-    connection: &Connection,
-    job: impl FnOnce(&WriteTx<'_>) -> Result<T, StoreError>,
-) -> Result<T, StoreError> {
-    if connection.is_autocommit() {
-        return Err(StoreError::NotWritable("no transaction is open".into()));
+    fn roll_back(&self) -> Result<(), StoreError> {
+        self.note_rollback();
+        // SQLite has done so by itself when the disk is full.
+        if !self.connection.is_autocommit() {
+            self.connection.execute_batch("ROLLBACK")?;
+        }
+        Ok(())
     }
-    connection.prepare_cached("SAVEPOINT job")?.execute([])?;
-    let result = run_job(connection, job);
-    if !connection.is_autocommit() {
+
+    /// Without a savepoint, which would keep a copy of every page that the job changes.
+    fn in_own_transaction<T>(&self, job: impl FnOnce(&WriteTx<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        self.begin()?;
+        let done = self.run_job(job).and_then(|value| self.commit().map(|()| value));
+        if done.is_err() {
+            self.roll_back()?;
+        }
+        done
+    }
+
+    /// Runs a job in the open transaction, to its end.
+    fn run_job<T>(&self, job: impl FnOnce(&WriteTx<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let tx = WriteTx::new(&self.connection, self.rollbacks.get());
+        job(&tx).and_then(|value| tx.finish().map(|()| value))
+    }
+
+    fn commit(&self) -> Result<(), StoreError> {
+        if self.connection.is_autocommit() {
+            // SQLite does so by itself when the disk is full: nothing of the batch is stored.
+            self.note_rollback();
+            return Err(StoreError::NotWritable("the transaction was rolled back, as by a full disk".into()));
+        }
+        self.connection.execute_batch("COMMIT").map_err(|error| {
+            self.note_rollback();
+            let _ = self.connection.execute_batch("ROLLBACK");
+            StoreError::from(error)
+        })
+    }
+
+    fn in_savepoint<T>(&self, job: impl FnOnce(&WriteTx<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        if self.connection.is_autocommit() {
+            return Err(StoreError::NotWritable("no transaction is open".into()));
+        }
+        self.connection.prepare_cached("SAVEPOINT job")?.execute([])?;
+        let result = self.run_job(job);
         if result.is_err() {
-            connection.prepare_cached("ROLLBACK TO job")?.execute([])?;
+            self.note_rollback();
         }
-        connection.prepare_cached("RELEASE job")?.execute([])?;
+        if !self.connection.is_autocommit() {
+            if result.is_err() {
+                self.connection.prepare_cached("ROLLBACK TO job")?.execute([])?;
+            }
+            self.connection.prepare_cached("RELEASE job")?.execute([])?;
+        }
+        result
     }
-    result
 }
 
 #[cfg(test)]
@@ -351,6 +378,27 @@ mod tests {
             Ok(names.collect::<Result<Vec<_>, _>>()?)
         });
         assert_eq!(names.await.expect("the rows"), ["test a", "test c", "test e", "test f"]);
+    }
+
+    #[tokio::test]
+    async fn a_job_learns_whether_anything_was_undone_since_another() {
+        let (_directory, store) = store();
+        let writer = &store.writer;
+        let look = || writer.run(|tx| Ok(tx.rollbacks()));
+        let before = look().await.expect("reads");
+        writer.run(|tx| insert(tx, "a", false)).await.expect("stored");
+        assert_eq!(look().await.expect("reads"), before, "what was stored stays");
+        assert!(writer.run(|tx| insert(tx, "b", true)).await.is_err());
+        let after_a_job = look().await.expect("reads");
+        assert_ne!(after_a_job, before, "undone alone");
+        // The commit itself fails: a deferred foreign key is looked at only then.
+        let orphan = writer.run(|tx| {
+            tx.connection
+                .execute_batch("PRAGMA defer_foreign_keys = ON; INSERT INTO corrections VALUES (77, 'ai', 1, 0)")?;
+            Ok(())
+        });
+        assert!(orphan.await.is_err());
+        assert_ne!(look().await.expect("reads"), after_a_job, "undone with its commit");
     }
 
     #[tokio::test]

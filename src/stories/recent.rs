@@ -51,11 +51,11 @@ impl RecentItems {
     /// The most items that it holds.
     pub const ITEMS_MAX: u32 = NEWS_ITEMS_MAX + ARCHIVE_ITEMS_MAX;
 
-    /// Remembers an item, first seen at `first_seen_at`, that was placed in its story.
-    pub fn add(&mut self, teller: Teller, first_seen_at: Timestamp) {
+    /// Remembers an item, first seen at `first_seen_at`, that was placed in its story; `bands` are its signature's.
+    pub fn add(&mut self, teller: Teller, bands: &[u64], first_seen_at: Timestamp) {
         let is_news = first_seen_at.duration_since(teller.ordered_at) <= WINDOW;
         let ring = if is_news { &mut self.news } else { &mut self.archive };
-        ring.add(teller);
+        ring.add(teller, bands);
     }
 
     /// Items within the window of `ordered_at` that share a band, each once, the news before the archive and the older
@@ -96,12 +96,11 @@ impl Ring {
         Self { items_max, added: 0, items: Vec::new(), minutes: Vec::new(), entries: Vec::new(), heads: Vec::new() }
     }
 
-    fn add(&mut self, teller: Teller) {
+    fn add(&mut self, teller: Teller, bands: &[u64]) {
         if self.added == u32::MAX / BANDS_MAX - 1 {
             // The numbers are used up, after years: what is remembered of three days is let go.
             *self = Self::new(self.items_max);
         }
-        let bands = teller.signature.bands();
         let place = index(self.added % self.items_max);
         if place == self.items.len() {
             self.minutes.push(minute(teller.ordered_at));
@@ -114,7 +113,7 @@ impl Ring {
         }
         let first = place * index(BANDS_MAX);
         for (band, hash) in (0..BANDS_MAX).zip(bands) {
-            let (number, hash) = (self.added * BANDS_MAX + band, folded(hash));
+            let (number, hash) = (self.added * BANDS_MAX + band, folded(*hash));
             let head = hash as usize & (self.heads.len() - 1);
             let older = std::mem::replace(&mut self.heads[head], number + 1);
             self.entries[first + index(band)] = Entry { hash, older };
@@ -194,6 +193,16 @@ mod tests {
         Teller { story_id: StoryId(story), feed_id: FeedId(1), ordered_at, signature: Signature::of(title, "") }
     }
 
+    fn remember(recent: &mut RecentItems, teller: Teller, first_seen_at: Timestamp) {
+        let bands = teller.signature.bands();
+        recent.add(teller, &bands, first_seen_at);
+    }
+
+    fn add(ring: &mut Ring, teller: Teller) {
+        let bands = teller.signature.bands();
+        ring.add(teller, &bands);
+    }
+
     fn stories(found: &[Candidate<'_>]) -> Vec<i64> {
         found.iter().map(|candidate| candidate.story_id.0).collect()
     }
@@ -202,10 +211,10 @@ mod tests {
     fn alike_items_within_the_window_are_found_once() {
         let mut recent = RecentItems::default();
         let title = "Kyutai opens an office in Montreal";
-        recent.add(teller(1, hours(100), title), hours(100));
-        recent.add(teller(2, hours(110), "Seven recipes with lentils"), hours(110));
-        recent.add(teller(3, hours(300), title), hours(300));
-        recent.add(teller(4, hours(100), title), hours(900));
+        remember(&mut recent, teller(1, hours(100), title), hours(100));
+        remember(&mut recent, teller(2, hours(110), "Seven recipes with lentils"), hours(110));
+        remember(&mut recent, teller(3, hours(300), title), hours(300));
+        remember(&mut recent, teller(4, hours(100), title), hours(900));
         let check = |at, title: &str, expected: &[i64]| {
             assert_eq!(stories(&recent.alike(hours(at), &Signature::of(title, "").bands())), expected);
         };
@@ -222,7 +231,7 @@ mod tests {
         // A word of its own for each.
         let letters = |n: i64| n.to_string().bytes().map(|digit| char::from(digit + b'q' - b'0')).collect::<String>();
         let title = |n: i64| format!("k{}", letters(n));
-        (0..1000).for_each(|n| ring.add(teller(n, hours(0), &title(n))));
+        (0..1000).for_each(|n| add(&mut ring, teller(n, hours(0), &title(n))));
         let has = |n: i64| stories(&ring.alike(0, &Signature::of(&title(n), "").bands())) == [n];
         let found: Vec<i64> = (0..1000).filter(|n| has(*n)).collect();
         assert_eq!(found, (900..1000).collect::<Vec<_>>());
@@ -232,7 +241,7 @@ mod tests {
     #[test]
     fn a_band_that_everybody_shares_is_not_followed_to_its_end() {
         let mut ring = Ring::new(1000);
-        (0..1000).for_each(|n| ring.add(teller(n, hours(0), "Open thread")));
+        (0..1000).for_each(|n| add(&mut ring, teller(n, hours(0), "Open thread")));
         let mut found = ring.find(0, &Signature::of("Open thread", "").bands());
         found.sort_unstable();
         found.dedup();

@@ -178,23 +178,27 @@ fn minima(text: &str) -> Option<[u32; TEXT_MINIMA]> {
 /// aggregator writes (`Article URL: … Points: 5 # Comments: 0`) they are all that differs.
 fn shingles(text: &str) -> Vec<u32> {
     let end = text.char_indices().nth(TEXT_CHARACTERS_MAX).map_or(text.len(), |(end, _)| end);
-    let folded = fold(&text[..end]).to_lowercase();
-    let without_addresses = folded.split_whitespace().filter(|word| !word.contains("://"));
+    let beginning = &text[..end];
+    let folded = if beginning.is_ascii() { beginning.to_ascii_lowercase() } else { fold(beginning).to_lowercase() };
+    // The one character is sought first: a search for several has to be prepared for each word.
+    let is_address = |word: &&str| word.contains(':') && word.contains("://");
+    let without_addresses = folded.split_whitespace().filter(|word| !is_address(word));
     let mut words: Vec<u64> = Vec::new();
     let mut shingles: Vec<u32> = Vec::new();
+    let mut add_word = |word: &[u8], shingles: &mut Vec<u32>| {
+        words.push(hash(word));
+        shingles.extend(words.last_chunk::<SHINGLE_WORDS>().map(|last| upper_half(hash_all(last))));
+    };
     for chunk in without_addresses {
-        for run in runs(chunk) {
-            match run {
-                Run::Spaced(word) => {
-                    words.push(hash(word.as_bytes()));
-                    if let Some(last) = words.last_chunk::<SHINGLE_WORDS>() {
-                        shingles.push(upper_half(hash_all(last)));
-                    }
-                }
-                Run::Number(_) => {}
-                Run::Unspaced(run) => {
-                    let characters: Vec<u64> = run.chars().map(|c| u64::from(u32::from(c))).collect();
-                    shingles.extend(characters.windows(SHINGLE_CHARACTERS).map(|window| upper_half(hash_all(window))));
+        if chunk.is_ascii() {
+            let words = chunk.as_bytes().split(|byte| !byte.is_ascii_alphabetic()).filter(|word| !word.is_empty());
+            words.for_each(|word| add_word(word, &mut shingles));
+        } else {
+            for run in runs(chunk) {
+                match run {
+                    Run::Spaced(word) => add_word(word.as_bytes(), &mut shingles),
+                    Run::Number(_) => {}
+                    Run::Unspaced(run) => shingles.extend(character_shingles(run)),
                 }
             }
         }
@@ -206,6 +210,11 @@ fn shingles(text: &str) -> Vec<u32> {
     shingles.sort_unstable();
     shingles.dedup();
     shingles
+}
+
+fn character_shingles(run: &str) -> Vec<u32> {
+    let characters: Vec<u64> = run.chars().map(|c| u64::from(u32::from(c))).collect();
+    characters.windows(SHINGLE_CHARACTERS).map(|window| upper_half(hash_all(window))).collect()
 }
 
 /// A fixed key: stored hashes have to mean the same for ever.

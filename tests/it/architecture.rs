@@ -21,7 +21,10 @@ const DIRECTIONS: &[(&str, &[&str])] = &[
     ("refresh", &["classifier", "config", "digest", "feed", "fetch", "model", "pace", "stories", "store"]),
     ("scheduler", &["config", "digest", "model", "notices", "pace", "refresh", "store"]),
     ("search", &["classifier", "model", "query", "store"]),
-    ("http", &["classifier", "config", "digest", "export", "model", "query", "scheduler", "search", "store"]),
+    (
+        "http",
+        &["classifier", "config", "digest", "export", "model", "notices", "query", "scheduler", "search", "store"],
+    ),
     ("delivery", &["config", "digest", "export", "fetch", "http", "model", "refresh", "store"]),
     ("demo", &["config", "model"]),
     ("service", &[]),

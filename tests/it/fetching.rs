@@ -555,6 +555,7 @@ async fn p41_every_coding_that_is_offered_is_capped() {
         let packed = match coding {
             "gzip" => gzip(&bomb),
             "br" => brotli(&bomb),
+            "zstd" => zstd(&bomb),
             "deflate" => {
                 let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
                 encoder.write_all(&bomb).expect("to memory");
@@ -845,11 +846,12 @@ async fn h07_h09_bombs_and_endless_bodies_stop_at_the_cap() {
     let limit_bytes = settings().max_body_bytes;
     origin.script("/gzip", [ok(gzip(&bomb)).header("Content-Encoding", "gzip")]);
     origin.script("/br", [ok(brotli(&bomb)).header("Content-Encoding", "br")]);
+    origin.script("/zstd", [ok(zstd(&bomb)).header("Content-Encoding", "zstd")]);
     origin.script("/unlabelled", [ok(gzip(&bomb))]);
     origin.script("/announced", [ok(vec![b' '; 2 << 20])]);
     origin.script("/chunked", [ok(vec![b' '; 2 << 20]).chunked()]);
     origin.script("/endless", [ok(vec![b' '; 64 << 10]).fault(Fault::EndlessBody).until_close()]);
-    for path in ["/gzip", "/br", "/unlabelled", "/announced", "/chunked", "/endless"] {
+    for path in ["/gzip", "/br", "/zstd", "/unlabelled", "/announced", "/chunked", "/endless"] {
         let cause = Reader::of(&origin.url(path)).cause().await;
         assert_eq!(cause, Cause::TooLarge { limit_bytes }, "{path}");
     }
@@ -863,6 +865,7 @@ async fn h08_codings_are_undone_once_or_not_at_all() {
         ("gzip", gzip(&text)),
         ("x-gzip", gzip(&text)),
         ("br", brotli(text.as_bytes())),
+        ("zstd", zstd(text.as_bytes())),
         ("identity", text.clone().into_bytes()),
         ("none", gzip(&text)),
         ("gzip", text.clone().into_bytes()),
@@ -877,6 +880,9 @@ async fn h08_codings_are_undone_once_or_not_at_all() {
         ("gzip", gzip(gzip(&text))),
         ("gzip, gzip", gzip(gzip(&text))),
         ("zstd", text.clone().into_bytes()),
+        ("zstd", zstd(text.as_bytes())[..60].to_vec()),
+        ("zstd, gzip", gzip(zstd(text.as_bytes()))),
+        ("compress", text.clone().into_bytes()),
         ("gzip", bad_crc),
         ("gzip", gzip(&text)[..40].to_vec()),
         ("gzip", [gzip(&text), b"junk".to_vec()].concat()),
@@ -1047,6 +1053,10 @@ fn brotli(bytes: &[u8]) -> Vec<u8> {
     let fast = brotli::enc::BrotliEncoderParams { quality: 3, ..Default::default() };
     brotli::BrotliCompress(&mut &bytes[..], &mut out, &fast).expect("memory");
     out
+}
+
+fn zstd(bytes: &[u8]) -> Vec<u8> {
+    ruzstd::encoding::compress_to_vec(bytes, ruzstd::encoding::CompressionLevel::Fastest)
 }
 
 /// A certificate authority of the test's own.

@@ -244,7 +244,7 @@ fn arrive(tx: &WriteTx<'_>, number: usize, backfilled: bool, now: Timestamp) -> 
         content_hash: ContentHash([0; 16]),
         content: ItemContent { title: format!("Story {number}"), ..ItemContent::default() },
     };
-    tx.insert_item(feed.id, &key, &item, story, now)?;
+    tx.insert_item(feed.id, &key, &item, story, None, now)?;
     tx.enter_digest(&name(), story, now, backfilled, now)?;
     Ok((story, entry_id))
 }

@@ -982,7 +982,7 @@ fn enter(
             ..ItemContent::default()
         },
     };
-    let id = tx.insert_item(feed.id, &key, &item, story, at)?;
+    let id = tx.insert_item(feed.id, &key, &item, story, None, at)?;
     let tag = TagMatch {
         tag: TagName("french-ai".into()),
         score: 1.0,

@@ -110,8 +110,9 @@ fn grouped(items: &[Labelled]) -> Vec<i64> {
         let feed_id = FeedId(*feeds.entry(&item.feed).or_insert(next));
         let signature = Signature::of(&item.title, &item.text);
         let arrival = Arrival { feed_id, ordered_at: item.at, signature: &signature };
-        let story_id = join(&arrival, &recent.alike(item.at, &signature.bands())).unwrap_or(StoryId(own));
-        recent.add(Teller { story_id, feed_id, ordered_at: item.at, signature }, item.at);
+        let bands = signature.bands();
+        let story_id = join(&arrival, &recent.alike(item.at, &bands)).unwrap_or(StoryId(own));
+        recent.add(Teller { story_id, feed_id, ordered_at: item.at, signature }, &bands, item.at);
         stories.push(story_id.0);
     }
     stories

@@ -25,7 +25,7 @@ fn feed(origin: &Origin, count: usize) -> String {
 /// An origin with a feed of two items and a hub that accepts, and a config that subscribes.
 fn watched() -> (Origin, App) {
     let origin = Origin::start();
-    origin.script("/feed.xml", [ok(feed(&origin, 2))]);
+    origin.script("/feed.xml", [ok(feed(&origin, 2)).etag("\"2\"")]);
     origin.script("/hub", [status(202)]);
     let app = App::new(USUAL, &(feed_tables(&[&origin.url("/feed.xml")]) + ALL));
     subscribing(&app);
@@ -199,7 +199,7 @@ fn polling_is_rare_while_a_hub_delivers_and_as_before_when_it_does_not() {
     // A hub that keeps news to itself is not relied upon until it delivers again.
     let ends: i64 = jiff::Timestamp::now().as_millisecond() + 9 * DAY * 1_000;
     app.change(&format!("UPDATE subscriptions SET expires_at = {ends}"));
-    origin.script("/feed.xml", [ok(feed(&origin, 3))]);
+    origin.script("/feed.xml", [ok(feed(&origin, 3)).etag("\"3\"")]);
     polled_once(&origin, &app);
     polled_once(&origin, &app);
     assert!(!reason(&app).starts_with("its hub"), "{}", reason(&app));
@@ -293,4 +293,75 @@ fn link_headers_name_a_hub_and_go_before_the_document() {
     subscribing(&app);
     let _daemon = app.start();
     assert_eq!(asked(&origin, 1)["hub.topic"], origin.url("/topic"));
+}
+
+/// What the hub asks back before it ends a subscription.
+fn ending(asked: &HashMap<String, String>) -> String {
+    verification(asked, "unsubscribe", 0)
+}
+
+#[test]
+fn a_subscription_ends_when_its_feed_leaves_the_config_and_the_hub_is_told_once() {
+    let (origin, app) = watched();
+    let daemon = app.start();
+    let first = asked(&origin, 1);
+    verify(&daemon, &first, 864_000);
+    app.write("watch.toml", ALL);
+    daemon.signal("HUP");
+    let last = asked(&origin, 2);
+    assert_eq!((last["hub.mode"].as_str(), last.get("hub.secret")), ("unsubscribe", None));
+    assert_eq!((&last["hub.topic"], &last["hub.callback"]), (&first["hub.topic"], &first["hub.callback"]));
+    assert_eq!(daemon.get(&ending(&last).replace("feed.xml", "other.xml")).status, 404, "not what we asked for");
+    assert_eq!(daemon.get(&ending(&last)).text(), "a challenge & more");
+    assert_eq!(daemon.get(&ending(&last)).status, 404, "it has ended");
+    let document = feed(&origin, 3).into_bytes();
+    assert_eq!(post(&daemon, &callback(&first), Some(&sha256(&first["hub.secret"], &document)), &document), 410);
+    daemon.stop();
+    assert_eq!(app.ask::<i64>("SELECT count(*) FROM subscriptions"), 0);
+    assert_eq!(app.ask::<i64>("SELECT count(*) FROM ended_subscriptions"), 0);
+}
+
+#[test]
+fn all_subscriptions_end_when_they_are_no_longer_wanted_and_the_feed_is_polled_at_once() {
+    let (origin, app) = watched();
+    let daemon = app.start();
+    let first = asked(&origin, 1);
+    verify(&daemon, &first, 864_000);
+    daemon.stop();
+    polled_once(&origin, &app);
+    assert!(reason(&app).starts_with("its hub delivers"), "{}", reason(&app));
+    let text = std::fs::read_to_string(app.config()).expect("the config");
+    app.write("veille.toml", &text.replace("subscribe_to_hubs = true\n", ""));
+    let before = origin.requests("/feed.xml").len();
+    let daemon = app.start();
+    origin.wait_for("/feed.xml", before + 1);
+    let last = asked(&origin, 2);
+    assert_eq!(last["hub.mode"], "unsubscribe");
+    assert_eq!(daemon.get(&ending(&last)).text(), "a challenge & more");
+    daemon.stop();
+    assert_eq!(app.ask::<i64>("SELECT count(*) FROM ended_subscriptions"), 0);
+}
+
+#[test]
+fn a_feed_that_names_another_hub_leaves_the_first_and_a_hub_that_is_silent_is_let_go() {
+    let (origin, app) = watched();
+    origin.script("/other-hub", [status(202)]);
+    let daemon = app.start();
+    let first = asked(&origin, 1);
+    verify(&daemon, &first, 864_000);
+    daemon.stop();
+    origin.script("/feed.xml", [ok(feed(&origin, 2).replace("/hub\"", "/other-hub\""))]);
+    polled_once(&origin, &app);
+    let daemon = app.start();
+    assert_eq!(form(&origin.wait_for("/other-hub", 1)[0])["hub.mode"], "subscribe");
+    let last = asked(&origin, 2);
+    assert_eq!((&last["hub.mode"], &last["hub.callback"]), (&"unsubscribe".to_owned(), &first["hub.callback"]));
+    daemon.stop();
+    let wait: i64 = app.ask("SELECT next_try_at FROM ended_subscriptions");
+    assert!(wait > jiff::Timestamp::now().as_millisecond() + 8 * 60_000, "asked again, but not at once");
+    app.change("UPDATE ended_subscriptions SET tries = 5, next_try_at = 0");
+    let _daemon = app.start();
+    let forgotten = || (app.ask::<i64>("SELECT count(*) FROM ended_subscriptions") == 0).then_some(());
+    wait_until(PATIENCE, forgotten).expect("its lease will end");
+    assert_eq!(origin.requests("/hub").len(), 2);
 }

@@ -3,7 +3,8 @@
 use crate::cli::output::{print_json, print_lines, printable};
 use crate::cli::status::{ago, ahead};
 use crate::cli::{Context, Workplace};
-use crate::model::{FeedHealth, FeedState, Timestamp};
+use crate::model::{FeedHealth, FeedState, NoticeKind, Timestamp};
+use crate::notices;
 use std::process::ExitCode;
 
 pub(super) fn run(context: &Context) -> anyhow::Result<ExitCode> {
@@ -19,7 +20,8 @@ pub(super) fn run(context: &Context) -> anyhow::Result<ExitCode> {
 }
 
 fn printable_lines(feed: &FeedHealth, now: Timestamp) -> String {
-    let first = format!("{:<9} {}  {}", condition(feed), feed.title, feed.url);
+    let matters = notices::matters(&feed.condition(), now);
+    let first = format!("{:<9} {}  {}", condition(feed, &matters), feed.title, feed.url);
     let items = format!("{} items, {} this week", feed.items, feed.items_last_week);
     let refreshed = format!("refreshed {}", ago(feed.last_refresh_at, now));
     let next = match feed.state {
@@ -30,13 +32,7 @@ fn printable_lines(feed: &FeedHealth, now: Timestamp) -> String {
         FeedState::Removed => "not polled: no longer in the config".to_owned(),
     };
     let mut lines = vec![printable(&first), printable(&format!("          {items}, {refreshed}, {next}"))];
-    if let Some(error) = &feed.last_error {
-        let since = ago(feed.failing_since_at, now);
-        lines.push(printable(&format!("          failing since {since} ({} in a row): {error}", feed.failure_count)));
-    }
-    if let Some(moved) = feed.moved_to() {
-        lines.push(printable(&format!("          moved to {moved}: `veille feeds fix` writes it into the config")));
-    }
+    lines.extend(matters.iter().map(|(_, advice)| printable(&format!("          {advice}"))));
     if let Some(offered) = &feed.offered_url {
         let take = format!("`veille feeds fix {}` takes it", feed.configured_url);
         lines.push(printable(&format!("          the site now offers {offered}: {take}")));
@@ -44,9 +40,15 @@ fn printable_lines(feed: &FeedHealth, now: Timestamp) -> String {
     lines.join("\n")
 }
 
-fn condition(feed: &FeedHealth) -> &'static str {
-    match feed.state {
-        FeedState::Active if feed.failure_count > 0 => "failing",
+fn condition(feed: &FeedHealth, matters: &[(NoticeKind, String)]) -> &'static str {
+    match (feed.state, matters.first()) {
+        (FeedState::Active, Some((kind, _))) => kind.name(),
+        (state, _) => condition_of(state, feed),
+    }
+}
+
+fn condition_of(state: FeedState, feed: &FeedHealth) -> &'static str {
+    match state {
         FeedState::Active if feed.last_refresh_at.is_none() => "new",
         FeedState::Active => "ok",
         FeedState::Gone => "gone",

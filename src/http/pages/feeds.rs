@@ -2,15 +2,45 @@
 
 use super::layout::{Section, Site, page as whole_page};
 use super::{page, parts};
-use crate::http::AppState;
-use crate::model::{FeedHealth, FeedState};
-use axum::extract::State;
-use axum::http::{HeaderMap, Uri};
-use axum::response::Response;
+use crate::http::operations::unavailable;
+use crate::http::visitor::Visitor;
+use crate::http::{AppState, login, refuse};
+use crate::model::{FeedHealth, FeedId, FeedState};
+use crate::notices;
+use crate::scheduler::declined;
+use axum::extract::{Extension, Path, State};
+use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::response::{IntoResponse as _, Redirect, Response};
 use maud::{Markup, html};
 
 pub(super) async fn show(State(state): State<AppState>, uri: Uri, headers: HeaderMap) -> Response {
     page(state, &headers, &uri, |tx, site| Ok(Some(write(site, &tx.feeds(site.now)?)))).await
+}
+
+/// Asks for a feed before its time. It is asked by the scheduler, as at any other time: conditionally, within the limits.
+pub(super) async fn refresh(
+    State(state): State<AppState>,
+    Extension(visitor): Extension<Visitor>,
+    Path(id): Path<i64>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    if let Err(denial) = login::check(&state.settings().http, &headers, visitor.address, &state.bad_tries) {
+        return denial.answer(&uri);
+    }
+    let (feed, now) = (FeedId(id), state.now());
+    let record = match state.store.read(move |tx| tx.feed_record(feed)).await {
+        Ok(Some(record)) => record,
+        Ok(None) => return refuse(&uri, StatusCode::NOT_FOUND, "there is no such feed"),
+        Err(error) => return unavailable(&uri, &error),
+    };
+    if let Some(reason) = declined(&record, now) {
+        return refuse(&uri, StatusCode::CONFLICT, &format!("{} is not asked now: {reason}", record.name()));
+    }
+    match state.store.write(move |tx| tx.ask_now(feed, now)).await {
+        Ok(()) => Redirect::to(&format!("/feeds#feed-{id}")).into_response(),
+        Err(error) => unavailable(&uri, &error),
+    }
 }
 
 fn write(site: &Site, feeds: &[FeedHealth]) -> Markup {
@@ -59,12 +89,19 @@ fn row(site: &Site, feed: &FeedHealth) -> Markup {
                 @if let (Some(at), FeedState::Active) = (feed.next_check_at, feed.state) {
                     @if at <= site.now { "due" } @else { (parts::time(site, at)) }
                     p.quiet { (feed.next_check_reason) }
+                    @if can_refresh(site) {
+                        form method="post" action={ "/feeds/" (feed.id.0) "/refresh" } { button { "Refresh" } }
+                    }
                 }
             }
             td.number data-label="Items" { (feed.items) }
             td.number data-label="Last 7 days" { (feed.items_last_week) }
         }
     }
+}
+
+fn can_refresh(site: &Site) -> bool {
+    site.settings.http.login.is_some() || site.settings.http.token.is_some()
 }
 
 fn state(site: &Site, feed: &FeedHealth) -> Markup {
@@ -81,7 +118,6 @@ fn state(site: &Site, feed: &FeedHealth) -> Markup {
                         @if let Some(since) = feed.failing_since_at { " since " (parts::time(site, since)) }
                         ", " (feed.failure_count) " " (parts::plural(feed.failure_count as usize, "time", "times")) " in a row"
                     }
-                    @if let Some(error) = &feed.last_error { p.quiet { (error) } }
                 } @else if feed.last_success_at.is_some() {
                     p.good { "well" }
                 } @else {
@@ -89,6 +125,7 @@ fn state(site: &Site, feed: &FeedHealth) -> Markup {
                 }
             }
         }
+        @for (_, advice) in notices::matters(&feed.condition(), site.now) { p.quiet { (advice) } }
         @if feed.overflow_count > 0 {
             p.quiet {
                 "Items may have been missed " (feed.overflow_count) " "

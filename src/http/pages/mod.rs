@@ -30,7 +30,7 @@ use crate::store::{ReadTx, StoreError};
 use axum::Router;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::Response;
-use axum::routing::get;
+use axum::routing::{get, post};
 use layout::Site;
 use maud::Markup;
 
@@ -43,6 +43,7 @@ pub(super) fn routes() -> Router<AppState> {
         .route("/tags/{name}", get(tag::show))
         .route("/rules", get(rules::show).post(rules::write))
         .route("/feeds", get(feeds::show))
+        .route("/feeds/{id}/refresh", post(feeds::refresh))
         .route("/digests", get(digests::list))
         .route("/digests/{name}/{issue}", get(digests::issue))
         .route(style::PATH_PATTERN, get(style::show))

@@ -54,7 +54,7 @@ pub(super) struct Placing<'a> {
     watch: &'a Watch,
     now: Timestamp,
     /// Until when the digests asked about have had their issues cut.
-    cut_until_at: HashMap<DigestName, Option<Timestamp>>,
+    cut_until_at: HashMap<DigestName, Timestamp>,
     entering: Vec<Entrance>,
     leaving: Vec<(DigestName, StoryId)>,
 }
@@ -118,11 +118,14 @@ impl<'a> Placing<'a> {
         let until = if let Some(until) = self.cut_until_at.get(digest) {
             *until
         } else {
+            // Asked of each digest that a story enters; in bulk nothing else would notice that there is none.
             let until = self.tx.as_read().cut_until_at(digest)?;
+            let until =
+                until.ok_or_else(|| StoreError::Other(format!("there is no digest {} in the store", digest.0)))?;
             self.cut_until_at.insert(digest.clone(), until);
             until
         };
-        Ok(until.is_none_or(|until| times.last_seen_at < until))
+        Ok(times.last_seen_at < until)
     }
 }
 

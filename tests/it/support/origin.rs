@@ -337,6 +337,11 @@ impl Answer {
         self
     }
 
+    /// What is answered, for a test that reads it in another way.
+    pub fn into_body(self) -> Vec<u8> {
+        self.body
+    }
+
     #[must_use]
     pub fn etag(self, etag: impl Into<Vec<u8>>) -> Self {
         self.header("ETag", etag)
