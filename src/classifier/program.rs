@@ -5,6 +5,7 @@ use super::pattern::Pattern;
 use crate::model::Field;
 use crate::query::{Comparison, Expr, ExprKind, Proximity, Query, Scope, Term};
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 /// Why rules or a query cannot be compiled.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -86,7 +87,7 @@ pub(super) enum Node {
 #[derive(Debug, Clone)]
 pub(super) struct Terms {
     /// Sorted.
-    pub patterns: Box<[PatternId]>,
+    pub patterns: Arc<[PatternId]>,
     pub fields: Fields,
 }
 
@@ -104,6 +105,8 @@ pub(super) struct Compiler<'a> {
     used_by: String,
     /// Lists being resolved, outermost first.
     open_lists: Vec<String>,
+    /// Lists that have been, in some fields: rules name a long list again and again.
+    known_lists: HashMap<(&'a str, Fields), Node>,
 }
 
 impl<'a> Compiler<'a> {
@@ -117,6 +120,7 @@ impl<'a> Compiler<'a> {
             errors: Vec::new(),
             used_by: String::new(),
             open_lists: Vec::new(),
+            known_lists: HashMap::new(),
         }
     }
 
@@ -200,7 +204,7 @@ impl<'a> Compiler<'a> {
             return nothing;
         }
         let lists = self.lists;
-        let Some(terms) = lists.get(name) else {
+        let Some((name, terms)) = lists.get_key_value(name) else {
             let used_by = self.open_lists.last().map_or_else(|| self.used_by.clone(), |list| format!("list `@{list}`"));
             let error = CompileError::UnknownList { name: name.to_string(), used_by };
             if !self.errors.contains(&error) {
@@ -208,10 +212,19 @@ impl<'a> Compiler<'a> {
             }
             return nothing;
         };
-        self.open_lists.push(name.to_string());
+        if let Some(known) = self.known_lists.get(&(name.as_str(), fields)) {
+            return known.clone();
+        }
+        let faults = self.errors.len();
+        self.open_lists.push(name.clone());
         let parts = terms.iter().map(|term| self.expr(&term.root, fields)).collect();
         self.open_lists.pop();
-        any_of(parts)
+        let list = any_of(parts);
+        // What is wrong with it is told of each place that names it.
+        if self.errors.len() == faults {
+            self.known_lists.insert((name, fields), list.clone());
+        }
+        list
     }
 }
 
@@ -222,7 +235,7 @@ pub(super) fn any_of(parts: Vec<Node>) -> Node {
     let mut pending = parts;
     while let Some(part) = pending.pop() {
         match part {
-            Node::Terms(part) => terms.entry(part.fields).or_default().extend(part.patterns),
+            Node::Terms(part) => terms.entry(part.fields).or_default().extend(part.patterns.iter()),
             Node::Any(inner) => pending.extend(inner),
             other => others.push(other),
         }
