@@ -31,13 +31,9 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// What the write-ahead log may keep on disk after a checkpoint.
 const WAL_LIMIT_BYTES: i64 = 64 << 20;
 
-/// Of a new database; one that is there keeps its own. An item takes two kilobytes: on pages of four, a fifth of them stays
-/// empty.
-const PAGE_BYTES: i64 = 8192;
-
 /// Pages of the log after which they are written into the database. When many feeds bring items at once, the same pages
 /// of the indexes change in commit after commit: the longer the log, the fewer of them are written twice.
-const WAL_PAGES: i64 = 4096;
+const WAL_PAGES: i64 = 8192;
 
 /// Pages of the indexes that the writer keeps at hand.
 const WRITER_CACHE_KIB: i64 = 8 << 10;
@@ -46,9 +42,6 @@ pub(super) fn open_for_writing(path: &Path) -> Result<Connection, StoreError> {
     create_private(path)?;
     let mut connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     let version = checked_version(path, &connection)?;
-    if version == 0 {
-        connection.pragma_update(None, "page_size", PAGE_BYTES).map_err(|error| StoreError::at(path, &error))?;
-    }
     configure_writer(&connection).map_err(|error| StoreError::at(path, &error))?;
     let known = known_version();
     if version > 0 && version < known {
@@ -144,7 +137,7 @@ fn configure_writer(connection: &Connection) -> rusqlite::Result<()> {
 /// Pages that a run over the archive comes back to: the ends of every tag's and digest's part of their indexes.
 const CACHE_FOR_MANY_CHANGES_KIB: i64 = 32 << 10;
 /// Those pages change in commit after commit.
-const WAL_PAGES_FOR_MANY_CHANGES: i64 = 16_384;
+const WAL_PAGES_FOR_MANY_CHANGES: i64 = 32_768;
 
 pub(super) fn expect_many_changes(connection: &Connection, many: bool) -> Result<(), StoreError> {
     let (cache_kib, wal_pages) =

@@ -327,9 +327,8 @@ fn d04_the_harness_sees_every_promise_that_is_broken() {
         SELECT 'all', story_id, 1, 1, 1 FROM stories WHERE entry_id = 'copy'; UPDATE digests SET version = version + 1;";
     check("an entry twice", &(copy.to_owned() + shown), &|found| found.twice >= 1 && found.dup == 1);
     let mut damaged = sound.clone();
-    // A page of ours whole: a half might be empty.
-    let page = damaged.len() / 2 / 8192 * 8192;
-    damaged[page..page + 8192].fill(0xa5);
+    let page = damaged.len() / 2 / 4096 * 4096;
+    damaged[page..page + 4096].fill(0xa5);
     std::fs::write(&path, damaged).expect("writes");
     assert_eq!(fleet.look(), Faults { corrupt: 1, ..Faults::default() });
 }
