@@ -172,7 +172,7 @@ impl Reading<'_> {
         if terms.patterns.len() <= self.hits.found.len() {
             terms.patterns.iter().any(|&pattern| accepted(pattern))
         } else {
-            self.hits.found.iter().any(|pattern| terms.patterns.binary_search(pattern).is_ok() && accepted(*pattern))
+            self.hits.found.iter().any(|pattern| terms.has(*pattern) && accepted(*pattern))
         }
     }
 
@@ -182,11 +182,7 @@ impl Reading<'_> {
         if terms.patterns.len() <= self.hits.found.len() {
             terms.patterns.iter().for_each(|&pattern| each(pattern));
         } else {
-            self.hits
-                .found
-                .iter()
-                .filter(|pattern| terms.patterns.binary_search(pattern).is_ok())
-                .for_each(|&pattern| each(pattern));
+            self.hits.found.iter().filter(|pattern| terms.has(**pattern)).for_each(|&pattern| each(pattern));
         }
     }
 

@@ -88,7 +88,34 @@ pub(super) enum Node {
 pub(super) struct Terms {
     /// Sorted.
     pub patterns: Arc<[PatternId]>,
+    /// Of many: a bit for each number from the first to the last, where that takes no more room than they do.
+    bits: Option<Arc<[u64]>>,
     pub fields: Fields,
+}
+
+/// So many terms are few: they are searched.
+const FEW_TERMS: usize = 16;
+
+impl Terms {
+    fn new(patterns: Arc<[PatternId]>, fields: Fields) -> Self {
+        let mut bits = None;
+        if let (Some(&first), Some(&last)) = (patterns.first(), patterns.last()) {
+            let words = (last - first) as usize / 64 + 1;
+            if patterns.len() > FEW_TERMS && words * 2 <= patterns.len() {
+                let mut set = vec![0_u64; words];
+                patterns.iter().map(|pattern| pattern - first).for_each(|at| set[at as usize / 64] |= 1 << (at % 64));
+                bits = Some(set.into());
+            }
+        }
+        Self { patterns, bits, fields }
+    }
+
+    /// Whether this is one of the terms.
+    pub fn has(&self, pattern: PatternId) -> bool {
+        let Some(bits) = &self.bits else { return self.patterns.binary_search(&pattern).is_ok() };
+        let Some(at) = pattern.checked_sub(self.patterns[0]) else { return false };
+        bits.get(at as usize / 64).is_some_and(|word| word >> (at % 64) & 1 == 1)
+    }
 }
 
 /// What compiling gathers besides nodes.
@@ -189,7 +216,7 @@ impl<'a> Compiler<'a> {
         };
         // A text without a word never matches; the parser has said so.
         let patterns = sought.map(|sought| self.index.add(sought, fields)).into_iter().collect();
-        Node::Terms(Terms { patterns, fields })
+        Node::Terms(Terms::new(patterns, fields))
     }
 
     fn list(&mut self, name: &str, fields: Fields) -> Node {
@@ -243,7 +270,7 @@ pub(super) fn any_of(parts: Vec<Node>) -> Node {
     let merged = terms.into_iter().map(|(fields, mut patterns)| {
         patterns.sort_unstable();
         patterns.dedup();
-        Node::Terms(Terms { patterns: patterns.into(), fields })
+        Node::Terms(Terms::new(patterns.into(), fields))
     });
     let mut nodes: Vec<Node> = merged.chain(others.into_iter().rev()).collect();
     if nodes.len() == 1 { nodes.pop().expect("there is one") } else { Node::Any(nodes.into()) }
