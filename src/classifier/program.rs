@@ -316,3 +316,27 @@ fn union(sets: impl Iterator<Item = Option<Vec<u32>>>) -> Option<Vec<u32>> {
     all.dedup();
     Some(all)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_term_is_in_its_list_however_the_list_is_held() {
+        let sets: [(Vec<PatternId>, bool); 6] = [
+            (vec![], false),
+            (vec![7], false),
+            ((100..110).collect(), false),
+            ((100..300).collect(), true),
+            ((5..205).step_by(3).collect(), true),
+            ((0..200_000).step_by(999).collect(), false),
+        ];
+        for (set, has_bits) in sets {
+            let terms = Terms::new(set.clone().into(), Fields::TEXT);
+            assert_eq!(terms.bits.is_some(), has_bits, "{set:?}");
+            for number in (0..400).chain([199_800, PatternId::MAX]) {
+                assert_eq!(terms.has(number), set.contains(&number), "{number} in {set:?}");
+            }
+        }
+    }
+}

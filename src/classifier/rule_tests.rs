@@ -1,7 +1,7 @@
 //! Rules as a whole: clauses, weights, vetoes, tags of tags, evidence, explanations, examples.
 
 use super::tests::now;
-use super::{Classifier, CompileError, ItemText};
+use super::{Classifier, CompileError, ItemText, index_words};
 use crate::model::{Field, TagName};
 use crate::query::{self, Query, RuleSet, ScoreClause, TagRule};
 
@@ -262,4 +262,27 @@ fn failing_examples_tell_which_clause_misled() {
     assert_eq!(fault("wind", false), "");
     assert_eq!(fault("Le Chat", true), "no clause of the rule holds, or `except` does");
     assert_eq!(fault("Kyutai", false), "the rule holds: `Kyutai` by any: Kyutai");
+}
+
+#[test]
+fn a_rule_is_tried_on_the_fields_that_it_names_and_all_are_read_for_the_index() {
+    let mut set = french_ai();
+    set.tags.push(TagRule { matches: Some(query("title:Kyutai words>1")), ..rule("titled") });
+    let classifier = Classifier::compile(&set).unwrap();
+    let item = ItemText {
+        title: "Kyutai moves",
+        summary: "Kyutai moves to Montréal",
+        content: "Kyutai moves to Montréal, says C++ 法国人工智能",
+        authors: &["Ana Doe".to_owned()],
+        categories: &["AT&T".to_owned()],
+        ..ItemText::default()
+    };
+    let (given, words) = classifier.classify_with_words(&item, now());
+    assert_eq!(given, classifier.classify(&item, now()));
+    assert_eq!(given.len(), 2);
+    assert_eq!(words, index_words(&item));
+    for set in [rules(vec![], &[]), rules(vec![TagRule { matches: Some(query("author:Doe")), ..rule("one") }], &[])] {
+        let (_, words) = Classifier::compile(&set).unwrap().classify_with_words(&item, now());
+        assert_eq!(words, index_words(&item), "whatever the rules look at");
+    }
 }

@@ -50,12 +50,13 @@ struct FailingFeed {
 pub fn run(_: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let workplace = Workplace::for_reading(context)?;
     let now = Workplace::now();
+    let zone = workplace.settings.service.time_zone.clone();
     let status = workplace.block_on(async |store| {
         store
             .read(move |tx| {
                 let feeds = tx.feeds(now)?;
                 let mut others = BTreeMap::new();
-                for (kind, _) in feeds.iter().flat_map(|feed| notices::matters(&feed.condition(), now)) {
+                for (kind, _) in feeds.iter().flat_map(|feed| notices::matters(&feed.condition(), now, &zone)) {
                     if !matches!(kind, NoticeKind::Failing | NoticeKind::Gone) {
                         *others.entry(kind.name()).or_default() += 1;
                     }

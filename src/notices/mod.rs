@@ -7,6 +7,7 @@ mod words;
 
 use crate::model::{EntryId, FeedCondition, FeedId, FeedState, Notice, NoticeKind, OpenNotice, Timestamp};
 use jiff::SignedDuration;
+use jiff::tz::TimeZone;
 use std::collections::HashMap;
 
 /// Failures in a row before the operator is told: one or two are weather.
@@ -47,7 +48,7 @@ pub fn review(feeds: &[FeedCondition], known: &Known, entry_id: EntryIdOf, now: 
     let open_outage = known.open.iter().find(|notice| notice.kind == NoticeKind::Outage);
     match (open_outage, outage) {
         (None, Some((started_at, failing))) => {
-            let (title, advice) = words::outage(failing, started_at, now);
+            let (title, advice) = words::outage(failing, started_at, now, &TimeZone::UTC);
             review.begun.push(Notice {
                 feed: None,
                 kind: NoticeKind::Outage,
@@ -83,11 +84,11 @@ const KINDS: [NoticeKind; 5] =
     [NoticeKind::Failing, NoticeKind::Gone, NoticeKind::Moved, NoticeKind::Overflowing, NoticeKind::Stale];
 
 /// What is the matter with a feed at this moment, the gravest first: since when, when it is tried next, what to do. Nothing
-/// where it is well.
+/// where it is well. Times are told in `zone`.
 #[must_use]
-pub fn matters(feed: &FeedCondition, now: Timestamp) -> Vec<(NoticeKind, String)> {
+pub fn matters(feed: &FeedCondition, now: Timestamp, zone: &TimeZone) -> Vec<(NoticeKind, String)> {
     let lasting = KINDS.into_iter().filter(|kind| lasts(*kind, feed, now));
-    lasting.map(|kind| (kind, words::of(kind, feed, since(kind, feed).unwrap_or(now), now).1)).collect()
+    lasting.map(|kind| (kind, words::of(kind, feed, since(kind, feed).unwrap_or(now), now, zone).1)).collect()
 }
 
 fn since(kind: NoticeKind, feed: &FeedCondition) -> Option<Timestamp> {
@@ -120,7 +121,7 @@ fn review_feed(
     review: &mut Review,
 ) {
     let begin = |kind: NoticeKind, started_at: Timestamp, review: &mut Review| {
-        let (title, advice) = words::of(kind, feed, started_at, now);
+        let (title, advice) = words::of(kind, feed, started_at, now, &TimeZone::UTC);
         review.begun.push(Notice {
             feed: Some(feed.id),
             kind,

@@ -4,34 +4,11 @@
 use crate::support::app::{ALL, App, Daemon, FAST, PATIENCE, faketime_library, feed_tables, wait_until};
 use crate::support::origin::{Answer, Gate, Origin, not_modified, ok, redirect, rss, status};
 use crate::support::politeness::{Manners, assert_polite};
+use crate::support::polled::{DAY, HOUR, USUAL, next_check, one_feed, outcome, wait_s};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
-
-const HOUR: i64 = 3600;
-const DAY: i64 = 24 * HOUR;
-const USUAL: &str = "allow_private_addresses = true\n";
-
-fn one_feed(fetch: &str, answers: impl IntoIterator<Item = Answer>) -> (Origin, App) {
-    let origin = Origin::start();
-    origin.script("/feed.xml", answers);
-    let app = App::new(fetch, &(feed_tables(&[&origin.url("/feed.xml")]) + ALL));
-    (origin, app)
-}
-
-fn next_check(polled: &Value) -> Timestamp {
-    let at = polled["feeds"][0]["next_check_at"].as_str().unwrap_or_else(|| panic!("no next check: {polled}"));
-    at.parse().expect("an instant")
-}
-
-fn wait_s(polled: &Value) -> i64 {
-    next_check(polled).duration_since(Timestamp::now()).as_secs()
-}
-
-fn outcome(polled: &Value) -> &str {
-    polled["feeds"][0]["outcome"].as_str().unwrap_or_else(|| panic!("no outcome: {polled}"))
-}
 
 /// What each request for the feed said of a header; `-` where it said nothing.
 fn said(origin: &Origin, header: &str) -> Vec<String> {
@@ -276,7 +253,7 @@ fn p25_the_reason_of_a_failure_stands_in_plain_words_on_the_page_and_in_the_list
         assert!(listed.contains(words) && listed.contains("failing"), "{listed}");
         let daemon = app.start();
         let page = daemon.get("/feeds").text();
-        assert!(page.contains(words) && page.contains("failing since"), "{page}");
+        assert!(page.contains(words) && page.contains("It has failed"), "{page}");
     }
 }
 

@@ -4,35 +4,13 @@
 use crate::support::app::{ALL, App, CLOCK_RATE, Daemon, FAST, PATIENCE, faketime_library, feed_tables, wait_until};
 use crate::support::origin::{Answer, Fault, Origin, fault, not_modified, ok, redirect, rss, status, tempting_rss};
 use crate::support::politeness::{Manners, assert_polite, report};
+use crate::support::polled::{DAY, HOUR, USUAL, one_feed, outcome, wait_s};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use std::collections::HashMap;
 use std::process::Command;
 use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
-
-const HOUR: i64 = 3600;
-const DAY: i64 = 24 * HOUR;
-/// The defaults, but for loopback.
-const USUAL: &str = "allow_private_addresses = true\n";
-
-/// One feed at `/feed.xml` with these answers.
-fn one_feed(fetch: &str, answers: impl IntoIterator<Item = Answer>) -> (Origin, App) {
-    let origin = Origin::start();
-    origin.script("/feed.xml", answers);
-    let app = App::new(fetch, &(feed_tables(&[&origin.url("/feed.xml")]) + ALL));
-    (origin, app)
-}
-
-/// Seconds from now until the feed that a poll visited is checked again.
-fn wait_s(polled: &Value) -> i64 {
-    let at = polled["feeds"][0]["next_check_at"].as_str().unwrap_or_else(|| panic!("no next check: {polled}"));
-    at.parse::<Timestamp>().expect("an instant").duration_since(Timestamp::now()).as_secs()
-}
-
-fn outcome(polled: &Value) -> &str {
-    polled["feeds"][0]["outcome"].as_str().unwrap_or_else(|| panic!("no outcome: {polled}"))
-}
 
 fn reason(polled: &Value) -> &str {
     polled["feeds"][0]["reason"].as_str().unwrap_or_else(|| panic!("no reason: {polled}"))

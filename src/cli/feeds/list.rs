@@ -5,6 +5,7 @@ use crate::cli::status::{ago, ahead};
 use crate::cli::{Context, Workplace};
 use crate::model::{FeedHealth, FeedState, NoticeKind, Timestamp};
 use crate::notices;
+use jiff::tz::TimeZone;
 use std::process::ExitCode;
 
 pub(super) fn run(context: &Context) -> anyhow::Result<ExitCode> {
@@ -14,13 +15,14 @@ pub(super) fn run(context: &Context) -> anyhow::Result<ExitCode> {
     if context.json {
         print_json(&feeds)?;
     } else {
-        print_lines(feeds.iter().map(|feed| printable_lines(feed, now)))?;
+        let zone = &workplace.settings.service.time_zone;
+        print_lines(feeds.iter().map(|feed| printable_lines(feed, now, zone)))?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn printable_lines(feed: &FeedHealth, now: Timestamp) -> String {
-    let matters = notices::matters(&feed.condition(), now);
+fn printable_lines(feed: &FeedHealth, now: Timestamp, zone: &TimeZone) -> String {
+    let matters = notices::matters(&feed.condition(), now, zone);
     let first = format!("{:<9} {}  {}", condition(feed, &matters), feed.title, feed.url);
     let items = format!("{} items, {} this week", feed.items, feed.items_last_week);
     let refreshed = format!("refreshed {}", ago(feed.last_refresh_at, now));

@@ -113,11 +113,7 @@ fn state(site: &Site, feed: &FeedHealth) -> Markup {
             FeedState::Removed => p { "no longer in the config" },
             FeedState::Active => {
                 @if feed.failure_count > 0 {
-                    p.bad {
-                        "failing"
-                        @if let Some(since) = feed.failing_since_at { " since " (parts::time(site, since)) }
-                        ", " (feed.failure_count) " " (parts::plural(feed.failure_count as usize, "time", "times")) " in a row"
-                    }
+                    p.bad { "failing" }
                 } @else if feed.last_success_at.is_some() {
                     p.good { "well" }
                 } @else {
@@ -125,7 +121,7 @@ fn state(site: &Site, feed: &FeedHealth) -> Markup {
                 }
             }
         }
-        @for (_, advice) in notices::matters(&feed.condition(), site.now) { p.quiet { (advice) } }
+        @for (_, advice) in notices::matters(&feed.condition(), site.now, site.time_zone()) { p.quiet { (advice) } }
         @if feed.overflow_count > 0 {
             p.quiet {
                 "Items may have been missed " (feed.overflow_count) " "

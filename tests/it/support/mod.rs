@@ -5,3 +5,4 @@
 pub mod app;
 pub mod origin;
 pub mod politeness;
+pub mod polled;
