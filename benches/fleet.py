@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
-"""What ten thousand feeds cost the daemon at rest and when all of them fail, and a config of a hundred thousand.
+"""What ten thousand feeds cost the daemon at rest and when all of them fail, how soon they are all back, and a config of
+a hundred thousand.
 
-  benches/fleet.py [--veille target/release/veille] [--feeds 10000] [--seconds 60] [idle] [failing] [config]
+  benches/fleet.py [--veille target/release/veille] [--feeds 10000] [--seconds 60] [idle] [failing] [recovering] [config]
 
 idle: no feed is due. failing: the first rounds of feeds that all fail, a quarter each by a refused connection, a name
-that does not exist, 503 and silence. config: `veille check` over ten times as many feeds. Linux alone (/proc).
+that does not exist, 503 and silence. recovering: once all have failed (refused, 503, silence, a web page), their origins
+return. config: `veille check` over ten times as many feeds. Linux alone (/proc).
 """
 import argparse, http.server, json, os, pathlib, re, signal, socket, sqlite3, subprocess, tempfile, threading, time, urllib.request
 
@@ -17,11 +19,11 @@ def main():
     parser.add_argument("--veille", type=pathlib.Path, default=HERE / "target/release/veille")
     parser.add_argument("--feeds", type=int, default=10_000)
     parser.add_argument("--seconds", type=float, default=60)
-    parser.add_argument("what", nargs="*", default=["idle", "failing", "config"])
+    parser.add_argument("what", nargs="*", default=["idle", "failing", "recovering", "config"])
     args = parser.parse_args()
     for what in args.what:
         with tempfile.TemporaryDirectory(prefix="veille-fleet-") as folder:
-            {"idle": idle, "failing": failing, "config": config}[what](args, pathlib.Path(folder))
+            {"idle": idle, "failing": failing, "recovering": recovering, "config": config}[what](args, pathlib.Path(folder))
 
 
 def idle(args, folder):
@@ -64,6 +66,38 @@ def failing(args, folder):
     busy.shutdown()
 
 
+# The longest pause between two visits to a failing feed.
+CAP_S = 300
+
+
+def recovering(args, folder):
+    refused, origin = socket.socket(), Origin()
+    refused.bind(("0.0.0.0", 0))
+    port = lambda n: refused.getsockname()[1] if n % 4 == 0 else origin.server_address[1]
+    urls = [f"http://127.{n // 62_500 + 1}.{n // 250 % 250}.{n % 250 + 1}:{port(n)}/{n % 4}/{n}" for n in range(args.feeds)]
+    path = write_config(folder, urls, f'interval = "1m"\nmin_interval = "30s"\nmax_interval = "{CAP_S}s"\ntimeout = "2s"\n')
+    with Daemon(args.veille, path) as daemon:
+        database = sqlite3.connect(f"file:{folder}/data/veille.db?mode=ro", uri=True)
+        ask = lambda sql: database.execute(f"SELECT count(*) FROM feeds WHERE {sql}").fetchone()[0]
+        began = wait_for(lambda: ask("failure_count > 0") == args.feeds)
+        origin.is_well.set()
+        # Nobody listened there, so nobody could connect.
+        threading.Thread(target=Origin.on(refused, origin.is_well).serve_forever, daemon=True).start()
+        returned = wait_for(lambda: ask("failure_count > 0") == 0)
+        rows = database.execute("SELECT count(*) FROM items").fetchone()[0]
+        print(f"recovering: {args.feeds} feeds had all failed after {began:.0f} s and were all back {returned:.0f} s after their "
+              f"origins (goal: one cap, {CAP_S} s, and a round of visits), {rows} items stored of {args.feeds}, {daemon.rss_mb():.0f} MB")
+        database.close()
+
+
+def wait_for(condition, most_s=1800):
+    started = time.monotonic()
+    while not condition():
+        assert time.monotonic() - started < most_s, "it never came true"
+        time.sleep(1)
+    return time.monotonic() - started
+
+
 def config(args, folder):
     path = write_config(folder, [f"https://host-{n % 5000}.test/feeds/{n}.xml" for n in range(10 * args.feeds)])
     started = time.monotonic()
@@ -71,11 +105,11 @@ def config(args, folder):
     print(f"config: {10 * args.feeds} feeds checked in {time.monotonic() - started:.2f} s")
 
 
-def write_config(folder, urls):
+def write_config(folder, urls, fetch=""):
     (folder / "data").mkdir()
     path = folder / "veille.toml"
     path.write_text('include = ["feeds.toml"]\n[service]\ndata_dir = "data"\n[http]\nlisten = "127.0.0.1:0"\n'
-                    '[fetch]\nallow_private_addresses = true\n')
+                    '[fetch]\nallow_private_addresses = true\n' + fetch)
     (folder / "feeds.toml").write_text("".join(f'[[feeds]]\nurl = "{url}"\n' for url in urls))
     return path
 
@@ -147,6 +181,45 @@ class Busy(http.server.ThreadingHTTPServer):
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
             self.send_error(503)
+
+        def log_message(self, *_):
+            pass
+
+
+class Origin(http.server.ThreadingHTTPServer):
+    """Fails in one of three ways, by the path, until it is well."""
+    daemon_threads = True
+    request_queue_size = 4096
+
+    def __init__(self, address=("0.0.0.0", 0), bind=True):
+        super().__init__(address, self.Handler, bind)
+        self.is_well = threading.Event()
+        if bind:
+            threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    @classmethod
+    def on(cls, bound, is_well):
+        """A server on a socket that is bound already."""
+        server = cls(bound.getsockname(), bind=False)
+        server.socket.close()
+        server.socket, server.is_well = bound, is_well
+        server.server_activate()
+        return server
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            kind, well = self.path[1], self.server.is_well.is_set()
+            if not well and kind == "2":
+                time.sleep(5)
+                return
+            body = b"<!DOCTYPE html><title>Maintenance</title>"
+            if well:
+                body = (f'<rss version="2.0"><channel><title>A feed</title><link>http://a.test/</link><item><title>News of '
+                        f'{self.path}</title><guid isPermaLink="false">{self.path}</guid></item></channel></rss>').encode()
+            self.send_response(200 if well or kind != "1" else 503)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
 
         def log_message(self, *_):
             pass

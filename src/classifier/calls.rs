@@ -2,13 +2,18 @@
 
 use super::fold::to_u32;
 use super::hits::Hits;
-use super::index::PatternId;
+use super::index::{Index, PatternId};
 use super::program::{Fields, Node};
 use super::rule::Rule;
 
-/// Terms of which one must be found for a query to hold, each with the fields in which finding it meets the need for
-/// sure.
-type Need = Vec<(PatternId, Fields)>;
+/// Terms of which one must be found for a query to hold.
+#[derive(Debug)]
+struct Need {
+    /// Each with the fields in which finding it meets the need for sure.
+    terms: Vec<(PatternId, Fields)>,
+    /// Whether some of them are found late: other needs tell sooner.
+    is_late: bool,
+}
 
 /// Most needs of a rule that are told apart: the bits of [`Call::need`].
 const MAX_NEEDS: usize = 8;
@@ -35,6 +40,8 @@ pub(super) struct Calls {
     unless: Vec<PatternId>,
     /// Rules that may hold without any term.
     always: Vec<Candidate>,
+    /// Late terms that call up a rule which nothing else does: to be looked for in each item.
+    pub awaited: Vec<PatternId>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -67,18 +74,19 @@ struct MetByRule {
 }
 
 impl Calls {
-    pub fn new(rules: &[Rule], terms: usize) -> Calls {
-        let mut by_term: Vec<Vec<Call>> = vec![Vec::new(); terms];
+    pub fn new(rules: &[Rule], index: &Index) -> Calls {
+        let mut by_term: Vec<Vec<Call>> = vec![Vec::new(); index.len()];
         let mut calls = Calls { starts: vec![0], unless_starts: vec![0], ..Calls::default() };
-        for (rule, needs) in (0..).zip(rules.iter().map(|rule| Needs::of_rule(rule).limited())) {
+        for (rule, needs) in (0..).zip(rules.iter().map(|rule| Needs::of_rule(rule, index).limited())) {
             if needs.all.is_empty() {
                 calls.always.push(Candidate { rule, sure: false });
             }
             let mut bits = 0;
-            for (place, terms) in needs.all.iter().enumerate() {
+            for (place, Need { terms, .. }) in needs.all.iter().enumerate() {
                 let need = 1 << place;
                 bits |= need;
                 terms.iter().for_each(|&(term, sure_in)| by_term[term as usize].push(Call { rule, need, sure_in }));
+                calls.awaited.extend(terms.iter().map(|(term, _)| *term).filter(|term| index.is_late(*term)));
             }
             calls.needs.push(bits);
             calls.unless.extend(needs.unless);
@@ -144,33 +152,42 @@ impl Met {
     }
 }
 
+impl Need {
+    /// How little it tells.
+    fn breadth(&self) -> (bool, usize) {
+        (self.is_late, self.terms.len())
+    }
+}
+
 impl Needs {
-    fn of_rule(rule: &Rule) -> Needs {
+    fn of_rule(rule: &Rule, index: &Index) -> Needs {
         if !rule.score.is_empty() && rule.threshold <= 0.0 {
             return Needs::default();
         }
-        let plain = rule.any.iter().chain(&rule.matches).map(|clause| Needs::of(&clause.node));
+        let plain = rule.any.iter().chain(&rule.matches).map(|clause| Needs::of(&clause.node, index));
         let weighted = rule.score.iter().filter(|(_, weight)| *weight > 0.0);
-        let weighted = weighted.map(|(clause, _)| Needs::of(&clause.node).unsure());
+        let weighted = weighted.map(|(clause, _)| Needs::of(&clause.node, index).unsure());
         let needs = Needs::any(plain.chain(weighted).collect());
         match &rule.except {
-            Some(except) => Needs::all(vec![needs, Needs::of(&except.node).negated()]),
+            Some(except) => Needs::all(vec![needs, Needs::of(&except.node, index).negated()]),
             None => needs,
         }
     }
 
-    fn of(node: &Node) -> Needs {
+    fn of(node: &Node, index: &Index) -> Needs {
+        let of = |node| Needs::of(node, index);
         match node {
             Node::Terms(terms) => {
                 let fields = terms.fields.common(Fields::TEXT);
-                Needs::one(terms.patterns.iter().map(|&pattern| (pattern, fields)).collect())
+                let is_late = index.late_among(terms).next().is_some();
+                Needs::one(Need { terms: terms.patterns().map(|pattern| (pattern, fields)).collect(), is_late })
             }
-            Node::Any(parts) => Needs::any(parts.iter().map(Needs::of).collect()),
-            Node::All(parts) => Needs::all(parts.iter().map(Needs::of).collect()),
-            Node::Not(inner) => Needs::of(inner).negated(),
+            Node::Any(parts) => Needs::any(parts.iter().map(of).collect()),
+            Node::All(parts) => Needs::all(parts.iter().map(of).collect()),
+            Node::Not(inner) => of(inner).negated(),
             Node::Proximity { left, operator, right } => {
-                let right = if operator.negated { Needs::default() } else { Needs::of(right) };
-                Needs::all(vec![Needs::of(left), right]).unsure()
+                let right = if operator.negated { Needs::default() } else { of(right) };
+                Needs::all(vec![of(left), right]).unsure()
             }
             Node::Tag(_) | Node::Compare(_) => Needs::default(),
         }
@@ -199,7 +216,9 @@ impl Needs {
         if parts.iter().any(|part| part.all.is_empty()) {
             return Needs::default();
         }
-        let mut terms: Need = parts.into_iter().flat_map(Needs::into_one).collect();
+        let parts: Vec<Need> = parts.into_iter().map(Needs::into_one).collect();
+        let is_late = parts.iter().any(|need| need.is_late);
+        let mut terms: Vec<_> = parts.into_iter().flat_map(|need| need.terms).collect();
         terms.sort_unstable();
         terms.dedup_by(|next, kept| {
             let same = next.0 == kept.0;
@@ -208,37 +227,39 @@ impl Needs {
             }
             same
         });
-        Needs::one(terms)
+        Needs::one(Need { terms, is_late })
     }
 
-    /// What must not be for this to hold: without its terms it does not.
+    /// What must not be for this to hold: without its terms it does not. Of late ones nobody knows in time.
     fn negated(self) -> Needs {
-        let unless =
-            if self.all.is_empty() { Vec::new() } else { self.into_one().into_iter().map(|(term, _)| term).collect() };
+        let unless = if self.all.is_empty() { None } else { Some(self.into_one()).filter(|need| !need.is_late) };
+        let unless = unless.map_or_else(Vec::new, |need| need.terms.into_iter().map(|(term, _)| term).collect());
         Needs { all: Vec::new(), unless }
     }
 
-    /// The need that the fewest terms meet.
+    /// The need that the fewest terms meet, and none late.
     fn into_one(self) -> Need {
         let is_whole = self.all.len() == 1 && self.unless.is_empty();
         let needs = if is_whole { self } else { self.unsure() };
-        needs.all.into_iter().min_by_key(Vec::len).expect("there is a need")
+        needs.all.into_iter().min_by_key(Need::breadth).expect("there is a need")
     }
 
-    /// As many needs as bits tell apart.
+    /// As many needs as bits tell apart, and none late but where it is the only one.
     fn limited(self) -> Needs {
-        if self.all.len() <= MAX_NEEDS {
+        let in_time = self.all.iter().filter(|need| !need.is_late).count();
+        let most = if in_time > 0 { in_time.min(MAX_NEEDS) } else { 1 };
+        if self.all.len() <= most {
             return self;
         }
         let mut needs = self.unsure();
-        needs.all.sort_by_key(Vec::len);
-        needs.all.truncate(MAX_NEEDS);
+        needs.all.sort_by_key(Need::breadth);
+        needs.all.truncate(most);
         needs
     }
 
     /// The same needs, which may be met without the query holding.
     fn unsure(mut self) -> Needs {
-        self.all.iter_mut().flatten().for_each(|(_, sure_in)| *sure_in = Fields::default());
+        self.all.iter_mut().flat_map(|need| &mut need.terms).for_each(|(_, sure_in)| *sure_in = Fields::default());
         self
     }
 }

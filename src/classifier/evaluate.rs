@@ -2,8 +2,8 @@
 
 use super::calls::{Candidate, Met};
 use super::fold::to_u32;
-use super::hits::{Hit, Hits};
-use super::index::Index;
+use super::hits::{FIELDS, Hit, Hits};
+use super::index::{Index, PatternId};
 use super::item::ItemText;
 use super::language;
 use super::program::{Fields, Node, Terms};
@@ -11,13 +11,11 @@ use super::tokens::FieldText;
 use crate::model::{Field, Timestamp};
 use crate::query::{Proximity, ProximityKind};
 use std::borrow::Cow;
+use std::cell::{Ref, RefCell};
 use std::cmp::Ordering;
 
 /// Most places of one NEAR that are kept for what stands around it: a bound for hostile texts.
 const MAX_OCCURRENCES: usize = 20_000;
-
-/// The number of [`Field`]s.
-const FIELDS: usize = Field::Tag as usize + 1;
 
 /// Buffers for one item at a time.
 #[derive(Debug, Default)]
@@ -34,7 +32,9 @@ pub(super) struct Reading<'a> {
     item: &'a ItemText<'a>,
     sources: [Cow<'a, str>; FIELDS],
     fields: &'a [FieldText; FIELDS],
-    hits: &'a Hits,
+    index: &'a Index,
+    /// What a query asks for late is added as it is evaluated.
+    hits: RefCell<&'a mut Hits>,
     now: Timestamp,
     /// By number of the tag's name, of those that a query names: whether the item has it.
     pub tags: Vec<bool>,
@@ -80,10 +80,10 @@ impl FieldText {
 }
 
 impl Scratch {
-    /// Reads the fields that are looked at, and finds every term of the index in them.
+    /// Reads the fields that are looked at, and finds the terms of the index in them.
     pub fn read<'a>(
         &'a mut self,
-        index: &Index,
+        index: &'a Index,
         looked_at: Fields,
         item: &'a ItemText<'a>,
         now: Timestamp,
@@ -102,7 +102,7 @@ impl Scratch {
             sources[field as usize] = source;
         }
         let tags = tag_names.iter().map(|name| item.tags.contains(&name.as_str())).collect();
-        Reading { item, sources, fields: &self.fields, hits: &self.hits, now, tags }
+        Reading { item, sources, fields: &self.fields, index, hits: RefCell::new(&mut self.hits), now, tags }
     }
 }
 
@@ -117,8 +117,21 @@ impl Reading<'_> {
         &self.fields[field as usize]
     }
 
-    pub fn hits(&self) -> &Hits {
-        self.hits
+    pub fn hits(&self) -> Ref<'_, Hits> {
+        Ref::map(self.hits.borrow(), |hits| &**hits)
+    }
+
+    /// Looks for late terms, each once.
+    pub fn look_for(&self, terms: impl Iterator<Item = PatternId>) {
+        let hits = &mut **self.hits.borrow_mut();
+        for term in terms {
+            if hits.begin_look(term) {
+                let fields = self.index.fields_of(term).iter();
+                for field in fields.filter(|field| !self.text(*field).tokens.is_empty()) {
+                    self.index.scan_late(term, field, self.text(field), self.source(field), hits);
+                }
+            }
+        }
     }
 
     pub fn holds(&self, node: &Node) -> bool {
@@ -149,7 +162,7 @@ impl Reading<'_> {
                 }
             }
             Node::Any(parts) => parts.iter().for_each(|part| self.evidence(part, spans)),
-            Node::Terms(terms) => self.each_hit(terms, &mut |hit| spans.push(span_of(hit))),
+            Node::Terms(terms) => self.each_hit(terms, |hit| spans.push(span_of(hit))),
             Node::Proximity { .. } if self.may_occur(node) => {
                 self.occurrences(node).iter().for_each(|occurrence| occurrence.spans(spans));
             }
@@ -168,22 +181,27 @@ impl Reading<'_> {
     }
 
     fn any_hit(&self, terms: &Terms) -> bool {
-        let accepted = |pattern: u32| self.hits.of(pattern).any(|hit| self.accepts(hit, terms.fields));
-        if terms.patterns.len() <= self.hits.found.len() {
-            terms.patterns.iter().any(|&pattern| accepted(pattern))
-        } else {
-            self.hits.found.iter().any(|pattern| terms.has(*pattern) && accepted(*pattern))
+        let found = |hits: &Hits| {
+            if terms.fields.are_plain() {
+                hits.any_of(terms)
+            } else {
+                hits.of(terms).any(|hit| self.accepts(hit, terms.fields))
+            }
+        };
+        if found(&self.hits.borrow()) {
+            return true;
         }
+        if terms.has_regex {
+            self.look_for(self.index.late_among(terms));
+        }
+        terms.has_regex && found(&self.hits.borrow())
     }
 
-    fn each_hit(&self, terms: &Terms, visit: &mut dyn FnMut(&Hit)) {
-        let mut each =
-            |pattern: u32| self.hits.of(pattern).filter(|hit| self.accepts(hit, terms.fields)).for_each(&mut *visit);
-        if terms.patterns.len() <= self.hits.found.len() {
-            terms.patterns.iter().for_each(|&pattern| each(pattern));
-        } else {
-            self.hits.found.iter().filter(|pattern| terms.has(**pattern)).for_each(|&pattern| each(pattern));
+    fn each_hit(&self, terms: &Terms, visit: impl FnMut(&Hit)) {
+        if terms.has_regex {
+            self.look_for(self.index.late_among(terms));
         }
+        self.hits.borrow().of(terms).filter(|hit| self.accepts(hit, terms.fields)).for_each(visit);
     }
 
     /// Whether a hit lies in the fields asked for. A group is matched whole, a language by its first part, and a host of
@@ -219,7 +237,7 @@ impl Reading<'_> {
     pub fn occurrences(&self, node: &Node) -> Vec<Occurrence> {
         let mut found = Vec::new();
         match node {
-            Node::Terms(terms) => self.each_hit(terms, &mut |hit| found.push(Occurrence::of(hit))),
+            Node::Terms(terms) => self.each_hit(terms, |hit| found.push(Occurrence::of(hit))),
             Node::Any(parts) => parts.iter().for_each(|part| found.extend(self.occurrences(part))),
             Node::Proximity { left, operator, right } => {
                 found = self.related(self.occurrences(left), *operator, &self.occurrences(right));

@@ -1,9 +1,12 @@
-//! Where terms were found in an item, by term. Emptied by raising a number, not by clearing.
+//! Where terms were found in an item, by term and by field.
 
 use super::index::PatternId;
-use super::program::Fields;
+use super::program::{Fields, Terms};
 use crate::model::Field;
 use crate::query::Scope;
+
+/// The number of [`Field`]s.
+pub(super) const FIELDS: usize = Field::Tag as usize + 1;
 
 /// One occurrence of a term.
 #[derive(Debug, Clone, Copy)]
@@ -24,8 +27,15 @@ pub(super) struct Hits {
     round: u32,
     /// Per term: the round in which it was last found, its first and last hit in it, and the fields of all.
     terms: Vec<TermHits>,
-    /// A bit for each term found: most terms that rules ask for are not there, and this fits the fastest cache.
-    present: Vec<u64>,
+    /// A bit for each term found in any field of [`Fields::TEXT`]. Most terms that rules ask for are not there, and this
+    /// fits the fastest cache.
+    in_text: Vec<u64>,
+    /// By field: a bit for each term found in it.
+    in_field: [Vec<u64>; FIELDS],
+    /// The fields in which any was found.
+    fields: Fields,
+    /// A bit for each term that was looked for late: see [`Hits::begin_look`].
+    looked_for: Vec<u64>,
     /// The first stands for "none".
     all: Vec<Hit>,
     /// The terms found in this round, in the order found.
@@ -49,8 +59,15 @@ impl Hits {
             self.terms.fill(TermHits::default());
             self.round = 1;
         }
-        self.found.iter().for_each(|&term| self.present[term as usize / 64] = 0);
-        self.present.resize(terms.div_ceil(64), 0);
+        let Self { fields, in_field, in_text, looked_for, found, .. } = self;
+        let touched = fields.iter().map(|field| field as usize);
+        touched.for_each(|field| found.iter().for_each(|&term| in_field[field][place(term).0] = 0));
+        found.iter().for_each(|&term| in_text[place(term).0] = 0);
+        looked_for.fill(0);
+        for set in in_field.iter_mut().chain([in_text, looked_for]) {
+            set.resize(terms.div_ceil(64), 0);
+        }
+        self.fields = Fields::default();
         self.found.clear();
         self.all.clear();
         self.all.push(Hit { field: Field::Title, start: 0, end: 0, source_start: 0, source_end: 0, next: 0 });
@@ -68,14 +85,32 @@ impl Hits {
             }
             last.next = number;
             entry.last = number;
-            entry.fields.add(Fields::of(Scope::Field(field)));
         } else {
-            let fields = Fields::of(Scope::Field(field));
-            *entry = TermHits { round: self.round, first: number, last: number, fields };
-            self.present[term as usize / 64] |= 1 << (term % 64);
+            *entry = TermHits { round: self.round, first: number, last: number, fields: Fields::default() };
             self.found.push(term);
         }
+        if !entry.fields.contains(field) {
+            entry.fields.add(Fields::of(Scope::Field(field)));
+            self.mark(term, field);
+        }
         self.all.push(Hit { field, start, end, source_start: source.0, source_end: source.1, next: 0 });
+    }
+
+    fn mark(&mut self, term: PatternId, field: Field) {
+        let (word, bit) = place(term);
+        self.in_field[field as usize][word] |= bit;
+        self.fields.add(Fields::of(Scope::Field(field)));
+        if Fields::TEXT.contains(field) {
+            self.in_text[word] |= bit;
+        }
+    }
+
+    /// Whether this is the first look for a term that is not sought while the fields are read.
+    pub fn begin_look(&mut self, term: PatternId) -> bool {
+        let (word, bit) = place(term);
+        let is_first = self.looked_for[word] & bit == 0;
+        self.looked_for[word] |= bit;
+        is_first
     }
 
     /// The fields in which a term of [`Self::found`] was found.
@@ -85,16 +120,41 @@ impl Hits {
 
     /// Whether a term was found in any field.
     pub fn is_found(&self, term: PatternId) -> bool {
-        self.present[term as usize / 64] >> (term % 64) & 1 == 1
+        self.terms[term as usize].round == self.round
     }
 
-    /// The hits of a term, in the order found.
-    pub fn of(&self, term: PatternId) -> impl Iterator<Item = &Hit> {
-        let mut next = if self.is_found(term) { self.terms[term as usize].first } else { 0 };
+    /// Whether one of the terms was found in their fields.
+    pub fn any_of(&self, terms: &Terms) -> bool {
+        let set = self.found_in(terms.fields);
+        terms.meet(|word| set[word as usize])
+    }
+
+    /// The hits of those terms that were found in their fields, by term; some of these hits may lie in other fields.
+    pub fn of<'a>(&'a self, terms: &'a Terms) -> impl Iterator<Item = &'a Hit> {
+        let set = self.found_in(terms.fields);
+        terms.common_with(|word| set[word as usize]).flat_map(|term| self.of_term(term))
+    }
+
+    /// In the order found.
+    fn of_term(&self, term: PatternId) -> impl Iterator<Item = &Hit> {
+        let mut next = self.terms[term as usize].first;
         std::iter::from_fn(move || {
             let hit = (next != 0).then(|| &self.all[next as usize])?;
             next = hit.next;
             Some(hit)
         })
     }
+
+    /// The set of what was found in the fields of a query: those of a text, or one.
+    fn found_in(&self, fields: Fields) -> &[u64] {
+        match fields.single() {
+            Some(field) => &self.in_field[field],
+            None => &self.in_text,
+        }
+    }
+}
+
+/// The word of a set in which a term's bit is, and that bit.
+fn place(term: PatternId) -> (usize, u64) {
+    (term as usize / 64, 1 << (term % 64))
 }

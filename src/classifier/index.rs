@@ -9,7 +9,7 @@ use super::hits::Hits;
 use super::lexicon::{Lexicon, LexiconBuilder, WordId};
 use super::pattern::{Form, Pattern};
 use super::pieces::{Pieces, PiecesBuilder};
-use super::program::Fields;
+use super::program::{Fields, Terms};
 use super::stems::Stems;
 use super::tokens::{FieldText, Gap, Token, hash_word};
 use crate::model::Field;
@@ -28,7 +28,8 @@ pub(super) enum Sought {
 
 #[derive(Default)]
 pub(super) struct Index {
-    terms: usize,
+    /// By term: where it counts. Most are asked for in titles alone.
+    fields: Vec<Fields>,
     lexicon: Lexicon,
     /// By word: where its anchors start in `alone` and in `after`; one more for the end of the last.
     starts: Vec<[u32; 2]>,
@@ -41,6 +42,8 @@ pub(super) struct Index {
     affixes: Affixes,
     pieces: Pieces,
     stems: Stems,
+    /// A bit for each term that is looked for when a query asks.
+    late: Vec<u64>,
 }
 
 /// A place in a term by which it is found, and what else has to be looked at.
@@ -83,10 +86,11 @@ impl IndexBuilder {
     pub fn build(self) -> Index {
         let Self { ids, sought } = self;
         drop(ids);
-        let mut plan = Plan { terms: sought.len(), ..Plan::default() };
+        let mut plan = Plan::default();
         for (term, (sought, fields)) in (0..).zip(sought) {
+            plan.fields.push(fields);
             match sought {
-                Sought::Words(pattern) => plan.place(term, pattern),
+                Sought::Words(pattern) => plan.place(term, pattern, fields),
                 Sought::Stem(word) => plan.stems.add(term, &word),
                 Sought::Regex(source) => plan.pieces.add_regex(term, &source, fields),
             }
@@ -98,7 +102,7 @@ impl IndexBuilder {
 /// Where each term will be anchored.
 #[derive(Default)]
 struct Plan {
-    terms: usize,
+    fields: Vec<Fields>,
     lexicon: LexiconBuilder,
     alone: Vec<(WordId, Anchor)>,
     /// By the second word, then the first.
@@ -111,7 +115,7 @@ struct Plan {
 
 impl Plan {
     /// By two literal words in a row if there are, else by one, else by a wildcard.
-    fn place(&mut self, term: PatternId, pattern: Pattern) {
+    fn place(&mut self, term: PatternId, pattern: Pattern, fields: Fields) {
         let words = &pattern.words[..pattern.words.len().min(usize::from(u8::MAX))];
         let literal = |at: usize| match &words.get(at)?.form {
             Form::Literal(text) => Some(&**text),
@@ -143,7 +147,7 @@ impl Plan {
         } else if let Form::Glob(glob) = &words[0].form
             && !self.affixes.add(glob, whole(0))
         {
-            self.pieces.add_glob(glob, whole(0));
+            self.pieces.add_glob(glob, whole(0), fields);
         }
         self.patterns.push(pattern);
     }
@@ -160,30 +164,34 @@ impl Plan {
                 [super::fold::to_u32(alone), super::fold::to_u32(after)]
             })
             .collect();
+        let pieces = self.pieces.build();
+        let mut late = vec![0; self.fields.len().div_ceil(64)];
+        pieces.late().for_each(|term| late[term as usize / 64] |= 1 << (term % 64));
         Index {
-            terms: self.terms,
+            fields: self.fields,
             lexicon,
             starts,
             alone: self.alone.into_iter().map(|(_, anchor)| anchor).collect(),
             after: self.after.into_iter().map(|(_, first, anchor)| (first, anchor)).collect(),
             patterns: self.patterns,
             affixes: self.affixes,
-            pieces: self.pieces.build(),
+            pieces,
             stems: self.stems,
+            late,
         }
     }
 }
 
 impl std::fmt::Debug for Index {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Index").field("terms", &self.terms).finish_non_exhaustive()
+        f.debug_struct("Index").field("terms", &self.len()).finish_non_exhaustive()
     }
 }
 
 impl Index {
     /// How many terms there are.
     pub fn len(&self) -> usize {
-        self.terms
+        self.fields.len()
     }
 
     /// Whether an item's language has to be known.
@@ -191,13 +199,33 @@ impl Index {
         !self.stems.is_empty()
     }
 
-    /// Finds every term in a field; `source` is its text as published, of which `text` holds the words.
+    /// Where a term counts.
+    pub fn fields_of(&self, term: PatternId) -> Fields {
+        self.fields[term as usize]
+    }
+
+    /// Whether a term is not found by [`Self::scan`], but by [`Self::scan_late`].
+    pub fn is_late(&self, term: PatternId) -> bool {
+        self.late[term as usize / 64] >> (term % 64) & 1 == 1
+    }
+
+    /// Those of some terms that are late.
+    pub fn late_among(&self, terms: &Terms) -> impl Iterator<Item = PatternId> {
+        terms.common_with(|word| self.late[word as usize])
+    }
+
+    /// Finds every term in a field but the late ones; `source` is its text as published, of which `text` holds the words.
     pub fn scan(&self, field: Field, text: &FieldText, source: &str, language: Option<&str>, hits: &mut Hits) {
         let mut scan = Scan { index: self, field, text, source, hits };
         scan.words();
         self.affixes.scan(&mut scan);
         self.stems.scan(language, &mut scan);
         self.pieces.scan(&mut scan);
+    }
+
+    /// Finds a late term in a field.
+    pub fn scan_late(&self, term: PatternId, field: Field, text: &FieldText, source: &str, hits: &mut Hits) {
+        self.pieces.scan_late(term, &mut Scan { index: self, field, text, source, hits });
     }
 
     fn find(&self, hash: u64, word: &str) -> Option<WordId> {
@@ -254,6 +282,9 @@ impl Scan<'_> {
 
     /// Tries the term that has its anchor at word `at`.
     pub fn anchored(&mut self, anchor: Anchor, at: usize) {
+        if !self.is_wanted(anchor.term) {
+            return;
+        }
         let words = match anchor.check {
             Check::Word => 1,
             Check::Pair(widest) if self.text.tokens[at + 1].gap <= widest => 2,
@@ -268,6 +299,11 @@ impl Scan<'_> {
             }
         };
         self.hit(anchor.term, at, at + words);
+    }
+
+    /// Whether any query looks for a term in this field.
+    pub fn is_wanted(&self, term: PatternId) -> bool {
+        self.index.fields[term as usize].contains(self.field)
     }
 
     /// Notes that a term stands at some words.

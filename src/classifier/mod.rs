@@ -75,7 +75,7 @@ impl Classifier {
         let index = index.build();
         let mut rank = vec![0; compiled.len()];
         order.iter().zip(0..).for_each(|(&rule, place)| rank[rule as usize] = place);
-        let calls = Calls::new(&compiled, index.len());
+        let calls = Calls::new(&compiled, &index);
         let ruled_tags = compiled.iter().filter_map(|rule| rule.tag).collect();
         Ok(Classifier {
             index,
@@ -132,7 +132,8 @@ impl Classifier {
             let mut met = std::mem::take(&mut scratch.met);
             let mut candidates = std::mem::take(&mut scratch.candidates);
             let mut reading = scratch.read(&self.index, fields, item, now, &self.tag_names);
-            self.calls.call_up(reading.hits(), &mut met, &mut candidates);
+            reading.look_for(self.calls.awaited.iter().copied());
+            self.calls.call_up(&reading.hits(), &mut met, &mut candidates);
             self.keep_what_holds(&mut reading, item.corrections, &mut candidates);
             let mut held = candidates.iter().map(|candidate| &self.rules[candidate.rule as usize]);
             let result = report(&reading, &mut held);

@@ -8,6 +8,7 @@ use crate::model::{Field, TagName, Timestamp};
 use crate::query::{self, Expr, ExprKind, ProximityKind, Query, RuleSet, Scope, ScoreClause, TagRule, Term};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 /// A word, or a character of a script without spaces.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,6 +17,8 @@ struct Unit {
     exact: String,
     unspaced: bool,
     sentence: usize,
+    /// Its bytes in the text.
+    at: Range<usize>,
     /// What stands before it: 0 nothing, 1 a space or the like, 2 what breaks a phrase.
     gap: u8,
 }
@@ -38,7 +41,8 @@ fn is_unspaced(c: char) -> bool {
 fn units(text: &str) -> Vec<Unit> {
     let mut units: Vec<Unit> = Vec::new();
     let (mut sentence, mut gap, mut open) = (0, 2, false);
-    for c in text.chars() {
+    for (at, c) in text.char_indices() {
+        let end = at + c.len_utf8();
         if c.is_alphanumeric() || c == '*' {
             let simplified = if c == '國' { '国' } else { c };
             let continues = open && !is_unspaced(c);
@@ -46,12 +50,14 @@ fn units(text: &str) -> Vec<Unit> {
                 let last = units.last_mut().unwrap();
                 last.folded.push(folded(c));
                 last.exact.push(simplified);
+                last.at.end = end;
             } else {
                 units.push(Unit {
                     folded: folded(c).to_string(),
                     exact: simplified.to_string(),
                     unspaced: is_unspaced(c),
                     sentence,
+                    at: at..end,
                     gap,
                 });
             }
@@ -83,6 +89,7 @@ fn word_matches(pattern: &str, word: &str) -> bool {
 }
 
 struct Naive<'a> {
+    texts: BTreeMap<Field, &'a str>,
     fields: BTreeMap<Field, Vec<Unit>>,
     lists: &'a BTreeMap<String, Vec<Query>>,
     tags: BTreeSet<String>,
@@ -112,9 +119,25 @@ impl Naive<'_> {
         places
     }
 
+    /// The words that each match touches; the expressions of the random queries touch some.
+    fn expression(&self, source: &str, fields: &[Field]) -> Vec<Place> {
+        let regex = query::compile_regex(source).unwrap();
+        let mut places = Vec::new();
+        for &field in fields {
+            for found in regex.find_iter(self.texts[&field]) {
+                let touched = |unit: &Unit| unit.at.start < found.end() && found.start() < unit.at.end;
+                let words = &self.fields[&field];
+                let (first, last) = (words.iter().position(touched), words.iter().rposition(touched));
+                places.push((field, first.unwrap(), last.unwrap(), false));
+            }
+        }
+        places
+    }
+
     fn places(&self, expr: &Expr, fields: &[Field]) -> Vec<Place> {
         match &expr.kind {
             ExprKind::Term(Term::Text { text, exact }) => self.phrase(text, *exact, fields),
+            ExprKind::Term(Term::Regex(source)) => self.expression(source, fields),
             ExprKind::Or(parts) => parts.iter().flat_map(|part| self.places(part, fields)).collect(),
             ExprKind::List(name) => self.lists[name].iter().flat_map(|term| self.places(&term.root, fields)).collect(),
             ExprKind::Scope(scope, inner) => self.places(inner, &scope_fields(*scope)),
@@ -220,8 +243,11 @@ fn term() -> impl Strategy<Value = String> {
             let joined: String = words.iter().map(|(word, gap)| format!("{word}{gap}")).collect();
             joined.trim_end_matches([' ', '-', ',']).to_string()
         });
-    (phrase, prop::bool::weighted(0.2))
-        .prop_map(|(phrase, exact)| format!("{}\"{phrase}\"", if exact { "=" } else { "" }))
+    let words = (phrase, prop::bool::weighted(0.2))
+        .prop_map(|(phrase, exact)| format!("{}\"{phrase}\"", if exact { "=" } else { "" }));
+    // The first is run where its literal was found, the others once a query asks for them.
+    let expressions = &["/aab/", "/a[ab]/", "/b4|ガ/", "/(?-i)A[B]/", r"/b\W+a/"][..];
+    prop_oneof![9 => words, 1 => prop::sample::select(expressions).prop_map(str::to_string)]
 }
 
 fn placed() -> impl Strategy<Value = String> {
@@ -316,7 +342,8 @@ proptest! {
         for (title, summary) in &texts {
             let item = ItemText { title, summary, ..ItemText::default() };
             let fields = BTreeMap::from([(Field::Title, units(title)), (Field::Summary, units(summary))]);
-            let mut naive = Naive { fields, lists: &rules.lists, tags: BTreeSet::new() };
+            let texts = BTreeMap::from([(Field::Title, title.as_str()), (Field::Summary, summary.as_str())]);
+            let mut naive = Naive { texts, fields, lists: &rules.lists, tags: BTreeSet::new() };
             for rule in rules.tags.iter().rev() {
                 if naive.rule(rule) {
                     naive.tags.insert(rule.name.0.clone());

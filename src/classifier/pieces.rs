@@ -1,5 +1,5 @@
 //! What is sought within words: wildcards open at both ends, `*part*`, and regular expressions, which are run only where
-//! one of their literals was found, if they have such. One automaton finds the pieces of all.
+//! one of their literals was found, or, if they have no such, late: once a query asks. One automaton finds the pieces of all.
 
 use super::index::{Anchor, PatternId, Scan};
 use super::pattern::Glob;
@@ -19,7 +19,10 @@ pub(super) struct Pieces {
     automaton: Option<CharwiseDoubleArrayAhoCorasick<u32>>,
     /// What a piece found calls for, by the number of the piece.
     calls: Vec<Vec<Call>>,
+    /// In the order of their terms.
     regexes: Vec<SoughtRegex>,
+    /// The fields in which a piece may count.
+    fields: Fields,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -32,10 +35,8 @@ enum Call {
 struct SoughtRegex {
     term: PatternId,
     regex: Regex,
-    /// It is not run on others: a query may ask for titles alone.
-    fields: Fields,
-    /// Whether one of its literals has to be found first.
-    guarded: bool,
+    /// It has no literal that has to be found first.
+    is_late: bool,
 }
 
 /// The pieces while they are gathered.
@@ -43,12 +44,14 @@ struct SoughtRegex {
 pub(super) struct PiecesBuilder {
     calls: BTreeMap<String, Vec<Call>>,
     regexes: Vec<SoughtRegex>,
+    fields: Fields,
 }
 
 impl PiecesBuilder {
     /// Adds a pattern that begins with `glob`, by its longest piece.
-    pub fn add_glob(&mut self, glob: &Glob, anchor: Anchor) {
+    pub fn add_glob(&mut self, glob: &Glob, anchor: Anchor, fields: Fields) {
         let Some(longest) = glob.pieces.iter().max_by_key(|piece| piece.len()) else { return };
+        self.fields.add(fields);
         self.calls.entry(longest.to_string()).or_default().push(Call::Glob(anchor));
     }
 
@@ -57,10 +60,13 @@ impl PiecesBuilder {
         let Ok(regex) = compile_regex(source) else { return };
         let required = required_literals(source);
         let number = self.regexes.len();
+        if required.is_some() {
+            self.fields.add(fields);
+        }
         for literal in required.iter().flatten() {
             self.calls.entry(literal.clone()).or_default().push(Call::Regex(number));
         }
-        self.regexes.push(SoughtRegex { term, regex, fields, guarded: required.is_some() });
+        self.regexes.push(SoughtRegex { term, regex, is_late: required.is_none() });
     }
 
     pub fn build(self) -> Pieces {
@@ -68,13 +74,16 @@ impl PiecesBuilder {
             let numbered = self.calls.keys().zip(0u32..);
             CharwiseDoubleArrayAhoCorasick::with_values(numbered).expect("pieces are distinct and not empty")
         });
-        Pieces { automaton, calls: self.calls.into_values().collect(), regexes: self.regexes }
+        Pieces { automaton, calls: self.calls.into_values().collect(), regexes: self.regexes, fields: self.fields }
     }
 }
 
 impl Pieces {
     pub fn scan(&self, scan: &mut Scan<'_>) {
-        let mut due: Vec<usize> = (0..self.regexes.len()).filter(|&number| !self.regexes[number].guarded).collect();
+        if !self.fields.contains(scan.field) {
+            return;
+        }
+        let mut due: Vec<usize> = Vec::new();
         for found in self.automaton.iter().flat_map(|automaton| automaton.find_overlapping_iter(&scan.text.folded)) {
             for call in &self.calls[found.value() as usize] {
                 match *call {
@@ -93,11 +102,23 @@ impl Pieces {
         due.dedup();
         due.into_iter().for_each(|number| self.regexes[number].scan(scan));
     }
+
+    /// The expressions that [`Self::scan`] does not look for, in the order of their terms.
+    pub fn late(&self) -> impl Iterator<Item = PatternId> {
+        self.regexes.iter().filter(|regex| regex.is_late).map(|regex| regex.term)
+    }
+
+    /// Looks for one of them.
+    pub fn scan_late(&self, term: PatternId, scan: &mut Scan<'_>) {
+        if let Ok(at) = self.regexes.binary_search_by_key(&term, |regex| regex.term) {
+            self.regexes[at].scan(scan);
+        }
+    }
 }
 
 impl SoughtRegex {
     fn scan(&self, scan: &mut Scan<'_>) {
-        if !self.fields.contains(scan.field) {
+        if !scan.is_wanted(self.term) {
             return;
         }
         let tokens = &scan.text.tokens;

@@ -57,6 +57,16 @@ impl Fields {
         self.0 == 0
     }
 
+    /// The number of the field, where it is one; what queries look at else is [`Self::TEXT`].
+    pub fn single(self) -> Option<usize> {
+        self.0.is_power_of_two().then(|| self.0.trailing_zeros() as usize)
+    }
+
+    /// Whether a term's standing there says all. A group, a language and a host are matched as a whole.
+    pub fn are_plain(self) -> bool {
+        self.common(Fields(1 << Field::Group as u16 | 1 << Field::Lang as u16 | 1 << Field::Host as u16)).is_empty()
+    }
+
     /// The fields of the set that hold text to scan, in the order of evidence.
     pub fn iter(self) -> impl Iterator<Item = Field> {
         use Field::{Author, Category, Content, Feed, Group, Host, Lang, Summary, Title, Url};
@@ -86,35 +96,44 @@ pub(super) enum Node {
 /// Any of some terms in any of some fields.
 #[derive(Debug, Clone)]
 pub(super) struct Terms {
-    /// Sorted.
-    pub patterns: Arc<[PatternId]>,
-    /// Of many: a bit for each number from the first to the last, where that takes no more room than they do.
-    bits: Option<Arc<[u64]>>,
+    set: Arc<[Word]>,
     pub fields: Fields,
+    /// Whether some are regular expressions, which may have to be looked for yet.
+    pub has_regex: bool,
 }
 
-/// So many terms are few: they are searched.
-const FEW_TERMS: usize = 16;
+/// A word of a set of terms: its place among all words, and a bit for each term in it. Held against what was found, a
+/// long list costs no more than a few words.
+type Word = (u32, u64);
 
 impl Terms {
-    fn new(patterns: Arc<[PatternId]>, fields: Fields) -> Self {
-        let mut bits = None;
-        if let (Some(&first), Some(&last)) = (patterns.first(), patterns.last()) {
-            let words = (last - first) as usize / 64 + 1;
-            if patterns.len() > FEW_TERMS && words * 2 <= patterns.len() {
-                let mut set = vec![0_u64; words];
-                patterns.iter().map(|pattern| pattern - first).for_each(|at| set[at as usize / 64] |= 1 << (at % 64));
-                bits = Some(set.into());
-            }
-        }
-        Self { patterns, bits, fields }
+    fn new(mut patterns: Vec<PatternId>, fields: Fields, has_regex: bool) -> Self {
+        patterns.sort_unstable();
+        let words = patterns.chunk_by(|a, b| a / 64 == b / 64);
+        let set = words.map(|word| (word[0] / 64, word.iter().fold(0, |bits, pattern| bits | 1 << (pattern % 64))));
+        Self { set: set.collect(), fields, has_regex }
     }
 
-    /// Whether this is one of the terms.
-    pub fn has(&self, pattern: PatternId) -> bool {
-        let Some(bits) = &self.bits else { return self.patterns.binary_search(&pattern).is_ok() };
-        let Some(at) = pattern.checked_sub(self.patterns[0]) else { return false };
-        bits.get(at as usize / 64).is_some_and(|word| word >> (at % 64) & 1 == 1)
+    /// The terms in the order of their numbers.
+    pub fn patterns(&self) -> impl Iterator<Item = PatternId> {
+        self.common_with(|_| u64::MAX)
+    }
+
+    /// Whether one of the terms is in a set, of which `word_at` gives the word at a place.
+    pub fn meet(&self, word_at: impl Fn(u32) -> u64) -> bool {
+        self.set.iter().any(|&(place, bits)| bits & word_at(place) != 0)
+    }
+
+    /// The terms that are in a set, in the order of their numbers.
+    pub fn common_with(&self, word_at: impl Fn(u32) -> u64) -> impl Iterator<Item = PatternId> {
+        self.set.iter().flat_map(move |&(place, bits)| {
+            let mut left = bits & word_at(place);
+            std::iter::from_fn(move || {
+                let bit = (left != 0).then(|| left.trailing_zeros())?;
+                left &= left - 1;
+                Some(place * 64 + bit)
+            })
+        })
     }
 }
 
@@ -214,9 +233,10 @@ impl<'a> Compiler<'a> {
             Term::Stem(word) => Some(Sought::Stem(word.clone())),
             Term::Regex(pattern) => Some(Sought::Regex(pattern.clone())),
         };
+        let is_regex = matches!(term, Term::Regex(_));
         // A text without a word never matches; the parser has said so.
         let patterns = sought.map(|sought| self.index.add(sought, fields)).into_iter().collect();
-        Node::Terms(Terms::new(patterns, fields))
+        Node::Terms(Terms::new(patterns, fields, is_regex))
     }
 
     fn list(&mut self, name: &str, fields: Fields) -> Node {
@@ -257,21 +277,22 @@ impl<'a> Compiler<'a> {
 
 /// Any of `parts`, with terms that look at the same fields as one.
 pub(super) fn any_of(parts: Vec<Node>) -> Node {
-    let mut terms: BTreeMap<Fields, Vec<PatternId>> = BTreeMap::new();
+    let mut terms: BTreeMap<Fields, (Vec<PatternId>, bool)> = BTreeMap::new();
     let mut others = Vec::new();
     let mut pending = parts;
     while let Some(part) = pending.pop() {
         match part {
-            Node::Terms(part) => terms.entry(part.fields).or_default().extend(part.patterns.iter()),
+            Node::Terms(part) => {
+                let (patterns, has_regex) = terms.entry(part.fields).or_default();
+                patterns.extend(part.patterns());
+                *has_regex |= part.has_regex;
+            }
             Node::Any(inner) => pending.extend(inner),
             other => others.push(other),
         }
     }
-    let merged = terms.into_iter().map(|(fields, mut patterns)| {
-        patterns.sort_unstable();
-        patterns.dedup();
-        Node::Terms(Terms::new(patterns.into(), fields))
-    });
+    let merged =
+        terms.into_iter().map(|(fields, (patterns, has_regex))| Node::Terms(Terms::new(patterns, fields, has_regex)));
     let mut nodes: Vec<Node> = merged.chain(others.into_iter().rev()).collect();
     if nodes.len() == 1 { nodes.pop().expect("there is one") } else { Node::Any(nodes.into()) }
 }
@@ -322,21 +343,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_term_is_in_its_list_however_the_list_is_held() {
-        let sets: [(Vec<PatternId>, bool); 6] = [
-            (vec![], false),
-            (vec![7], false),
-            ((100..110).collect(), false),
-            ((100..300).collect(), true),
-            ((5..205).step_by(3).collect(), true),
-            ((0..200_000).step_by(999).collect(), false),
+    fn a_set_of_terms_holds_its_own_and_no_others() {
+        let sets: [Vec<PatternId>; 5] = [
+            vec![],
+            vec![7],
+            (100..300).rev().collect(),
+            (5..205).step_by(3).chain([8, 8]).collect(),
+            (0..200_000).step_by(999).collect(),
         ];
-        for (set, has_bits) in sets {
-            let terms = Terms::new(set.clone().into(), Fields::TEXT);
-            assert_eq!(terms.bits.is_some(), has_bits, "{set:?}");
-            for number in (0..400).chain([199_800, PatternId::MAX]) {
-                assert_eq!(terms.has(number), set.contains(&number), "{number} in {set:?}");
-            }
+        for set in sets {
+            let terms = Terms::new(set.clone(), Fields::TEXT, false);
+            let mut sorted = set.clone();
+            sorted.sort_unstable();
+            sorted.dedup();
+            assert_eq!(terms.patterns().collect::<Vec<_>>(), sorted);
+            let found: Vec<PatternId> = (0..400).step_by(7).collect();
+            let word_at =
+                |place| found.iter().filter(|term| **term / 64 == place).fold(0, |word, term| word | 1 << (term % 64));
+            let common: Vec<PatternId> = found.iter().copied().filter(|term| set.contains(term)).collect();
+            assert_eq!(terms.common_with(word_at).collect::<Vec<_>>(), common);
+            assert_eq!(terms.meet(word_at), !common.is_empty());
         }
     }
 }

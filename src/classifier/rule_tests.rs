@@ -68,6 +68,30 @@ fn a_tag_comes_by_any_or_match_or_weight_unless_vetoed() {
 }
 
 #[test]
+fn a_rule_of_regular_expressions_alone_needs_no_other_word() {
+    let clause = |text: &str, weight| ScoreClause { query: query(text), weight };
+    let tags_of = vec![
+        TagRule { any: vec![term(r"/[0-9]+\s?bn/")], ..rule("sum") },
+        TagRule { matches: Some(query(r"raises /[0-9]+\s?bn/ NOT /\bno\b/")), ..rule("round") },
+        TagRule {
+            score: vec![clause(r"/\$[0-9]/", 1.0), clause(r"title:/(?-i)\b[A-Z]{2}\b/", 1.0)],
+            threshold: 2.0,
+            ..rule("both")
+        },
+        TagRule { matches: Some(query("Acme")), except: Some(query(r"/x{3}/")), ..rule("clean") },
+    ];
+    let classifier = Classifier::compile(&rules(tags_of, &[])).unwrap();
+    assert_eq!(tags(&classifier, "It is worth 3bn"), ["sum"]);
+    assert_eq!(tags(&classifier, "Acme raises 3 bn"), ["sum", "round", "clean"]);
+    assert_eq!(tags(&classifier, "Acme raises no 3bn"), ["sum", "clean"]);
+    assert_eq!(tags(&classifier, "EU: $4 for XY"), ["both"]);
+    assert_eq!(tags(&classifier, "Acme is xxx"), [""; 0]);
+    let item = ItemText { title: "Acme", summary: "It raises 3bn; EU, $4", ..ItemText::default() };
+    let given: Vec<&str> = classifier.tags(&item, now()).into_iter().map(|tag| tag.0.as_str()).collect();
+    assert_eq!(given, ["sum", "round", "clean"], "capitals count in the title alone");
+}
+
+#[test]
 fn evidence_names_rule_clause_field_and_place() {
     let classifier = Classifier::compile(&french_ai()).unwrap();
     let item = ItemText { title: "«LightOn»", summary: "It relocates; opens offices", ..ItemText::default() };

@@ -43,7 +43,11 @@ impl Stems {
                     continue;
                 }
                 let terms = table.by_stem.get(&language::stem(language, published));
-                terms.into_iter().flatten().for_each(|&term| scan.hit(term, at, at + 1));
+                for &term in terms.into_iter().flatten() {
+                    if scan.is_wanted(term) {
+                        scan.hit(term, at, at + 1);
+                    }
+                }
             }
         }
     }
