@@ -7,6 +7,7 @@ use super::address::AddressPolicy;
 use super::body::{ACCEPT_ENCODING, Coding, Decoder};
 use super::error::{Cause, FetchError, Phase, RedirectFault};
 use super::freshness::Freshness;
+use super::kept::{KEPT_FOR, KeptHosts};
 use super::links;
 use super::redirect::{self, HOPS_MAX};
 use super::resolver::GuardedResolver;
@@ -15,8 +16,8 @@ use crate::config::FetchSettings;
 use crate::model::{Validators, host_of};
 use jiff::{SignedDuration, Timestamp};
 use reqwest::header::{
-    ACCEPT, ACCEPT_ENCODING as ACCEPT_ENCODING_HEADER, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue,
-    IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, LOCATION,
+    ACCEPT, ACCEPT_ENCODING as ACCEPT_ENCODING_HEADER, CONNECTION, CONTENT_TYPE, ETAG, HeaderMap, HeaderName,
+    HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, LOCATION,
 };
 use reqwest::{Response, StatusCode, redirect::Policy};
 use rustls_platform_verifier::BuilderVerifierExt;
@@ -24,13 +25,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::{Instant, timeout, timeout_at};
-use url::Url;
+use url::{Position, Url};
 
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// From the request to the end of the headers of its answer, connecting included.
 const HEADERS_TIMEOUT: Duration = Duration::from_secs(20);
-/// Long enough for the feeds of one host that follow each other, short enough not to hold thousands of sockets.
-const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Some sites send well over the usual 100 header lines.
 const HEADERS_MAX: usize = 256;
 /// An entity tag longer than this is neither stored nor echoed.
@@ -56,6 +55,7 @@ pub(super) struct Shared {
     tls: rustls::ClientConfig,
     /// One connection pool a proxy, made when first needed; `None` is the direct way.
     pools: Mutex<HashMap<Option<Url>, reqwest::Client>>,
+    kept: KeptHosts,
 }
 
 /// A client cannot be made from these settings.
@@ -92,6 +92,7 @@ impl Client {
             default_proxy: settings.proxy.clone(),
             tls,
             pools: Mutex::default(),
+            kept: KeptHosts::default(),
         };
         shared.pool(shared.default_proxy.as_ref())?;
         Ok(Self { shared: Arc::new(shared) })
@@ -135,7 +136,7 @@ impl Shared {
             .no_proxy()
             .user_agent(self.user_agent.clone())
             .connect_timeout(CONNECT_TIMEOUT.min(self.timeout))
-            .pool_idle_timeout(POOL_IDLE_TIMEOUT)
+            .pool_idle_timeout(KEPT_FOR)
             .pool_max_idle_per_host(self.per_host)
             .http1_title_case_headers()
             .http1_max_headers(HEADERS_MAX)
@@ -269,6 +270,9 @@ impl<'v> Visit<'v> {
                     headers.insert(name, value);
                 }
             }
+        }
+        if !self.shared.kept.keeps(&self.url[..Position::BeforePath], Instant::now()) {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         Ok(headers)
     }

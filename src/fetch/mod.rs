@@ -10,6 +10,7 @@ mod body;
 mod client;
 mod error;
 pub mod freshness;
+mod kept;
 mod links;
 mod message;
 mod redirect;

@@ -36,7 +36,7 @@ const WAL_LIMIT_BYTES: i64 = 64 << 20;
 const WAL_PAGES: i64 = 8192;
 
 /// Pages of the indexes that the writer keeps at hand.
-const WRITER_CACHE_KIB: i64 = 8 << 10;
+const WRITER_CACHE_KIB: i64 = 4 << 10;
 
 pub(super) fn open_for_writing(path: &Path) -> Result<Connection, StoreError> {
     create_private(path)?;

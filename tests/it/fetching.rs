@@ -8,6 +8,7 @@ use crate::support::origin::{
 use crate::support::politeness::{Manners, assert_polite};
 use jiff::{SignedDuration, Timestamp};
 use std::io::Write;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use url::Url;
@@ -453,6 +454,28 @@ async fn p40_feeds_of_one_host_share_two_connections() {
 }
 
 /// HTTP/2 by nginx, where there is one: its log says which connection carried what.
+#[tokio::test]
+async fn p40_connections_are_kept_to_a_few_hosts_and_the_others_are_told_so() {
+    let origin = Origin::listen(Ipv4Addr::UNSPECIFIED, 0, None);
+    origin.script("/feed", [ok(rss(1))]);
+    let client = Client::new(&settings()).expect("a client");
+    let port = origin.address().port();
+    for round in 0..2 {
+        for host in 1..=70 {
+            let address = format!("http://127.0.20.{host}:{port}/feed?n={host}.{round}");
+            let request = FetchRequest::new(address.parse().expect("an address"));
+            client.fetch(&request, Timestamp::now()).await.expect("a document");
+        }
+    }
+    let log = origin.log();
+    assert_eq!(log.len(), 140);
+    let closed = log.iter().filter(|request| request.header("connection") == Some("close"));
+    let mut hosts: Vec<&str> = closed.filter_map(|request| request.header("host")).collect();
+    hosts.dedup();
+    assert_eq!(hosts.len(), 12, "the last six, twice: {hosts:?}");
+    assert_eq!(origin.connections(), 64 + 12);
+}
+
 #[tokio::test]
 async fn p40_over_http2_feeds_of_one_host_share_two_connections() {
     let authority = Authority::new();
