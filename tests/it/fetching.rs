@@ -940,6 +940,33 @@ async fn h10_slowness_of_every_kind_ends_with_the_timeout() {
 }
 
 #[tokio::test]
+async fn h10_a_connection_has_ten_seconds_and_an_answer_twenty_to_begin() {
+    let origin = Origin::start();
+    origin.script("/silent", [fault(Fault::Silence)]);
+    // Nobody accepts here, and the few places of the queue are taken: the system answers no further connection.
+    let full = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
+    full.bind(&"127.0.0.1:0".parse::<std::net::SocketAddr>().expect("an address").into()).expect("binds");
+    full.listen(0).expect("listens");
+    let address = full.local_addr().expect("bound").as_socket().expect("an address");
+    let connect = || std::net::TcpStream::connect_timeout(&address, Duration::from_millis(200));
+    let waiting: Vec<_> = std::iter::from_fn(|| connect().ok()).take(64).collect();
+    if waiting.len() == 64 {
+        return eprintln!("SKIPPED: this system's queue of connections has no end");
+    }
+    let settings = FetchSettings { timeout: SignedDuration::from_secs(30), ..settings() };
+    let unconnected = format!("http://{address}/feed");
+    let silent = origin.url("/silent");
+    let started = Instant::now();
+    let (mut connecting, mut answering) = (Reader::with(&settings, &unconnected), Reader::with(&settings, &silent));
+    let connecting = async { (connecting.cause().await, started.elapsed().as_secs()) };
+    let answering = async { (answering.cause().await, started.elapsed().as_secs()) };
+    let (connecting, answering) = tokio::join!(connecting, answering);
+    assert!(matches!(connecting.0, Cause::Timeout { phase: Phase::Connect, after_ms: 10_000 }), "{connecting:?}");
+    assert!(matches!(answering.0, Cause::Timeout { phase: Phase::Headers, after_ms: 20_000 }), "{answering:?}");
+    assert!((10..20).contains(&connecting.1) && (20..30).contains(&answering.1), "{connecting:?} {answering:?}");
+}
+
+#[tokio::test]
 async fn h10_slow_feeds_do_not_delay_good_ones() {
     let origin = Origin::start();
     origin.script("/slow", [fault(Fault::Silence)]);
