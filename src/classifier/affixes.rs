@@ -20,8 +20,9 @@ type Edge = (u8, u32);
 #[derive(Default)]
 struct Edges {
     anchors: HashMap<Edge, Vec<Anchor>>,
-    /// A bit for each length that an edge has.
+    /// A bit for each length that an edge has, and the longest of them.
     lengths: u8,
+    longest: usize,
     /// A bit for each edge, by its hash: most edges of a text's words are in no term, and this fits the fastest caches.
     present: Vec<u64>,
 }
@@ -34,24 +35,18 @@ impl Affixes {
     pub fn add(&mut self, glob: &Glob, anchor: Anchor) -> bool {
         let (Some(first), Some(last)) = (glob.pieces.first(), glob.pieces.last()) else { return false };
         if !glob.open_start {
-            self.prefixes.add(prefix(first, EDGE_BYTES), anchor);
+            self.prefixes.add(edge(first.as_bytes().iter()), anchor);
         } else if !glob.open_end {
-            self.suffixes.add(suffix(last, EDGE_BYTES), anchor);
+            self.suffixes.add(edge(last.as_bytes().iter().rev()), anchor);
         }
         !(glob.open_start && glob.open_end)
     }
 
     pub fn scan(&self, scan: &mut Scan<'_>) {
         for (at, token) in scan.text.tokens.iter().enumerate() {
-            let word = scan.text.text(token);
-            for length in 1..=word.len().min(EDGE_BYTES) {
-                if self.prefixes.has_length(length) {
-                    self.prefixes.of(prefix(word, length)).iter().for_each(|anchor| scan.anchored(*anchor, at));
-                }
-                if self.suffixes.has_length(length) {
-                    self.suffixes.of(suffix(word, length)).iter().for_each(|anchor| scan.anchored(*anchor, at));
-                }
-            }
+            let word = scan.text.text(token).as_bytes();
+            self.prefixes.scan(word.iter(), at, scan);
+            self.suffixes.scan(word.iter().rev(), at, scan);
         }
     }
 }
@@ -62,11 +57,19 @@ impl Edges {
         let (word, bit) = presence(edge);
         self.present[word] |= bit;
         self.lengths |= 1 << edge.0;
+        self.longest = self.longest.max(usize::from(edge.0));
         self.anchors.entry(edge).or_default().push(anchor);
     }
 
-    fn has_length(&self, length: usize) -> bool {
-        self.lengths >> length & 1 == 1
+    /// Tries what is anchored at the edges of word `at`, whose bytes come from that end.
+    fn scan<'a>(&self, bytes: impl Iterator<Item = &'a u8>, at: usize, scan: &mut Scan<'_>) {
+        let mut edge = (0, 0);
+        for byte in bytes.take(self.longest) {
+            edge = longer(edge, *byte);
+            if self.lengths >> edge.0 & 1 == 1 {
+                self.of(edge).iter().for_each(|anchor| scan.anchored(*anchor, at));
+            }
+        }
     }
 
     fn of(&self, edge: Edge) -> &[Anchor] {
@@ -84,14 +87,10 @@ fn presence((length, key): Edge) -> (usize, u64) {
     ((hash >> 56) as usize, 1 << (hash >> 50 & 63))
 }
 
-fn prefix(word: &str, length: usize) -> Edge {
-    edge(word.as_bytes().iter().take(length))
-}
-
-fn suffix(word: &str, length: usize) -> Edge {
-    edge(word.as_bytes().iter().rev().take(length))
-}
-
 fn edge<'a>(bytes: impl Iterator<Item = &'a u8>) -> Edge {
-    bytes.fold((0, 0), |(length, key), &byte| (length + 1, key << 8 | u32::from(byte)))
+    bytes.take(EDGE_BYTES).fold((0, 0), |edge, byte| longer(edge, *byte))
+}
+
+fn longer((length, key): Edge, byte: u8) -> Edge {
+    (length + 1, key << 8 | u32::from(byte))
 }

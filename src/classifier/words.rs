@@ -44,6 +44,8 @@ pub(super) struct IndexWords {
 
 impl IndexWords {
     pub fn add_text(&mut self, text: &FieldText) {
+        // Most words come once: a buffer that grows by doubling would be copied again and again.
+        self.words.reserve(text.folded.len() / 2);
         for (at, token) in text.tokens.iter().enumerate() {
             let word = text.text(token);
             let next = text.tokens.get(at + 1).filter(|next| token.unspaced && next.unspaced && next.gap == Gap::Glued);
