@@ -60,12 +60,13 @@ impl Desk {
 fn remembered(tx: &WriteTx<'_>, now: Timestamp) -> Result<RecentItems, StoreError> {
     let since = now.checked_sub(stories::WINDOW).unwrap_or(Timestamp::MIN);
     let mut recent = RecentItems::default();
-    for stored in tx.as_read().recent_signatures(since, RecentItems::ITEMS_MAX)? {
-        if let Some(signature) = Signature::from_bytes(&stored.signature) {
-            let StoredSignature { story_id, feed_id, ordered_at, first_seen_at, .. } = stored;
-            let bands = signature.bands();
-            recent.add(Teller { story_id, feed_id, ordered_at, signature }, &bands, first_seen_at);
+    tx.as_read().visit_recent_signatures(since, RecentItems::ITEMS_MAX, |stored| {
+        let StoredSignature { story_id, feed_id, ordered_at, first_seen_at, signature } = stored;
+        // What an older version kept is not compared: those items of three days find no fellows any more.
+        if let Some(signature) = Signature::from_bytes(signature) {
+            let teller = Teller { story_id, feed_id, ordered_at, signature: &signature };
+            recent.add(teller, &signature.bands(), first_seen_at);
         }
-    }
+    })?;
     Ok(recent)
 }

@@ -40,7 +40,7 @@ pub(super) struct Arrival {
     digests: Vec<DigestName>,
     signature: Signature,
     /// Of the signature.
-    bands: Vec<u64>,
+    bands: Vec<u32>,
     /// For the index.
     words: String,
     /// Its page is to be read: the feed gives only a teaser.
@@ -120,10 +120,10 @@ impl Arrival {
             feed_id: record.id,
             ordered_at,
             first_seen_at: now,
-            signature: self.signature.to_bytes(),
+            signature: self.signature.as_bytes().to_vec(),
         };
         tx.save_signature(id, &kept)?;
-        let teller = Teller { story_id: story, feed_id: record.id, ordered_at, signature: self.signature.clone() };
+        let teller = Teller { story_id: story, feed_id: record.id, ordered_at, signature: &self.signature };
         recent.add(teller, &self.bands, now);
         if !self.tags.is_empty() {
             tx.set_tags(id, &self.tags, now)?;

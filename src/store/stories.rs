@@ -74,23 +74,29 @@ impl ReadTx<'_> {
         collect(rows)
     }
 
-    /// Signatures of the newest items first seen after `since`, at most `limit`, oldest first.
-    pub fn recent_signatures(&self, since: Timestamp, limit: u32) -> Result<Vec<StoredSignature>, StoreError> {
+    /// Shows the signatures of the newest items first seen after `since`, at most `limit`, oldest first; one at a time, for
+    /// all of a large watch's three days take as much memory as what is made of them.
+    pub fn visit_recent_signatures(
+        &self,
+        since: Timestamp,
+        limit: u32,
+        mut visit: impl FnMut(StoredSignature),
+    ) -> Result<(), StoreError> {
         let sql = "SELECT story_id, feed_id, ordered_at, first_seen_at, signature FROM recent_signatures \
-                   WHERE first_seen_at >= ?1 ORDER BY item_id DESC LIMIT ?2";
+                   WHERE first_seen_at >= ?1 AND item_id >= (SELECT min(item_id) FROM (SELECT item_id \
+                   FROM recent_signatures WHERE first_seen_at >= ?1 ORDER BY item_id DESC LIMIT ?2)) ORDER BY item_id";
         let mut statement = self.connection.prepare_cached(sql)?;
-        let rows = statement.query_map(params![millis(since), limit], |row| {
-            Ok(StoredSignature {
+        let mut rows = statement.query(params![millis(since), limit])?;
+        while let Some(row) = rows.next()? {
+            visit(StoredSignature {
                 story_id: StoryId(row.get("story_id")?),
                 feed_id: FeedId(row.get("feed_id")?),
                 ordered_at: instant_at(row, "ordered_at")?,
                 first_seen_at: instant_at(row, "first_seen_at")?,
                 signature: row.get("signature")?,
-            })
-        })?;
-        let mut signatures = collect(rows)?;
-        signatures.reverse();
-        Ok(signatures)
+            });
+        }
+        Ok(())
     }
 }
 

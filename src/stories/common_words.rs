@@ -40,11 +40,28 @@ const HAN: &[char] = &[
     '中', '上', '下', '不', '或', '并', '而', '及', '其', '已', '于', '把', '让', '都', '还', '又', '很',
 ];
 
+/// Where the words that begin with each letter begin: a title's words are all sought, so among few.
+const BEGINS: [usize; 27] = {
+    let mut begins = [0; 27];
+    let (mut letter, mut word) = (0, 0);
+    while letter < 26 {
+        while word < WORDS.len() && (WORDS[word].as_bytes()[0] - b'a') as usize == letter {
+            word += 1;
+        }
+        letter += 1;
+        begins[letter] = word;
+    }
+    begins
+};
+
 /// Whether a folded word is one of them. Words of one letter are.
 pub(super) fn is_common(word: &str) -> bool {
-    let mut letters = word.chars();
-    let is_single_letter = letters.next().is_some_and(char::is_alphabetic) && letters.next().is_none();
-    is_single_letter || WORDS.binary_search(&word).is_ok()
+    let [first @ b'a'..=b'z', rest @ ..] = word.as_bytes() else {
+        let mut letters = word.chars();
+        return letters.next().is_some_and(char::is_alphabetic) && letters.next().is_none();
+    };
+    let letter = usize::from(first - b'a');
+    rest.is_empty() || WORDS[BEGINS[letter]..BEGINS[letter + 1]].binary_search(&word).is_ok()
 }
 
 /// Whether a Han character is one of grammar.
@@ -59,6 +76,15 @@ mod tests {
     #[test]
     fn words_are_sorted_for_the_search() {
         assert!(WORDS.is_sorted());
+        assert!(WORDS.iter().all(|word| is_common(word)));
         assert!(is_common("the") && is_common("que") && is_common("x") && !is_common("7") && !is_common("mistral"));
+        assert!(
+            is_common("é")
+                && !is_common("éa")
+                && !is_common("")
+                && !is_common("zzz")
+                && !is_common("aaa")
+                && !is_common("xa")
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! The decision: which story an arriving item joins.
 
 use crate::model::{FeedId, StoryId, Timestamp};
-use crate::stories::Signature;
+use crate::stories::{Signature, SignatureView};
 use jiff::SignedDuration;
 use std::collections::BTreeSet;
 
@@ -37,7 +37,7 @@ pub struct Candidate<'a> {
     pub feed_id: FeedId,
     pub ordered_at: Timestamp,
     /// Absent for one that was found by its link.
-    pub signature: Option<&'a Signature>,
+    pub signature: Option<SignatureView<'a>>,
     /// Whether it has the arrival's canonical link.
     pub same_link: bool,
 }
@@ -59,7 +59,7 @@ pub fn join(arrival: &Arrival<'_>, candidates: &[Candidate<'_>]) -> Option<Story
         .collect();
     recent()
         .filter(|candidate| !told_by_feed.contains(&candidate.story_id))
-        .filter_map(|candidate| Some((likeness(arrival.signature, candidate.signature?)?, candidate.story_id)))
+        .filter_map(|candidate| Some((likeness(arrival.signature.view(), candidate.signature?)?, candidate.story_id)))
         // The most alike, and of equals the oldest story, whatever the order of candidates.
         .max_by(|a, b| a.0.total_cmp(&b.0).then_with(|| b.1.cmp(&a.1)))
         .map(|(_, story_id)| story_id)
@@ -70,7 +70,7 @@ fn is_in_window(a: Timestamp, b: Timestamp) -> bool {
 }
 
 /// How alike two items are, when it is enough to be the same news.
-fn likeness(a: &Signature, b: &Signature) -> Option<f64> {
+fn likeness(a: SignatureView<'_>, b: SignatureView<'_>) -> Option<f64> {
     let title = a.title_likeness(b);
     let text = a.text_likeness(b).unwrap_or(0.0);
     if title.numbers_differ {

@@ -1,6 +1,6 @@
 //! Stories: which items, of several feeds, tell the same news.
 //!
-//! Pure. An item's [`Signature`] says what its title and text are about in a few hundred bytes; [`join`]
+//! Pure. An item's [`Signature`] says what its title and text are about in some sixty bytes; [`join`]
 //! decides which story, if any, an arriving item joins, among candidates that the store finds by link and
 //! [`RecentItems`] by the signature's bands. It would rather leave two tellings apart than put two stories together: a
 //! wrong join hides news, a missed one only shows it twice.
@@ -9,8 +9,9 @@ mod common_words;
 mod join;
 mod recent;
 mod signature;
+mod text;
 mod title;
 
 pub use join::{Arrival, Candidate, WINDOW, join};
 pub use recent::{RecentItems, Teller};
-pub use signature::Signature;
+pub use signature::{Signature, SignatureView};

@@ -1,49 +1,50 @@
 //! An item's signature: enough of its title and text to tell, later and without them, how alike two items are.
 
-use crate::stories::title::{self, Run, Term, fold, runs};
-use siphasher::sip::SipHasher13;
-use std::cmp::Reverse;
-use std::hash::Hasher as _;
+use crate::stories::{text, title};
 
-/// Minima of the text: an estimate of likeness with a deviation of at most 0.09.
-const TEXT_MINIMA: usize = 32;
-/// Rows a band: texts alike by 0.7 share one of 8 bands of 4 with 89 %, those alike by 0.2 with 1 %.
-const TEXT_ROWS: usize = 4;
-/// Titles of the same news share fewer words than texts do, but two of the most telling they nearly always share: each
-/// pair of so many is a band. Measured (`tests/it/stories.rs`): with 6 as many pairs of items are joined as when every item
-/// is compared with all of the window; with 5, two less; with 16 bands of 2 minima, a sixth less, among more candidates.
-const TELLING_TERMS: usize = 6;
+/// Rows a band: texts alike by 0.7 share one of 5 bands of 3 with 88 %, those alike by 0.5 with 49 %, by 0.2 with 4 %.
+const TEXT_ROWS: usize = 3;
+const TEXT_BANDS: usize = 5;
+/// Titles of the same news share fewer words than texts do, but two of the telling ones they nearly always share: each
+/// pair of so many is a band, of the heaviest pairs, and of equals those with the least hash. Measured with eight hash
+/// functions (`tests/it/stories.rs`): 134 to 139 pairs of items are joined, 137 on average, where comparing every item with
+/// all of the window joins 139, and all 15 pairs of the six heaviest words 131 to 137.
+const TELLING_TERMS: usize = 12;
+const TITLE_BANDS: usize = 13;
 /// The place of a title's bands; those of a text are counted.
 const TITLE: u32 = u32::MAX;
-/// Words of a text that make one shingle, and characters where words are not spaced.
-const SHINGLE_WORDS: usize = 3;
-const SHINGLE_CHARACTERS: usize = 4;
-/// Shingles under which a text says too little: what aggregators write in its place (`Comments`, `Read more`) is shorter.
-const TEXT_SHINGLES_MIN: usize = 40;
-/// What is looked at of a text, in characters and in shingles: the beginning tells, and the cost is bounded.
-const TEXT_CHARACTERS_MAX: usize = 16_384;
-const TEXT_SHINGLES_MAX: usize = 1_200;
 /// Terms of a title that are kept.
 const TITLE_TERMS_MAX: usize = 60;
-
-/// What an item is about. Kept as bytes; equal items give equal bytes on every machine and in every version
-/// that writes the same [`VERSION`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Signature {
-    title: Vec<TitleTerm>,
-    text: Option<[u32; TEXT_MINIMA]>,
-}
+/// The most bands that a signature has.
+#[cfg(test)]
+pub(super) const BANDS_MAX: usize = TITLE_BANDS + TEXT_BANDS;
 
 /// The first byte of a stored signature. A change of what is hashed changes it, and older ones are not compared.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+/// Before the terms: the version, and how many terms there are.
+const HEAD_BYTES: usize = 2;
+const TERM_BYTES: usize = 3;
 
-/// A term of a title as a hash. Sorted by it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct TitleTerm {
-    hash: u32,
-    weight: u8,
-    is_number: bool,
+/// What an item is about. Equal items give equal bytes on every machine and in every version that writes the
+/// same [`VERSION`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signature {
+    /// As they are stored and remembered, to save the copies: version, number of terms, the terms by their hashes, three
+    /// bytes each, and the text's minima or nothing.
+    bytes: Vec<u8>,
 }
+
+/// A signature whose bytes are another's.
+#[derive(Debug, Clone, Copy)]
+pub struct SignatureView<'a> {
+    /// Well formed.
+    bytes: &'a [u8],
+}
+
+/// A term of a title: 22 bits of its hash above two that say its weight and whether it is a number. Of four million pairs of
+/// words one is taken for the same; two titles of ten words make a hundred.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct TitleTerm(u32);
 
 /// How alike two titles are.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -60,196 +61,200 @@ impl Signature {
     /// The signature of an item: its title and its plain text, the content's or else the summary's.
     #[must_use]
     pub fn of(title: &str, text: &str) -> Self {
-        let mut terms: Vec<TitleTerm> = title::terms(title).iter().take(TITLE_TERMS_MAX).map(TitleTerm::of).collect();
+        let mut terms: Vec<TitleTerm> = Vec::with_capacity(16);
+        title::visit_terms(title, |word, weight| terms.push(TitleTerm::of(word, weight)));
+        // Of the same word the heaviest comes last, and is kept.
         terms.sort_unstable();
-        terms.dedup_by_key(|term| term.hash);
-        Self { title: terms, text: minima(text) }
+        terms.dedup_by(|later, kept| {
+            let is_same = later.hash() == kept.hash();
+            if is_same {
+                *kept = *later;
+            }
+            is_same
+        });
+        terms.truncate(TITLE_TERMS_MAX);
+        let minima = text::minima(text);
+        let mut bytes =
+            Vec::with_capacity(HEAD_BYTES + terms.len() * TERM_BYTES + minima.map_or(0, |minima| minima.len()));
+        bytes.extend([VERSION, u8::try_from(terms.len()).expect("at most TITLE_TERMS_MAX terms")]);
+        bytes.extend(terms.iter().flat_map(|term| term.to_bytes()));
+        bytes.extend(minima.iter().flatten());
+        Self { bytes }
     }
 
     /// Hashes by which alike items find each other: items that share one are candidates for [`super::join`]. Empty for an
     /// item without words.
     #[must_use]
-    pub fn bands(&self) -> Vec<u64> {
-        let mut bands = title_bands(&self.title);
-        let texts = self.text.iter().flat_map(|minima| minima.chunks_exact(TEXT_ROWS)).zip(0..);
-        bands.extend(texts.map(|(rows, place)| band(place, rows)));
+    pub fn bands(&self) -> Vec<u32> {
+        let signature = self.view();
+        let mut bands = Vec::with_capacity(signature.bands_count());
+        title_bands(signature.terms(), &mut bands);
+        // Three minima of a byte are 24 bits: of 50,000 texts, one in seventy meets another so by chance.
+        let texts = signature.text().chunks_exact(TEXT_ROWS).take(TEXT_BANDS).zip(0..);
+        bands.extend(texts.map(|(rows, place)| band(place, u32::from_le_bytes([rows[0], rows[1], rows[2], 0]), 0)));
         bands
     }
 
     /// For the store.
     #[must_use]
-    pub fn to_bytes(&self) -> Vec<u8> {
-        let title_terms = u8::try_from(self.title.len()).expect("at most TITLE_TERMS_MAX terms");
-        let mut bytes = vec![VERSION, title_terms];
-        for term in &self.title {
-            bytes.extend(term.hash.to_le_bytes());
-            bytes.push(term.weight | u8::from(term.is_number) << 7);
-        }
-        for minimum in self.text.iter().flatten() {
-            bytes.extend(minimum.to_le_bytes());
-        }
-        bytes
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
     }
 
     /// From the store; `None` when the bytes are of another version, or no signature.
     #[must_use]
-    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let (&[version, title_terms], rest) = bytes.split_first_chunk::<2>()?;
-        if version != VERSION {
-            return None;
+    pub fn from_bytes(bytes: Vec<u8>) -> Option<Self> {
+        let (&[version, title_terms], rest) = bytes.split_first_chunk::<HEAD_BYTES>()?;
+        let text_bytes = rest.len().checked_sub(usize::from(title_terms) * TERM_BYTES)?;
+        let is_whole = version == VERSION && (text_bytes == 0 || text_bytes == text::MINIMA);
+        is_whole.then_some(Self { bytes })
+    }
+
+    pub(super) fn view(&self) -> SignatureView<'_> {
+        SignatureView { bytes: &self.bytes }
+    }
+}
+
+impl<'a> From<&'a Signature> for SignatureView<'a> {
+    fn from(signature: &'a Signature) -> Self {
+        signature.view()
+    }
+}
+
+impl<'a> SignatureView<'a> {
+    /// Of bytes that were a signature's.
+    pub(super) fn of_bytes(bytes: &'a [u8]) -> Self {
+        Self { bytes }
+    }
+
+    fn parts(self) -> (&'a [u8], &'a [u8]) {
+        self.bytes[HEAD_BYTES..].split_at(usize::from(self.bytes[1]) * TERM_BYTES)
+    }
+
+    fn terms(self) -> &'a [[u8; TERM_BYTES]] {
+        self.parts().0.as_chunks().0
+    }
+
+    /// The terms, their weight, and whether one is a number.
+    fn read_terms(self, room: &mut [TitleTerm; TITLE_TERMS_MAX]) -> (&[TitleTerm], u32, bool) {
+        let (mut units, mut has_number, mut count) = (0, false, 0);
+        for (place, bytes) in room.iter_mut().zip(self.terms()) {
+            *place = TitleTerm::from_bytes(*bytes);
+            units += place.weight();
+            has_number |= place.is_number();
+            count += 1;
         }
-        let (title, text) = rest.split_at_checked(usize::from(title_terms) * 5)?;
-        let number = |four: &[u8]| u32::from_le_bytes([four[0], four[1], four[2], four[3]]);
-        let term =
-            |five: &[u8]| TitleTerm { hash: number(five), weight: five[4] & 0x7f, is_number: five[4] & 0x80 != 0 };
-        let text: Vec<u32> =
-            text.chunks(4).map(|four| (four.len() == 4).then(|| number(four))).collect::<Option<_>>()?;
-        let text = if text.is_empty() { None } else { Some(text.try_into().ok()?) };
-        Some(Self { title: title.chunks_exact(5).map(term).collect(), text })
+        (&room[..count], units, has_number)
+    }
+
+    /// Its minima, or nothing.
+    fn text(self) -> &'a [u8] {
+        self.parts().1
+    }
+
+    /// How many bands it has.
+    pub(super) fn bands_count(self) -> usize {
+        let of_title = match usize::from(self.bytes[1]).min(TELLING_TERMS) {
+            1 => 1,
+            telling => (telling * telling.saturating_sub(1) / 2).min(TITLE_BANDS),
+        };
+        of_title + if self.text().is_empty() { 0 } else { TEXT_BANDS }
     }
 
     /// How alike the texts are, 0 to 1; `None` when one of the items has too little text to say.
-    pub(super) fn text_likeness(&self, other: &Self) -> Option<f64> {
-        let (ours, theirs) = (self.text.as_ref()?, other.text.as_ref()?);
-        let equal = ours.iter().zip(theirs).filter(|(ours, theirs)| ours == theirs).count();
-        #[expect(clippy::cast_precision_loss, reason = "at most 32")]
-        Some(equal as f64 / TEXT_MINIMA as f64)
+    pub(super) fn text_likeness(self, other: SignatureView<'_>) -> Option<f64> {
+        Some(text::likeness(self.text().try_into().ok()?, other.text().try_into().ok()?))
     }
 
-    pub(super) fn title_likeness(&self, other: &Self) -> TitleLikeness {
-        let units = |terms: &[TitleTerm]| terms.iter().map(|term| u32::from(term.weight)).sum::<u32>();
+    pub(super) fn title_likeness(self, other: SignatureView<'_>) -> TitleLikeness {
+        let (mut our_terms, mut their_terms) = ([TitleTerm(0); TITLE_TERMS_MAX], [TitleTerm(0); TITLE_TERMS_MAX]);
+        let (mut ours, our_units, we_have_numbers) = self.read_terms(&mut our_terms);
+        let (mut theirs, their_units, they_have_numbers) = other.read_terms(&mut their_terms);
         let (mut shared_units, mut numbers_are_shared) = (0, false);
-        let (mut ours, mut theirs) = (self.title.as_slice(), other.title.as_slice());
         while let (Some(a), Some(b)) = (ours.first(), theirs.first()) {
-            if a.hash == b.hash {
-                shared_units += u32::from(a.weight.min(b.weight));
-                numbers_are_shared |= a.is_number;
+            let (our_hash, their_hash) = (a.hash(), b.hash());
+            if our_hash == their_hash {
+                shared_units += a.weight().min(b.weight());
+                numbers_are_shared |= a.is_number();
             }
-            ours = &ours[usize::from(a.hash <= b.hash)..];
-            theirs = &theirs[usize::from(b.hash <= a.hash)..];
+            ours = &ours[usize::from(our_hash <= their_hash)..];
+            theirs = &theirs[usize::from(their_hash <= our_hash)..];
         }
-        let all_units = (units(&self.title) + units(&other.title)).saturating_sub(shared_units).max(1);
-        let has_number = |terms: &[TitleTerm]| terms.iter().any(|term| term.is_number);
+        let all_units = our_units + their_units;
+        let both_have_numbers = we_have_numbers && they_have_numbers;
+        let all_units = all_units.saturating_sub(shared_units).max(1);
         TitleLikeness {
             shared_units,
             ratio: f64::from(shared_units) / f64::from(all_units),
-            numbers_differ: has_number(&self.title) && has_number(&other.title) && !numbers_are_shared,
+            numbers_differ: both_have_numbers && !numbers_are_shared,
         }
     }
 }
 
 impl TitleTerm {
-    fn of(term: &Term) -> Self {
-        let is_number = term.text.starts_with(|c: char| c.is_numeric());
-        Self { hash: upper_half(hash(term.text.as_bytes())), weight: term.weight, is_number }
+    fn of(word: &str, weight: u8) -> Self {
+        let [.., third, second, first] = text::hash(word.as_bytes()).to_le_bytes();
+        let hash = u32::from_le_bytes([third, second, first, 0]);
+        Self(hash & !0b11 | u32::from(weight - title::PAIR))
+    }
+
+    fn hash(self) -> u32 {
+        self.0 >> 2
+    }
+
+    fn weight(self) -> u32 {
+        (self.0 & 0b11) + u32::from(title::PAIR)
+    }
+
+    fn is_number(self) -> bool {
+        self.weight() == u32::from(title::NUMBER)
+    }
+
+    fn to_bytes(self) -> [u8; TERM_BYTES] {
+        let [first, second, third, _] = self.0.to_le_bytes();
+        [first, second, third]
+    }
+
+    fn from_bytes([first, second, third]: [u8; TERM_BYTES]) -> Self {
+        Self(u32::from_le_bytes([first, second, third, 0]))
     }
 }
 
-/// Bands of the heaviest terms, of equals those with the least hash: which they are does not depend on the rest.
-fn title_bands(terms: &[TitleTerm]) -> Vec<u64> {
-    let mut telling: Vec<&TitleTerm> = terms.iter().collect();
-    telling.sort_by_key(|term| Reverse(term.weight));
-    telling.truncate(TELLING_TERMS);
+/// Bands of the heaviest pairs of the heaviest terms, of equals those with the least hash: which they are does not depend
+/// on the rest.
+fn title_bands(terms: &[[u8; TERM_BYTES]], bands: &mut Vec<u32>) {
+    let mut telling = [TitleTerm(0); TELLING_TERMS];
+    let terms = terms.iter().map(|bytes| TitleTerm::from_bytes(*bytes));
+    let of_weight = |weight: u8| terms.clone().filter(move |term| term.weight() == u32::from(weight));
+    let heaviest = [title::NAME, title::NUMBER, title::WORD, title::PAIR].into_iter().flat_map(of_weight);
+    let count = telling.iter_mut().zip(heaviest).map(|(place, term)| *place = term).count();
+    let telling = &mut telling[..count];
     telling.sort_unstable();
     if let [only] = *telling {
-        return vec![band(TITLE, &[only.hash])];
+        bands.push(band(TITLE, only.hash(), 0));
+        return;
     }
-    let pairs =
-        (1..).zip(&telling).flat_map(|(after, first)| telling[after..].iter().map(move |next| [first.hash, next.hash]));
-    pairs.map(|pair| band(TITLE, &pair)).collect()
-}
-
-/// `MinHash` of the text's shingles; `None` when there are too few.
-fn minima(text: &str) -> Option<[u32; TEXT_MINIMA]> {
-    let mut minima = [u32::MAX; TEXT_MINIMA];
-    let shingles = shingles(text);
-    if shingles.len() < TEXT_SHINGLES_MIN {
-        return None;
-    }
-    for shingle in shingles {
-        for (row, minimum) in minima.iter_mut().enumerate() {
-            *minimum = mix(shingle, row).min(*minimum);
+    // The heaviest is the least number.
+    let mut pairs = [0; TELLING_TERMS * (TELLING_TERMS - 1) / 2];
+    let mut count = 0;
+    for (after, first) in (1..).zip(&*telling) {
+        for next in &telling[after..] {
+            let lightness = u64::from(2 * title::NAME) - u64::from(first.weight() + next.weight());
+            pairs[count] = lightness << 32 | u64::from(band(TITLE, first.hash(), next.hash()));
+            count += 1;
         }
     }
-    Some(minima)
-}
-
-/// The different shingles of a text's beginning. Addresses and figures are no words here: in what an
-/// aggregator writes (`Article URL: … Points: 5 # Comments: 0`) they are all that differs.
-fn shingles(text: &str) -> Vec<u32> {
-    let end = text.char_indices().nth(TEXT_CHARACTERS_MAX).map_or(text.len(), |(end, _)| end);
-    let beginning = &text[..end];
-    let folded = if beginning.is_ascii() { beginning.to_ascii_lowercase() } else { fold(beginning).to_lowercase() };
-    // The one character is sought first: a search for several has to be prepared for each word.
-    let is_address = |word: &&str| word.contains(':') && word.contains("://");
-    let without_addresses = folded.split_whitespace().filter(|word| !is_address(word));
-    let mut words: Vec<u64> = Vec::new();
-    let mut shingles: Vec<u32> = Vec::new();
-    let mut add_word = |word: &[u8], shingles: &mut Vec<u32>| {
-        words.push(hash(word));
-        shingles.extend(words.last_chunk::<SHINGLE_WORDS>().map(|last| upper_half(hash_all(last))));
-    };
-    for chunk in without_addresses {
-        if chunk.is_ascii() {
-            let words = chunk.as_bytes().split(|byte| !byte.is_ascii_alphabetic()).filter(|word| !word.is_empty());
-            words.for_each(|word| add_word(word, &mut shingles));
-        } else {
-            for run in runs(chunk) {
-                match run {
-                    Run::Spaced(word) => add_word(word.as_bytes(), &mut shingles),
-                    Run::Number(_) => {}
-                    Run::Unspaced(run) => shingles.extend(character_shingles(run)),
-                }
-            }
-        }
-        if shingles.len() >= TEXT_SHINGLES_MAX {
-            break;
-        }
+    let pairs = &mut pairs[..count];
+    if count > TITLE_BANDS {
+        pairs.select_nth_unstable(TITLE_BANDS);
     }
-    shingles.truncate(TEXT_SHINGLES_MAX);
-    shingles.sort_unstable();
-    shingles.dedup();
-    shingles
-}
-
-fn character_shingles(run: &str) -> Vec<u32> {
-    let characters: Vec<u64> = run.chars().map(|c| u64::from(u32::from(c))).collect();
-    characters.windows(SHINGLE_CHARACTERS).map(|window| upper_half(hash_all(window))).collect()
-}
-
-/// A fixed key: stored hashes have to mean the same for ever.
-fn hash(bytes: &[u8]) -> u64 {
-    let mut hasher = SipHasher13::new_with_keys(0x7665_696c_6c65, 1);
-    hasher.write(bytes);
-    hasher.finish()
-}
-
-fn hash_all(values: &[u64]) -> u64 {
-    let mut hasher = SipHasher13::new_with_keys(0x7665_696c_6c65, 2);
-    for value in values {
-        hasher.write_u64(value.to_le());
-    }
-    hasher.finish()
+    bands.extend(pairs.iter().take(TITLE_BANDS).map(|pair| text::lower_half(*pair)));
 }
 
 /// Rows are compared with those of the same place alone.
-fn band(place: u32, rows: &[u32]) -> u64 {
-    rows.iter().fold(0x517c_c1b7_2722_0a95 ^ u64::from(place), |band: u64, row| {
-        (band ^ u64::from(*row)).wrapping_mul(0x2545_f491_4f6c_dd1d).rotate_left(29)
-    })
-}
-
-fn upper_half(hash: u64) -> u32 {
-    u32::try_from(hash >> 32).expect("32 bits are left")
-}
-
-/// The permutation of a row: the finaliser of `MurmurHash3` over the value and the row's own constant.
-fn mix(value: u32, row: usize) -> u32 {
-    let row = u32::try_from(row).expect("there are few rows");
-    let mut mixed = value ^ row.wrapping_add(1).wrapping_mul(0x9e37_79b1);
-    mixed = (mixed ^ (mixed >> 16)).wrapping_mul(0x85eb_ca6b);
-    mixed = (mixed ^ (mixed >> 13)).wrapping_mul(0xc2b2_ae35);
-    mixed ^ (mixed >> 16)
+fn band(place: u32, row: u32, next: u32) -> u32 {
+    let rows = u64::from(row) << 32 | u64::from(next);
+    text::upper_half(text::mixed(rows ^ text::mixed(u64::from(place))))
 }
 
 #[cfg(test)]

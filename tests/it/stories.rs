@@ -7,7 +7,8 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
-use veille::model::{FeedId, StoryId, Timestamp};
+use veille::model::{FeedId, ItemId, StoryId, Timestamp};
+use veille::store::{Store, StoredSignature};
 use veille::stories::{Arrival, RecentItems, Signature, Teller, WINDOW, join};
 
 /// An item with the story that it truly tells; unlabelled items tell one of their own.
@@ -112,7 +113,7 @@ fn grouped(items: &[Labelled]) -> Vec<i64> {
         let arrival = Arrival { feed_id, ordered_at: item.at, signature: &signature };
         let bands = signature.bands();
         let story_id = join(&arrival, &recent.alike(item.at, &bands)).unwrap_or(StoryId(own));
-        recent.add(Teller { story_id, feed_id, ordered_at: item.at, signature }, &bands, item.at);
+        recent.add(Teller { story_id, feed_id, ordered_at: item.at, signature: &signature }, &bands, item.at);
         stories.push(story_id.0);
     }
     stories
@@ -202,4 +203,34 @@ fn stories_are_told_apart_on_real_titles() {
     assert!(ours.precision() >= 0.98, "two stories were put together too often");
     assert!(ours.recall() > by_words.recall().max(by_trigrams.recall()), "plain likeness finds more");
     assert!(ours.recall() >= 0.36, "fewer tellings find each other than did");
+}
+
+#[tokio::test]
+async fn the_newest_signatures_of_three_days_are_read_oldest_first() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Store::open(directory.path()).unwrap();
+    let at = |second| Timestamp::from_second(second).unwrap();
+    let kept = move |item: i64| StoredSignature {
+        story_id: StoryId(10 + item),
+        feed_id: FeedId(1),
+        ordered_at: at(0),
+        first_seen_at: at(item * 100),
+        signature: vec![1, 0],
+    };
+    let check = async |since: i64, limit: u32, expected: &[i64]| {
+        let read = move |tx: &veille::store::WriteTx<'_>| {
+            let mut stories = Vec::new();
+            let visit = |stored: StoredSignature| stories.push(stored.story_id.0);
+            tx.as_read().visit_recent_signatures(at(since), limit, visit)?;
+            Ok(stories)
+        };
+        assert_eq!(store.write(read).await.unwrap(), expected);
+    };
+    check(0, 10, &[]).await;
+    let save = move |tx: &veille::store::WriteTx<'_>| (1..6).try_for_each(|n| tx.save_signature(ItemId(n), &kept(n)));
+    store.write(save).await.unwrap();
+    check(0, 10, &[11, 12, 13, 14, 15]).await;
+    check(200, 10, &[12, 13, 14, 15]).await;
+    check(200, 2, &[14, 15]).await;
+    check(501, 2, &[]).await;
 }

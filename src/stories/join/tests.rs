@@ -17,7 +17,7 @@ fn candidate(story: i64, feed: i64, hours_before: i64, title: &str, text: &str) 
         story_id: StoryId(story),
         feed_id: FeedId(feed),
         ordered_at: MONDAY - SignedDuration::from_hours(hours_before),
-        signature: Some(Box::leak(Box::new(Signature::of(title, text)))),
+        signature: Some(Box::leak(Box::new(Signature::of(title, text))).view()),
         same_link: false,
     }
 }
