@@ -1,4 +1,5 @@
-//! Which rules the terms found in an item call up: those each of whose needs is met. Says for sure of many that they hold.
+//! Which rules the terms found in an item call up: those each of whose needs is met. Says for sure of many that they hold,
+//! and of the clauses of a rule with many which may.
 
 use super::fold::to_u32;
 use super::hits::Hits;
@@ -17,6 +18,8 @@ struct Need {
 
 /// Most needs of a rule that are told apart: the bits of [`Call::need`].
 const MAX_NEEDS: usize = 8;
+/// Terms of a clause's need that is looked at beside a narrower one.
+const MAX_FURTHER_TERMS: usize = 64;
 
 /// What a query needs in order to hold.
 #[derive(Debug, Default)]
@@ -27,14 +30,19 @@ struct Needs {
     unless: Vec<PatternId>,
 }
 
-/// By term: the rules with a need that it meets.
+/// By term: the rules, and the clauses of rules with weights, with a need that it meets.
+///
+/// Rules come first by number, then clauses.
 #[derive(Debug, Default)]
 pub(super) struct Calls {
+    rules: usize,
     /// By term: where its calls start in `by_term`; one more for the end of the last.
     starts: Vec<u32>,
     by_term: Vec<Call>,
-    /// By rule: a bit for each of its needs.
+    /// By rule or clause: a bit for each of its needs.
     needs: Vec<u8>,
+    /// By rule: the number of its first clause with a weight.
+    first_clauses: Vec<usize>,
     /// By rule: where the terms start that leave it unsure; one more for the end of the last.
     unless_starts: Vec<u32>,
     unless: Vec<PatternId>,
@@ -46,7 +54,8 @@ pub(super) struct Calls {
 
 #[derive(Debug, Clone, Copy)]
 struct Call {
-    rule: u32,
+    /// A rule or a clause.
+    part: u32,
     need: u8,
     sure_in: Fields,
 }
@@ -59,15 +68,15 @@ pub(super) struct Candidate {
     pub sure: bool,
 }
 
-/// The needs met so far, by rule; emptied by raising a number, not by clearing.
+/// The needs met so far, by rule or clause; emptied by raising a number, not by clearing.
 #[derive(Debug, Default)]
 pub(super) struct Met {
     round: u32,
-    by_rule: Vec<MetByRule>,
+    by_part: Vec<MetByPart>,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
-struct MetByRule {
+struct MetByPart {
     round: u32,
     met: u8,
     sure: u8,
@@ -76,21 +85,22 @@ struct MetByRule {
 impl Calls {
     pub fn new(rules: &[Rule], index: &Index) -> Calls {
         let mut by_term: Vec<Vec<Call>> = vec![Vec::new(); index.len()];
-        let mut calls = Calls { starts: vec![0], unless_starts: vec![0], ..Calls::default() };
+        let mut calls = Calls { rules: rules.len(), starts: vec![0], unless_starts: vec![0], ..Calls::default() };
         for (rule, needs) in (0..).zip(rules.iter().map(|rule| Needs::of_rule(rule, index).limited())) {
             if needs.all.is_empty() {
                 calls.always.push(Candidate { rule, sure: false });
             }
-            let mut bits = 0;
-            for (place, Need { terms, .. }) in needs.all.iter().enumerate() {
-                let need = 1 << place;
-                bits |= need;
-                terms.iter().for_each(|&(term, sure_in)| by_term[term as usize].push(Call { rule, need, sure_in }));
-                calls.awaited.extend(terms.iter().map(|(term, _)| *term).filter(|term| index.is_late(*term)));
-            }
-            calls.needs.push(bits);
+            let terms = needs.all.iter().flat_map(|need| &need.terms).map(|(term, _)| *term);
+            calls.awaited.extend(terms.filter(|term| index.is_late(*term)));
+            calls.add(&needs.all, &mut by_term);
             calls.unless.extend(needs.unless);
             calls.unless_starts.push(to_u32(calls.unless.len()));
+        }
+        for rule in rules {
+            calls.first_clauses.push(calls.needs.len());
+            for (clause, _) in &rule.score {
+                calls.add(&Needs::of(&clause.node, index).of_clause().all, &mut by_term);
+            }
         }
         for own in by_term {
             calls.by_term.extend(own);
@@ -98,6 +108,18 @@ impl Calls {
         }
         calls.by_term.shrink_to_fit();
         calls
+    }
+
+    /// Adds the next rule or clause.
+    fn add(&mut self, needs: &[Need], by_term: &mut [Vec<Call>]) {
+        let part = to_u32(self.needs.len());
+        let mut bits = 0;
+        for (place, Need { terms, .. }) in needs.iter().enumerate() {
+            let need = 1 << place;
+            bits |= need;
+            terms.iter().for_each(|&(term, sure_in)| by_term[term as usize].push(Call { part, need, sure_in }));
+        }
+        self.needs.push(bits);
     }
 
     /// The rules to look at, each once.
@@ -108,15 +130,15 @@ impl Calls {
             let (start, end) = (self.starts[term as usize], self.starts[term as usize + 1]);
             let found_in = hits.fields_of(term);
             for call in &self.by_term[start as usize..end as usize] {
-                let rule = met.of(call.rule);
-                let before = rule.met;
-                rule.met |= call.need;
+                let part = met.of(call.part);
+                let before = part.met;
+                part.met |= call.need;
                 if !call.sure_in.common(found_in).is_empty() {
-                    rule.sure |= call.need;
+                    part.sure |= call.need;
                 }
-                let all = self.needs[call.rule as usize];
-                if rule.met == all && before != all {
-                    candidates.push(Candidate { rule: call.rule, sure: false });
+                let all = self.needs[call.part as usize];
+                if part.met == all && before != all && (call.part as usize) < self.rules {
+                    candidates.push(Candidate { rule: call.part, sure: false });
                 }
             }
         }
@@ -127,28 +149,40 @@ impl Calls {
         }
     }
 
+    /// Whether the `clause`th clause with a weight of a rule may hold: each of its needs is met.
+    pub fn may_hold(&self, rule: u32, clause: usize, met: &Met) -> bool {
+        let part = self.first_clauses[rule as usize] + clause;
+        met.by_part[part].met_in(met.round) == self.needs[part]
+    }
+
     fn unless(&self, rule: usize) -> &[PatternId] {
         &self.unless[self.unless_starts[rule] as usize..self.unless_starts[rule + 1] as usize]
     }
 }
 
 impl Met {
-    /// Starts on the next item, for so many rules.
-    fn clear(&mut self, rules: usize) {
-        self.by_rule.resize(rules, MetByRule::default());
+    /// Starts on the next item, for so many rules and clauses.
+    fn clear(&mut self, parts: usize) {
+        self.by_part.resize(parts, MetByPart::default());
         self.round = self.round.wrapping_add(1);
         if self.round == 0 {
-            self.by_rule.fill(MetByRule::default());
+            self.by_part.fill(MetByPart::default());
             self.round = 1;
         }
     }
 
-    fn of(&mut self, rule: u32) -> &mut MetByRule {
-        let met = &mut self.by_rule[rule as usize];
+    fn of(&mut self, part: u32) -> &mut MetByPart {
+        let met = &mut self.by_part[part as usize];
         if met.round != self.round {
-            *met = MetByRule { round: self.round, ..MetByRule::default() };
+            *met = MetByPart { round: self.round, ..MetByPart::default() };
         }
         met
+    }
+}
+
+impl MetByPart {
+    fn met_in(self, round: u32) -> u8 {
+        if self.round == round { self.met } else { 0 }
     }
 }
 
@@ -255,6 +289,15 @@ impl Needs {
         needs.all.sort_by_key(Need::breadth);
         needs.all.truncate(most);
         needs
+    }
+
+    /// What tells most of a clause: its narrowest need and others of few terms. Late ones would tell too late.
+    fn of_clause(mut self) -> Needs {
+        self.all.retain(|need| !need.is_late);
+        self.all.sort_by_key(Need::breadth);
+        let narrow = self.all.iter().skip(1).take_while(|need| need.terms.len() <= MAX_FURTHER_TERMS).count();
+        self.all.truncate((1 + narrow).min(MAX_NEEDS));
+        self.unsure()
     }
 
     /// The same needs, which may be met without the query holding.

@@ -71,8 +71,8 @@ impl Classifier {
         let clauses = planned.iter().map(|planned| planned.explain(&rule.name, &reading, &tag_names)).collect();
         Some(Explanation {
             tag: rule.name.clone(),
-            holds: rule.holds(&reading),
-            score: rule.weight(&reading),
+            holds: rule.holds(&reading, |_| true),
+            score: rule.weight(&reading, |_| true),
             threshold: (!rule.score.is_empty()).then_some(rule.threshold),
             rule_hash: rule.hash.clone(),
             clauses,

@@ -34,7 +34,7 @@ pub use words::index_words;
 
 use crate::model::{Correction, TagMatch, TagName, Timestamp};
 use crate::query::{RuleSet, Scope};
-use calls::{Calls, Candidate};
+use calls::{Calls, Candidate, Met};
 use clause::Gathered;
 use evaluate::{Reading, Scratch};
 use index::Index;
@@ -134,7 +134,7 @@ impl Classifier {
             let mut reading = scratch.read(&self.index, fields, item, now, &self.tag_names);
             reading.look_for(self.calls.awaited.iter().copied());
             self.calls.call_up(&reading.hits(), &mut met, &mut candidates);
-            self.keep_what_holds(&mut reading, item.corrections, &mut candidates);
+            self.keep_what_holds(&mut reading, item.corrections, &met, &mut candidates);
             let mut held = candidates.iter().map(|candidate| &self.rules[candidate.rule as usize]);
             let result = report(&reading, &mut held);
             drop(reading);
@@ -145,7 +145,13 @@ impl Classifier {
     }
 
     /// Of the rules called up, those that hold, in their order.
-    fn keep_what_holds(&self, reading: &mut Reading<'_>, corrections: &[Correction], candidates: &mut Vec<Candidate>) {
+    fn keep_what_holds(
+        &self,
+        reading: &mut Reading<'_>,
+        corrections: &[Correction],
+        met: &Met,
+        candidates: &mut Vec<Candidate>,
+    ) {
         if !self.ruled_tags.is_empty() {
             candidates.sort_unstable_by_key(|candidate| self.rank[candidate.rule as usize]);
         }
@@ -159,7 +165,8 @@ impl Classifier {
                 return true;
             }
             let rule = &self.rules[candidate.rule as usize];
-            let holds = candidate.sure || rule.holds(reading);
+            let may_hold = |clause| self.calls.may_hold(candidate.rule, clause, met);
+            let holds = candidate.sure || rule.holds(reading, may_hold);
             if let Some(tag) = rule.tag {
                 reading.tags[tag as usize] = decided(&rule.name.0).unwrap_or(holds);
             }

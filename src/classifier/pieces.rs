@@ -8,6 +8,7 @@ use crate::query::compile_regex;
 use daachorse::CharwiseDoubleArrayAhoCorasick;
 use regex::Regex;
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 /// Longest text in bytes that a regular expression is run on: time is the text's length times the program's size.
 const REGEX_TEXT_BYTES: usize = 64 * 1024;
@@ -34,7 +35,10 @@ enum Call {
 #[derive(Debug)]
 struct SoughtRegex {
     term: PatternId,
-    regex: Regex,
+    source: String,
+    /// Compiled once it is run, which many never are: a compiled one takes some 100 KB. `None`: it is none. A query with
+    /// a bad one has not passed the parser; a rule set made by hand may hold one, which never matches.
+    regex: OnceLock<Option<Regex>>,
     /// It has no literal that has to be found first.
     is_late: bool,
 }
@@ -56,8 +60,6 @@ impl PiecesBuilder {
     }
 
     pub fn add_regex(&mut self, term: PatternId, source: &str, fields: Fields) {
-        // A query with a bad one has not passed the parser; a rule set made by hand may hold one, which never matches.
-        let Ok(regex) = compile_regex(source) else { return };
         let required = required_literals(source);
         let number = self.regexes.len();
         if required.is_some() {
@@ -66,7 +68,8 @@ impl PiecesBuilder {
         for literal in required.iter().flatten() {
             self.calls.entry(literal.clone()).or_default().push(Call::Regex(number));
         }
-        self.regexes.push(SoughtRegex { term, regex, is_late: required.is_none() });
+        let source = source.to_owned();
+        self.regexes.push(SoughtRegex { term, source, regex: OnceLock::new(), is_late: required.is_none() });
     }
 
     pub fn build(self) -> Pieces {
@@ -121,9 +124,10 @@ impl SoughtRegex {
         if !scan.is_wanted(self.term) {
             return;
         }
+        let Some(regex) = self.regex.get_or_init(|| compile_regex(&self.source).ok()) else { return };
         let tokens = &scan.text.tokens;
         let text = &scan.source[..scan.source.floor_char_boundary(REGEX_TEXT_BYTES)];
-        for found in self.regex.find_iter(text).filter(|found| !found.is_empty()) {
+        for found in regex.find_iter(text).filter(|found| !found.is_empty()) {
             let start = tokens.partition_point(|token| (token.source_end as usize) <= found.start());
             let end = tokens.partition_point(|token| (token.source_start as usize) < found.end());
             let span = (super::fold::to_u32(found.start()), super::fold::to_u32(found.end()));

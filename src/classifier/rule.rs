@@ -54,18 +54,21 @@ impl Rule {
         found
     }
 
-    pub fn holds(&self, reading: &Reading<'_>) -> bool {
+    /// Whether it gives its tag; `may_hold` says of a clause with a weight, by its place, whether it is worth a look.
+    pub fn holds(&self, reading: &Reading<'_>, may_hold: impl Fn(usize) -> bool) -> bool {
         let plainly = self.any.iter().chain(&self.matches).any(|clause| reading.holds(&clause.node));
-        (plainly || self.reached(self.weight(reading))) && !self.vetoed(reading)
+        (plainly || self.reached(self.weight(reading, may_hold))) && !self.vetoed(reading)
     }
 
     pub fn vetoed(&self, reading: &Reading<'_>) -> bool {
         self.except.as_ref().is_some_and(|clause| reading.holds(&clause.node))
     }
 
-    /// The weights that hold, summed in the order of the clauses.
-    pub fn weight(&self, reading: &Reading<'_>) -> f64 {
-        self.score.iter().filter(|(clause, _)| reading.holds(&clause.node)).map(|(_, weight)| weight).sum()
+    /// The weights that hold, summed in the order of the clauses; of those that are worth a look.
+    pub fn weight(&self, reading: &Reading<'_>, may_hold: impl Fn(usize) -> bool) -> f64 {
+        let clauses = self.score.iter().enumerate();
+        let held = clauses.filter(|(place, (clause, _))| may_hold(*place) && reading.holds(&clause.node));
+        held.map(|(_, (_, weight))| weight).sum()
     }
 
     pub fn reached(&self, weight: f64) -> bool {
@@ -79,7 +82,7 @@ impl Rule {
         tag_names: &[String],
         gathered: &mut Gathered<'a>,
     ) -> TagMatch {
-        let weight = self.weight(reading);
+        let weight = self.weight(reading, |_| true);
         let by_weight = self.reached(weight);
         let weighted = self.score.iter().filter(|(_, weight)| by_weight && *weight > 0.0).map(|(clause, _)| clause);
         let clauses = self.any.iter().chain(&self.matches).chain(weighted);
