@@ -502,6 +502,28 @@ async fn p40_over_http2_feeds_of_one_host_share_two_connections() {
     assert!(connections.len() <= 2, "{} connections", connections.len());
 }
 
+/// HTTP/2 forbids the header that says so over HTTP/1.1.
+#[tokio::test]
+async fn p40_over_http2_a_host_beyond_those_few_is_asked_all_the_same() {
+    let authority = Authority::new();
+    let (folder, port) = (tempfile::tempdir().expect("a folder"), free_port());
+    let Some(_nginx) = Nginx::start(folder.path(), port, &authority.pem("127.0.0.1")) else {
+        return eprintln!("SKIPPED: this machine has no nginx with HTTP/2");
+    };
+    let client = Client::with_tls(&settings(), authority.trusting_client()).expect("a client");
+    let others = Origin::listen(Ipv4Addr::UNSPECIFIED, 0, None);
+    others.script("/feed", [ok(rss(1))]);
+    let of_others = (1..=64).map(|host| format!("http://127.0.21.{host}:{}/feed", others.address().port()));
+    let of_nginx = (0..3).map(|n| format!("https://127.0.0.1:{port}/feed.xml?n={n}"));
+    for address in of_others.chain(of_nginx) {
+        let request = FetchRequest::new(address.parse().expect("an address"));
+        let outcome = client.fetch(&request, Timestamp::now()).await;
+        assert!(matches!(outcome, Ok(FetchOutcome::Modified(_))), "{address}: {outcome:?}");
+    }
+    let log = std::fs::read_to_string(folder.path().join("access.log")).expect("a log");
+    assert_eq!(log.lines().filter(|line| line.ends_with("HTTP/2.0")).count(), 3, "{log}");
+}
+
 fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port");
     listener.local_addr().expect("a bound socket has an address").port()
