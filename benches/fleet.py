@@ -43,9 +43,9 @@ def idle(args, folder):
 
 
 def failing(args, folder):
-    busy, silent = Busy(), socket.create_server(("127.0.0.1", 0), backlog=4096)
+    busy, silent = Origin(), socket.create_server(("127.0.0.1", 0), backlog=4096)
     kinds = [lambda n: f"http://127.0.{n // 250 % 250}.{n % 250 + 1}:9/{n}", lambda n: f"http://host-{n}.invalid/feed",
-             lambda n: f"http://127.1.{n // 250 % 250}.{n % 250 + 1}:{busy.port}/{n}",
+             lambda n: f"http://127.1.{n // 250 % 250}.{n % 250 + 1}:{busy.server_address[1]}/1/{n}",
              lambda n: f"http://127.0.0.1:{silent.getsockname()[1]}/{n}"]
     path = write_config(folder, [kinds[n % 4](n) for n in range(args.feeds)])
     with Daemon(args.veille, path) as daemon:
@@ -170,24 +170,8 @@ def fetch(address, path):
         return answer.read()
 
 
-class Busy(http.server.ThreadingHTTPServer):
-    daemon_threads = True
-
-    def __init__(self):
-        super().__init__(("0.0.0.0", 0), self.Handler)
-        self.port = self.server_address[1]
-        threading.Thread(target=self.serve_forever, daemon=True).start()
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.send_error(503)
-
-        def log_message(self, *_):
-            pass
-
-
 class Origin(http.server.ThreadingHTTPServer):
-    """Fails in one of three ways, by the path, until it is well."""
+    """Fails until it is well, by the path: `/1/…` is 503, `/2/…` silence, any other a web page."""
     daemon_threads = True
     request_queue_size = 4096
 

@@ -478,22 +478,17 @@ async fn p40_connections_are_kept_to_a_few_hosts_and_the_others_are_told_so() {
 
 #[tokio::test]
 async fn p40_over_http2_feeds_of_one_host_share_two_connections() {
-    let authority = Authority::new();
-    let (folder, port) = (tempfile::tempdir().expect("a folder"), free_port());
-    let Some(_nginx) = Nginx::start(folder.path(), port, &authority.pem("127.0.0.1")) else {
-        return eprintln!("SKIPPED: this machine has no nginx with HTTP/2");
-    };
-    let client = Client::with_tls(&settings(), authority.trusting_client()).expect("a client");
+    let Some((host, client)) = Http2Host::start() else { return };
     for pair in 0..25 {
         let visit = |n: usize| {
-            let address = format!("https://127.0.0.1:{port}/feed.xml?n={n}");
+            let address = host.address(n);
             let (client, request) = (client.clone(), FetchRequest::new(address.parse().expect("an address")));
             async move { client.fetch(&request, Timestamp::now()).await }
         };
         let (one, other) = tokio::join!(visit(2 * pair), visit(2 * pair + 1));
         assert!(matches!((&one, &other), (Ok(FetchOutcome::Modified(_)), Ok(FetchOutcome::Modified(_)))), "{one:?}");
     }
-    let log = std::fs::read_to_string(folder.path().join("access.log")).expect("a log");
+    let log = host.log();
     let lines: Vec<&str> = log.lines().collect();
     let connections: std::collections::HashSet<&str> =
         lines.iter().filter_map(|line| line.split_whitespace().next()).collect();
@@ -505,28 +500,51 @@ async fn p40_over_http2_feeds_of_one_host_share_two_connections() {
 /// HTTP/2 forbids the header that says so over HTTP/1.1.
 #[tokio::test]
 async fn p40_over_http2_a_host_beyond_those_few_is_asked_all_the_same() {
-    let authority = Authority::new();
-    let (folder, port) = (tempfile::tempdir().expect("a folder"), free_port());
-    let Some(_nginx) = Nginx::start(folder.path(), port, &authority.pem("127.0.0.1")) else {
-        return eprintln!("SKIPPED: this machine has no nginx with HTTP/2");
-    };
-    let client = Client::with_tls(&settings(), authority.trusting_client()).expect("a client");
+    let Some((host, client)) = Http2Host::start() else { return };
     let others = Origin::listen(Ipv4Addr::UNSPECIFIED, 0, None);
     others.script("/feed", [ok(rss(1))]);
     let of_others = (1..=64).map(|host| format!("http://127.0.21.{host}:{}/feed", others.address().port()));
-    let of_nginx = (0..3).map(|n| format!("https://127.0.0.1:{port}/feed.xml?n={n}"));
+    let of_nginx = (0..3).map(|n| host.address(n));
     for address in of_others.chain(of_nginx) {
         let request = FetchRequest::new(address.parse().expect("an address"));
         let outcome = client.fetch(&request, Timestamp::now()).await;
         assert!(matches!(outcome, Ok(FetchOutcome::Modified(_))), "{address}: {outcome:?}");
     }
-    let log = std::fs::read_to_string(folder.path().join("access.log")).expect("a log");
+    let log = host.log();
     assert_eq!(log.lines().filter(|line| line.ends_with("HTTP/2.0")).count(), 3, "{log}");
 }
 
 fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port");
     listener.local_addr().expect("a bound socket has an address").port()
+}
+
+/// A host that speaks HTTP/2, by nginx, and a client that trusts it.
+struct Http2Host {
+    _nginx: Nginx,
+    folder: tempfile::TempDir,
+    port: u16,
+}
+
+impl Http2Host {
+    /// `None`, and a word about it, where there is no such nginx.
+    fn start() -> Option<(Self, Client)> {
+        let (authority, folder, port) = (Authority::new(), tempfile::tempdir().expect("a folder"), free_port());
+        let Some(nginx) = Nginx::start(folder.path(), port, &authority.pem("127.0.0.1")) else {
+            eprintln!("SKIPPED: this machine has no nginx with HTTP/2");
+            return None;
+        };
+        let client = Client::with_tls(&settings(), authority.trusting_client()).expect("a client");
+        Some((Self { _nginx: nginx, folder, port }, client))
+    }
+
+    fn address(&self, n: usize) -> String {
+        format!("https://127.0.0.1:{}/feed.xml?n={n}", self.port)
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("access.log")).expect("a log")
+    }
 }
 
 /// A web server that ends with the test.
