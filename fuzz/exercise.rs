@@ -37,8 +37,12 @@ fn check_places(query: &str, diagnostics: &[QueryDiagnostic]) {
 fn check_print(query: &Query) {
     let printed = query.to_string();
     if printed.len() <= query::MAX_QUERY_BYTES {
-        let (again, _) = query::parse(&printed).unwrap_or_else(|errors| panic!("printed as `{printed}`: {errors:?}"));
-        assert_eq!(&again, query, "printed as `{printed}`");
+        match query::parse(&printed) {
+            Ok((again, _)) => assert_eq!(&again, query, "printed as `{printed}`"),
+            // Operators side by side, as in `title:-title:-a`, are printed with parentheses between them, which are levels too.
+            Err(errors) if errors.iter().any(|error| error.message.contains("levels deep")) => {}
+            Err(errors) => panic!("printed as `{printed}`: {errors:?}"),
+        }
     }
 }
 

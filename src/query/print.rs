@@ -17,7 +17,8 @@ impl fmt::Display for Expr {
             ExprKind::And(parts) => write_joined(f, parts, " AND ", Level::And),
             ExprKind::Not(inner) => {
                 f.write_str("NOT ")?;
-                write_within(f, inner, Level::Not)
+                // One in another needs no parentheses, each of which would count as a level when it is read again.
+                write_within(f, inner, Level::And)
             }
             ExprKind::Proximity { left, operator, right } => {
                 // Chains read from the left, so only a right operand needs parentheses.

@@ -47,7 +47,7 @@ fn what_is_read_is_printed_in_one_way() {
     check_print("a (b OR c)", "a AND (b OR c)");
     check_print("((a) ((b) c))", "a AND b AND c");
     check_print("-a -(b c)", "NOT a AND NOT (b AND c)");
-    check_print("NOT NOT a", "NOT (NOT a)");
+    check_print("NOT NOT a", "NOT NOT a");
     check_print("NOT a NEAR/3 b", "NOT a NEAR/3 b");
     check_print("a NEAR b", "a NEAR/10 b");
     check_print("a NOT NEAR/3 b", "a NOT NEAR/3 b");
@@ -244,6 +244,10 @@ fn depth_is_bounded_and_length_is_not() {
     assert!(parse(&"-".repeat(100_000)).is_err());
     assert!(parse(&"title:".repeat(10_000)).is_err());
     assert!(parse(&format!("a{}", " NEAR/1 a".repeat(10_000))).is_err());
+    for negation in ["NOT ", "-"] {
+        let deepest = read(&format!("{}a b", negation.repeat(60)));
+        assert_eq!(read(&deepest.to_string()), deepest, "printed no deeper than it was written");
+    }
     let long = (0..5_000).map(|n| format!("w{n}")).collect::<Vec<_>>().join(" OR ");
     assert_eq!(read(&long).terms().len(), 5_000);
 }
