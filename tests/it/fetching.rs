@@ -2,6 +2,7 @@
 //!
 //! Named by the numbers of the checks. The store is played by [`Reader`], which keeps what it is told to keep.
 
+use crate::support::app::{PATIENCE, wait_until};
 use crate::support::origin::{
     Answer, Fault, Gate, Origin, Request, fault, not_modified, ok, redirect, rss, status, tempting_rss,
 };
@@ -488,7 +489,7 @@ async fn p40_over_http2_feeds_of_one_host_share_two_connections() {
         let (one, other) = tokio::join!(visit(2 * pair), visit(2 * pair + 1));
         assert!(matches!((&one, &other), (Ok(FetchOutcome::Modified(_)), Ok(FetchOutcome::Modified(_)))), "{one:?}");
     }
-    let log = host.log();
+    let log = host.log(50);
     let lines: Vec<&str> = log.lines().collect();
     let connections: std::collections::HashSet<&str> =
         lines.iter().filter_map(|line| line.split_whitespace().next()).collect();
@@ -510,7 +511,7 @@ async fn p40_over_http2_a_host_beyond_those_few_is_asked_all_the_same() {
         let outcome = client.fetch(&request, Timestamp::now()).await;
         assert!(matches!(outcome, Ok(FetchOutcome::Modified(_))), "{address}: {outcome:?}");
     }
-    let log = host.log();
+    let log = host.log(3);
     assert_eq!(log.lines().filter(|line| line.ends_with("HTTP/2.0")).count(), 3, "{log}");
 }
 
@@ -542,8 +543,10 @@ impl Http2Host {
         format!("https://127.0.0.1:{}/feed.xml?n={n}", self.port)
     }
 
-    fn log(&self) -> String {
-        std::fs::read_to_string(self.folder.path().join("access.log")).expect("a log")
+    /// Its log, once it has so many lines: a request is noted after its answer.
+    fn log(&self, lines: usize) -> String {
+        let log = || std::fs::read_to_string(self.folder.path().join("access.log")).expect("a log");
+        wait_until(PATIENCE, || Some(log()).filter(|log| log.lines().count() >= lines)).unwrap_or_else(log)
     }
 }
 
