@@ -118,7 +118,7 @@ async fn fill(store: &Store, items: u64) {
         let texts: Vec<NewItem> = (first..items.min(first + BATCH)).map(item).collect();
         let stored = store.write(move |tx| {
             for item in &texts {
-                let story = tx.story_with_entry_id(&story_entry_id(FEED, &item.keys.content), now)?;
+                let story = tx.begin_story(&story_entry_id(FEED, &item.keys.content), now)?;
                 tx.insert_item(FeedId(1), &item.keys.content, item, story, None, now)?;
             }
             Ok(())
@@ -185,7 +185,7 @@ async fn visit(store: Arc<Store>) {
         tokio::time::sleep(Duration::from_millis(100)).await;
         let started = Instant::now();
         let entry = EntryId(format!("urn:visit:{number}"));
-        store.write(move |tx| tx.story_with_entry_id(&entry, Timestamp::now())).await.expect("it is stored");
+        store.write(move |tx| tx.begin_story(&entry, Timestamp::now())).await.expect("it is stored");
         if started.elapsed() > longest {
             longest = started.elapsed();
             println!("{:<28} {:>8.0} ms", format!("write {number} waited"), longest.as_secs_f64() * 1e3);

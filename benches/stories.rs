@@ -56,7 +56,7 @@ fn remembered(count: u64) -> RecentItems {
         let signature = Signature::of(&title, &text);
         let bands = signature.bands();
         let (story_id, feed_id) = (StoryId(item as i64), FeedId(1));
-        let teller = Teller { story_id, feed_id, ordered_at: Timestamp::UNIX_EPOCH, signature: &signature };
+        let teller = Teller { story_id, feed_id, ordered_at: Timestamp::UNIX_EPOCH, link: None, signature: &signature };
         recent.add(teller, &bands, Timestamp::UNIX_EPOCH);
     }
     recent
@@ -72,7 +72,7 @@ fn a_hundred_lookups_among(bencher: Bencher<'_, '_>, count: u64) {
             Signature::of(&title, &text).bands()
         })
         .collect();
-    bencher.bench(|| bands.iter().map(|bands| recent.alike(Timestamp::UNIX_EPOCH, bands).len()).sum::<usize>());
+    bencher.bench(|| bands.iter().map(|bands| recent.alike(Timestamp::UNIX_EPOCH, None, bands).len()).sum::<usize>());
 }
 
 /// From bands to the last place in the index, a thousand items.
@@ -88,8 +88,13 @@ fn a_thousand_items_remembered(bencher: Bencher<'_, '_>) {
         let mut recent = RecentItems::default();
         for signature in &signatures {
             let bands = signature.bands();
-            let teller =
-                Teller { story_id: StoryId(1), feed_id: FeedId(1), ordered_at: Timestamp::UNIX_EPOCH, signature };
+            let teller = Teller {
+                story_id: StoryId(1),
+                feed_id: FeedId(1),
+                ordered_at: Timestamp::UNIX_EPOCH,
+                link: None,
+                signature,
+            };
             recent.add(teller, &bands, Timestamp::UNIX_EPOCH);
         }
         recent
@@ -148,15 +153,13 @@ fn bytes_there_and_back(bencher: Bencher<'_, '_>) {
 fn join_among_candidates(bencher: Bencher<'_, '_>, count: u32) {
     let signatures: Vec<Signature> =
         (0..count).map(|n| Signature::of(&format!("Mistral AI story number {n} of the day"), "")).collect();
-    let other = Candidate {
-        story_id: StoryId(0),
+    let candidate = |n| Candidate {
+        story_id: StoryId(n),
         feed_id: FeedId(2),
         ordered_at: Timestamp::UNIX_EPOCH,
-        signature: None,
+        signature: (&signatures[n as usize]).into(),
         same_link: false,
     };
-    let candidate =
-        |n| Candidate { story_id: StoryId(n), signature: Some((&signatures[n as usize]).into()), ..other.clone() };
     let candidates: Vec<Candidate<'_>> = (0..i64::from(count)).map(candidate).collect();
     let signature = Signature::of(ENGLISH, "");
     let arrival = Arrival { feed_id: FeedId(1), ordered_at: Timestamp::UNIX_EPOCH, signature: &signature };

@@ -154,7 +154,7 @@ impl Daemon {
         }
     }
 
-    /// Puts what visits brought into the index of words, some seconds behind them.
+    /// Puts what new feeds brought and what was edited into the index of words, some seconds behind.
     pub(super) async fn keep_index(self) {
         loop {
             tokio::select! {

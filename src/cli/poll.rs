@@ -9,7 +9,6 @@ use crate::delivery::{self, Sent};
 use crate::model::{FeedRecord, FeedState, Timestamp};
 use crate::refresh::{Outcome, Visit, discovery};
 use crate::scheduler::{Declined, cut_due_issues, declined, review_feeds};
-use crate::search;
 use anyhow::bail;
 use serde::Serialize;
 use std::process::ExitCode;
@@ -17,8 +16,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// Of the items that an older version left, the index of words gets so many at most, so that a poll ends.
-const INDEXED_AT_ONCE: usize = 50_000;
 /// For what digests push; what is not sent by then waits for the next poll, or the daemon.
 const DELIVERING_AT_MOST: Duration = Duration::from_mins(1);
 /// Sites that are asked where their missing feeds went.
@@ -108,7 +105,6 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
         cut_due_issues(store, &watch, Workplace::now()).await?;
         let Sent { delivered, failed } = delivery::send_due(&*around, DELIVERING_AT_MOST).await?;
         (report.delivered, report.deliveries_failed) = (delivered, failed);
-        search::index_items(store, |done| done < INDEXED_AT_ONCE).await?;
         Ok::<_, anyhow::Error>(())
     })?;
     if context.json {

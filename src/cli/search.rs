@@ -1,16 +1,21 @@
 //! `veille search`: items by the query language, newest first.
 
 use super::output::{print_json, print_lines};
+use super::progress::Progress;
 use super::stored_item::{ItemSummary, lines};
 use super::{Context, Workplace};
 use crate::classifier::{CompiledQuery, ItemText};
 use crate::model::{Evidence, Item, Timestamp};
-use crate::search::{Fault, compile, search};
+use crate::search::{Fault, compile, index_items, search};
+use crate::store::{Store, StoreError};
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use anyhow::bail;
 use serde::Serialize;
 use std::io::IsTerminal;
 use std::process::ExitCode;
+
+/// Fewer items that the index of words lacks are read sooner than they are indexed.
+const WORTH_INDEXING: usize = 1_000;
 
 /// Find items by the query language, newest first
 #[derive(Debug, clap::Args)]
@@ -47,6 +52,9 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     };
     let (limit, now) = (args.limit, Workplace::now());
     let (found, query) = workplace.block_on(async |store| {
+        if query.needed().names_words() {
+            index_first(store).await?;
+        }
         store.read(move |tx| Ok((search(tx, &query, None, limit, now, || true)?, query))).await
     })?;
     if context.json {
@@ -56,6 +64,23 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
         print_lines(found.items.iter().flat_map(lines))?;
     }
     Ok(if found.items.is_empty() { ExitCode::from(1) } else { ExitCode::SUCCESS })
+}
+
+/// Indexes what new feeds brought since the last search; the daemon does so by itself.
+async fn index_first(store: &Store) -> Result<(), StoreError> {
+    let unindexed = store.read(|tx| tx.unindexed_count()).await?;
+    if unindexed < WORTH_INDEXING {
+        return Ok(());
+    }
+    let mut progress = Progress::of(unindexed, "items indexed for searching");
+    let indexed = index_items(store, |done| {
+        progress.reach(done);
+        true
+    });
+    if let Err(error) = indexed.await {
+        tracing::warn!(%error, "the index of words cannot be written: the search reads the items that it lacks");
+    }
+    Ok(())
 }
 
 impl FoundItem {

@@ -2,6 +2,7 @@
 
 use crate::model::{FeedId, ItemIdentity, StoryId, TagMatch, Timestamp};
 use serde::Serialize;
+use std::num::NonZeroI64;
 use std::sync::Arc;
 
 /// Row number of an item; also the order in which items were first seen.
@@ -11,6 +12,31 @@ pub struct ItemId(pub i64);
 /// Our identity of an item within its feed. Stable over edits of the item, re-parsing and moves of the feed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 pub struct ItemKey(pub String);
+
+impl ItemKey {
+    /// Of a key that a link gave, what tells it from those of other links.
+    #[must_use]
+    pub fn link_hash(&self) -> Option<LinkHash> {
+        LinkHash::new(i64::from_str_radix(self.0.strip_prefix("l-")?.get(..15)?, 16).ok()?)
+    }
+}
+
+/// The first 60 bits of a canonical link's key: what finds the items of late that have the same link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LinkHash(NonZeroI64);
+
+impl LinkHash {
+    /// `None` for 0, which no link has.
+    #[must_use]
+    pub fn new(hash: i64) -> Option<Self> {
+        NonZeroI64::new(hash).map(Self)
+    }
+
+    #[must_use]
+    pub fn get(self) -> i64 {
+        self.0.get()
+    }
+}
 
 /// Hash of all that a publisher can edit; a change of it makes an item *changed*.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

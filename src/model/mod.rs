@@ -30,8 +30,8 @@ pub use feed::{
 };
 pub use host::host_of;
 pub use item::{
-    ContentHash, Enclosure, FeedNames, Item, ItemContent, ItemId, ItemKey, ItemKeys, KnownItem, NewItem, StoredText,
-    ordered_at,
+    ContentHash, Enclosure, FeedNames, Item, ItemContent, ItemId, ItemKey, ItemKeys, KnownItem, LinkHash, NewItem,
+    StoredText, ordered_at,
 };
 pub use jiff::Timestamp;
 pub use needed::Needed;

@@ -59,6 +59,16 @@ impl Needed {
         }
     }
 
+    /// Whether the index of words is asked at all.
+    #[must_use]
+    pub fn names_words(&self) -> bool {
+        match self {
+            Needed::Word(_) | Needed::WordStart(_) => true,
+            Needed::All(parts) | Needed::Any(parts) => parts.iter().any(Needed::names_words),
+            Needed::Anything | Needed::Tag(_) => false,
+        }
+    }
+
     /// Whether the index of words alone can answer it.
     #[must_use]
     pub fn is_of_words(&self) -> bool {

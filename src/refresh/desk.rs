@@ -61,12 +61,11 @@ fn remembered(tx: &WriteTx<'_>, now: Timestamp) -> Result<RecentItems, StoreErro
     let since = now.checked_sub(stories::WINDOW).unwrap_or(Timestamp::MIN);
     let mut recent = RecentItems::default();
     tx.as_read().visit_recent_signatures(since, RecentItems::ITEMS_MAX, |stored| {
-        let StoredSignature { story_id, feed_id, ordered_at, first_seen_at, signature } = stored;
-        // What an older version kept is not compared: those items of three days find no fellows any more.
-        if let Some(signature) = Signature::from_bytes(signature) {
-            let teller = Teller { story_id, feed_id, ordered_at, signature: &signature };
-            recent.add(teller, &signature.bands(), first_seen_at);
-        }
+        let StoredSignature { story_id, feed_id, ordered_at, first_seen_at, link_hash: link, signature } = stored;
+        // What an older version kept is not compared: those items of three days are found by their links alone.
+        let signature = Signature::from_bytes(signature).unwrap_or_else(|| Signature::of("", ""));
+        let teller = Teller { story_id, feed_id, ordered_at, link, signature: &signature };
+        recent.add(teller, &signature.bands(), first_seen_at);
     })?;
     Ok(recent)
 }

@@ -5,11 +5,11 @@ use super::{UpdatePlan, Watch};
 use crate::classifier::ItemText;
 use crate::digest::story_entry_id;
 use crate::model::{
-    DigestName, FeedRecord, Item, ItemContent, ItemId, ItemKey, NewItem, StoryId, TagMatch, TagName, Timestamp,
-    corrected, ordered_at,
+    DigestName, FeedRecord, Item, ItemContent, ItemId, ItemKey, LinkHash, NewItem, StoryId, TagMatch, TagName,
+    Timestamp, corrected, ordered_at,
 };
 use crate::store::{StoreError, StoredSignature, WriteTx};
-use crate::stories::{self, Candidate, RecentItems, Signature, Teller};
+use crate::stories::{self, RecentItems, Signature, Teller};
 use jiff::SignedDuration;
 
 /// How old an item of a feed's first document may be and still be news.
@@ -41,8 +41,8 @@ pub(super) struct Arrival {
     signature: Signature,
     /// Of the signature.
     bands: Vec<u32>,
-    /// For the index.
-    words: String,
+    /// For the index; `None` when they follow later.
+    words: Option<String>,
     /// Its page is to be read: the feed gives only a teaser.
     wants_article: bool,
 }
@@ -52,6 +52,9 @@ type Verdict = (Vec<TagMatch>, Vec<DigestName>);
 
 impl Arrivals {
     /// Classifies what is new or changed. Takes time in proportion to it, so not to be run in the transaction.
+    ///
+    /// The words of a feed's first document, most of which is archive, are left to whoever keeps the index: they are a
+    /// fifth of what storing its items would cost, and nobody waits for them.
     pub(super) fn classify(
         plan: UpdatePlan,
         is_first: bool,
@@ -59,7 +62,7 @@ impl Arrivals {
         watch: &Watch,
         now: Timestamp,
     ) -> Self {
-        let arrival = |item: NewItem| Arrival::classify(item, record, watch, now);
+        let arrival = |item: NewItem| Arrival::classify(item, record, watch, !is_first, now);
         Self {
             added: plan.added.into_iter().map(|(key, item)| (key, arrival(item))).collect(),
             changed: plan.changed.into_iter().map(|(id, item)| (id, arrival(item))).collect(),
@@ -88,9 +91,14 @@ impl Arrivals {
 }
 
 impl Arrival {
-    fn classify(item: NewItem, record: &FeedRecord, watch: &Watch, now: Timestamp) -> Self {
+    fn classify(item: NewItem, record: &FeedRecord, watch: &Watch, with_words: bool, now: Timestamp) -> Self {
         let text = item_text(&item.content, record, now);
-        let (tags, words) = watch.classifier.classify_with_words(&text, now);
+        let (tags, words) = if with_words {
+            let (tags, words) = watch.classifier.classify_with_words(&text, now);
+            (tags, Some(words))
+        } else {
+            (watch.classifier.classify(&text, now), None)
+        };
         let names: Vec<TagName> = tags.iter().map(|tag| tag.tag.clone()).collect();
         let digests = watch.digests_for(&text, &names, now);
         let signature = Signature::of(&item.content.title, body(&item.content));
@@ -109,22 +117,23 @@ impl Arrival {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let ordered_at = self.ordered_at(now);
-        let joined = self.story_to_join(tx, record, recent, now)?;
+        let joined = self.story_to_join(record, recent, now);
         let story = match joined {
             Some(story) => story,
-            None => tx.story_with_entry_id(&story_entry_id(&record.url, key), now)?,
+            None => tx.begin_story(&story_entry_id(&record.url, key), now)?,
         };
-        let id = tx.insert_item(record.id, key, &self.item, story, Some(&self.words), now)?;
+        let id = tx.insert_item(record.id, key, &self.item, story, self.words.as_deref(), now)?;
         let kept = StoredSignature {
             story_id: story,
             feed_id: record.id,
             ordered_at,
             first_seen_at: now,
+            link_hash: self.link_hash(),
             signature: self.signature.as_bytes().to_vec(),
         };
         tx.save_signature(id, &kept)?;
-        let teller = Teller { story_id: story, feed_id: record.id, ordered_at, signature: &self.signature };
-        recent.add(teller, &self.bands, now);
+        let (link, signature) = (self.link_hash(), &self.signature);
+        recent.add(Teller { story_id: story, feed_id: record.id, ordered_at, link, signature }, &self.bands, now);
         if !self.tags.is_empty() {
             tx.set_tags(id, &self.tags, now)?;
         }
@@ -204,28 +213,14 @@ impl Arrival {
         Ok(())
     }
 
-    fn story_to_join(
-        &self,
-        tx: &WriteTx<'_>,
-        record: &FeedRecord,
-        recent: &RecentItems,
-        now: Timestamp,
-    ) -> Result<Option<StoryId>, StoreError> {
+    fn story_to_join(&self, record: &FeedRecord, recent: &RecentItems, now: Timestamp) -> Option<StoryId> {
         let ordered_at = self.ordered_at(now);
-        let mut candidates = recent.alike(ordered_at, &self.bands);
-        if let Some(link_key) = &self.item.keys.link {
-            let since = now.checked_sub(stories::WINDOW).unwrap_or(Timestamp::MIN);
-            let same_link = tx.as_read().items_with_link(link_key, since)?;
-            candidates.extend(same_link.into_iter().map(|(story_id, feed_id, ordered_at)| Candidate {
-                story_id,
-                feed_id,
-                ordered_at,
-                signature: None,
-                same_link: true,
-            }));
-        }
-        let arrival = stories::Arrival { feed_id: record.id, ordered_at, signature: &self.signature };
-        Ok(stories::join(&arrival, &candidates))
+        let candidates = recent.alike(ordered_at, self.link_hash(), &self.bands);
+        stories::join(&stories::Arrival { feed_id: record.id, ordered_at, signature: &self.signature }, &candidates)
+    }
+
+    fn link_hash(&self) -> Option<LinkHash> {
+        self.item.keys.link.as_ref().and_then(ItemKey::link_hash)
     }
 
     pub(super) fn ordered_at(&self, now: Timestamp) -> Timestamp {

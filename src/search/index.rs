@@ -9,8 +9,8 @@ const BATCH_ITEMS: usize = 1_000;
 /// Items read at a time. Each thread that reads keeps in its part of the heap what it once held.
 const READ_ITEMS: usize = 100;
 
-/// Puts what was edited, and what an older version left, into the index of words. `proceed` is asked after each batch, with how many items
-/// are done; `false` stops. Returns how many were done.
+/// Puts what the index of words lacks into it: what new feeds brought, what was edited, what an older version left.
+/// `proceed` is asked after each batch, with how many items are done; `false` stops. Returns how many were done.
 ///
 /// # Errors
 /// The store failed; the batches before that stand.

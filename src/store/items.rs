@@ -76,7 +76,7 @@ impl ReadTx<'_> {
     /// The newest item with this link, or with a link of this key: one that differs only in what counts for nothing.
     pub fn item_by_link(&self, link: &str, key: &ItemKey) -> Result<Option<Item>, StoreError> {
         let sql = "SELECT max(item_id) FROM (SELECT item_id FROM items WHERE link = ?1 AND link_key IS NULL \
-                   UNION ALL SELECT item_id FROM items WHERE link_key = ?2)";
+                   UNION ALL SELECT item_id FROM feeds f CROSS JOIN items i ON i.feed_id = f.feed_id AND link_key = ?2)";
         let id: Option<i64> = self.connection.prepare_cached(sql)?.query_row([link, &key.0], |row| row.get(0))?;
         id.map_or(Ok(None), |id| self.item(ItemId(id)))
     }

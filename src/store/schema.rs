@@ -23,6 +23,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0008_archives.sql"),
     include_str!("../../migrations/0009_words_at_once.sql"),
     include_str!("../../migrations/0010_ended_subscriptions.sql"),
+    include_str!("../../migrations/0011_local_indexes.sql"),
 ];
 
 /// How long a command waits for the daemon's write to end, and the reverse.
@@ -50,12 +51,15 @@ pub(super) fn open_for_writing(path: &Path) -> Result<Connection, StoreError> {
             maintenance::backup(&connection, &copy)?;
         }
     }
+    // A table that others refer to is made anew without their noticing.
+    enforce_references(&connection, path, false)?;
     for (index, sql) in MIGRATIONS.iter().enumerate().skip(usize::try_from(version).unwrap_or(0)) {
         migrate(&mut connection, sql, index + 1).map_err(|error| StoreError::Unusable {
             path: path.to_owned(),
             detail: format!("migration {} failed, the database is as it was: {error}", index + 1),
         })?;
     }
+    enforce_references(&connection, path, true)?;
     Ok(connection)
 }
 
@@ -120,6 +124,10 @@ fn checked_version(path: &Path, connection: &Connection) -> Result<i64, StoreErr
 
 fn known_version() -> i64 {
     i64::try_from(MIGRATIONS.len()).expect("a handful of migrations")
+}
+
+fn enforce_references(connection: &Connection, path: &Path, enforce: bool) -> Result<(), StoreError> {
+    connection.pragma_update(None, "foreign_keys", enforce).map_err(|error| StoreError::at(path, &error))
 }
 
 fn configure_writer(connection: &Connection) -> rusqlite::Result<()> {
@@ -207,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn an_older_database_keeps_its_recent_signatures_and_leaves_a_copy_of_itself() {
+    fn an_older_database_keeps_its_stories_and_recent_signatures_and_leaves_a_copy_of_itself() {
         let directory = directory();
         let path = directory.path().join("veille.db");
         create_private(&path).expect("creates");
@@ -217,19 +225,37 @@ mod tests {
             migrate(&mut connection, sql, index + 1).expect("migrates");
         }
         let item = "INSERT INTO feeds (feed_id, url) VALUES (3, 'https://a.test/feed');
-             INSERT INTO stories (story_id, entry_id, created_at) VALUES (5, 'urn:x', 1);
-             INSERT INTO items (item_id, feed_id, story_id, item_key, content_key, content_hash, title, authors, categories,
+             INSERT INTO stories (story_id, entry_id, created_at) VALUES (5, 'urn:x', 1), (6, 'urn:y', 20), (9, 'urn:z', 30);
+             DELETE FROM stories WHERE story_id = 9;
+             INSERT INTO items (item_id, feed_id, story_id, item_key, link_key, content_key, content_hash, title, authors, categories,
                  summary, content_html, content_text, enclosures, first_seen_at, changed_at, ordered_at)
-             VALUES (7, 3, 5, 'k', 'c', zeroblob(16), 'T', '[]', '[]', '', '', '', '[]', 20, 20, 10);
+             VALUES (7, 3, 5, 'k', 'l-0123456789abcdef0123456789abcdef', 'c', zeroblob(16), 'T', '[]', '[]', '', '', '', '[]', 20, 20, 10),
+                    (8, 3, 6, 'm', NULL, 'c', zeroblob(16), 'T', '[]', '[]', '', '', '', '[]', 20, 20, 10);
+             INSERT INTO digests (digest, kind, title, query, configured, changed_at, created_at)
+             VALUES ('d', 'stream', 'D', 'a', 1, 1, 1);
+             INSERT INTO digest_entries (digest, story_id, entered_at, updated_at, ordered_at) VALUES ('d', 6, 1, 1, 1);
              INSERT INTO signatures (item_id, signature) VALUES (7, x'0100');
              INSERT INTO signature_bands (band, hash, item_id) VALUES (0, 1, 7);";
         connection.execute_batch(item).expect("an item");
         drop(connection);
         let connection = open_for_writing(&path).expect("migrates");
-        let sql = "SELECT item_id || ' ' || story_id || ' ' || feed_id || ' ' || ordered_at || ' ' || hex(signature) \
-                   FROM recent_signatures";
-        let kept: String = connection.query_row(sql, [], |row| row.get(0)).expect("kept");
-        assert_eq!(kept, "7 5 3 10 0100");
+        let check = |sql: &str, expected: &str| {
+            let mut statement = connection.prepare(sql).expect("SQL");
+            let rows = statement.query_map([], |row| row.get::<_, String>(0)).expect("rows");
+            let found: Vec<String> = rows.collect::<Result<_, _>>().expect("texts");
+            assert_eq!(found.join(", "), expected, "{sql}");
+        };
+        let link_hash = 0x0012_3456_789a_bcde_i64;
+        check(
+            "SELECT concat_ws(' ', item_id, story_id, feed_id, ordered_at, hex(signature), link_hash) FROM recent_signatures",
+            &format!("7 5 3 10 0100 {link_hash}"),
+        );
+        check("SELECT concat_ws(' ', story_id, entry_id, created_at) FROM stories", "5 urn:x 1, 6 urn:y 20");
+        check("SELECT concat_ws(' ', story_id, entry_id) FROM bereft_stories", "5 urn:x");
+        check("SELECT concat_ws(' ', digest, story_id) FROM digest_entries", "d 6");
+        check("SELECT seq || '' FROM sqlite_sequence WHERE name = 'stories'", "9");
+        check("SELECT concat_ws(' ', \"table\", parent) FROM pragma_foreign_key_check", "");
+        check("SELECT foreign_keys || '' FROM pragma_foreign_keys", "1");
         assert!(path.with_extension(format!("db.before-{step}")).exists());
     }
 

@@ -2,8 +2,8 @@
 
 use super::rows::{collect, count, instant, instant_at, millis, to_json};
 use super::{ReadTx, StoreError, WriteTx};
-use crate::model::{EntryId, FeedId, ItemId, ItemKey, Story, StoryId, Timestamp};
-use rusqlite::params;
+use crate::model::{EntryId, FeedId, ItemId, LinkHash, Story, StoryId, Timestamp};
+use rusqlite::{OptionalExtension, params};
 use std::collections::HashMap;
 
 /// An item's signature as it was kept.
@@ -13,6 +13,7 @@ pub struct StoredSignature {
     pub feed_id: FeedId,
     pub ordered_at: Timestamp,
     pub first_seen_at: Timestamp,
+    pub link_hash: Option<LinkHash>,
     /// Serialised by the stories module.
     pub signature: Vec<u8>,
 }
@@ -60,20 +61,6 @@ impl ReadTx<'_> {
         Ok(collect(rows)?.into_iter().collect())
     }
 
-    /// Story, feed and place in time of the items with this canonical link that were first seen after `since`.
-    pub fn items_with_link(
-        &self,
-        link_key: &ItemKey,
-        since: Timestamp,
-    ) -> Result<Vec<(StoryId, FeedId, Timestamp)>, StoreError> {
-        let sql = "SELECT story_id, feed_id, ordered_at FROM items WHERE link_key = ?1 AND first_seen_at >= ?2";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let rows = statement.query_map(params![link_key.0, millis(since)], |row| {
-            Ok((StoryId(row.get(0)?), FeedId(row.get(1)?), instant_at(row, "ordered_at")?))
-        })?;
-        collect(rows)
-    }
-
     /// Shows the signatures of the newest items first seen after `since`, at most `limit`, oldest first; one at a time, for
     /// all of a large watch's three days take as much memory as what is made of them.
     pub fn visit_recent_signatures(
@@ -82,7 +69,7 @@ impl ReadTx<'_> {
         limit: u32,
         mut visit: impl FnMut(StoredSignature),
     ) -> Result<(), StoreError> {
-        let sql = "SELECT story_id, feed_id, ordered_at, first_seen_at, signature FROM recent_signatures \
+        let sql = "SELECT story_id, feed_id, ordered_at, first_seen_at, link_hash, signature FROM recent_signatures \
                    WHERE first_seen_at >= ?1 AND item_id >= (SELECT min(item_id) FROM (SELECT item_id \
                    FROM recent_signatures WHERE first_seen_at >= ?1 ORDER BY item_id DESC LIMIT ?2)) ORDER BY item_id";
         let mut statement = self.connection.prepare_cached(sql)?;
@@ -93,6 +80,7 @@ impl ReadTx<'_> {
                 feed_id: FeedId(row.get("feed_id")?),
                 ordered_at: instant_at(row, "ordered_at")?,
                 first_seen_at: instant_at(row, "first_seen_at")?,
+                link_hash: row.get::<_, Option<i64>>("link_hash")?.and_then(LinkHash::new),
                 signature: row.get("signature")?,
             });
         }
@@ -101,21 +89,24 @@ impl ReadTx<'_> {
 }
 
 impl WriteTx<'_> {
-    /// The story with this entry id, made if it is new.
-    pub fn story_with_entry_id(&self, entry_id: &EntryId, now: Timestamp) -> Result<StoryId, StoreError> {
-        let sql = "INSERT INTO stories (entry_id, created_at) VALUES (?1, ?2) ON CONFLICT (entry_id) DO NOTHING";
-        if self.connection.prepare_cached(sql)?.execute(params![entry_id.0, millis(now)])? > 0 {
-            return Ok(StoryId(self.connection.last_insert_rowid()));
+    /// The story that a new item begins, with the entry id that follows from that item: a new one, unless it began it once
+    /// before, was removed, and others tell it still.
+    pub fn begin_story(&self, entry_id: &EntryId, now: Timestamp) -> Result<StoryId, StoreError> {
+        let sql = "SELECT story_id FROM bereft_stories b JOIN stories s USING (story_id) WHERE b.entry_id = ?1";
+        let begun = self.connection.prepare_cached(sql)?.query_row([&entry_id.0], |row| row.get(0)).optional()?;
+        if let Some(begun) = begun {
+            return Ok(StoryId(begun));
         }
-        let sql = "SELECT story_id FROM stories WHERE entry_id = ?1";
-        Ok(self.connection.prepare_cached(sql)?.query_row([&entry_id.0], |row| row.get(0).map(StoryId))?)
+        let sql = "INSERT INTO stories (entry_id, created_at) VALUES (?1, ?2)";
+        self.connection.prepare_cached(sql)?.execute(params![entry_id.0, millis(now)])?;
+        Ok(StoryId(self.connection.last_insert_rowid()))
     }
 
     /// Keeps a new item's signature for those that come after it.
     pub fn save_signature(&self, item: ItemId, kept: &StoredSignature) -> Result<(), StoreError> {
-        let sql = "INSERT INTO recent_signatures (item_id, story_id, feed_id, ordered_at, first_seen_at, signature) \
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-        let StoredSignature { story_id, feed_id, ordered_at, first_seen_at, signature } = kept;
+        let sql = "INSERT INTO recent_signatures (item_id, story_id, feed_id, ordered_at, first_seen_at, link_hash, signature) \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+        let StoredSignature { story_id, feed_id, ordered_at, first_seen_at, link_hash, signature } = kept;
         let (ordered_at, first_seen_at) = (millis(*ordered_at), millis(*first_seen_at));
         self.connection.prepare_cached(sql)?.execute(params![
             item.0,
@@ -123,6 +114,7 @@ impl WriteTx<'_> {
             feed_id.0,
             ordered_at,
             first_seen_at,
+            link_hash.map(LinkHash::get),
             signature
         ])?;
         Ok(())

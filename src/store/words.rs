@@ -1,7 +1,8 @@
 //! The index of words: which items may hold what a query needs.
 //!
-//! A new item's words come with it. After an edit the index trails by seconds: a trigger notes what is not in it as it now
-//! is, and whoever searches counts that in, so that nobody is told that something is not there because it was not looked at.
+//! A new item's words come with it. After an edit, and after a feed's first document, the index trails: what it lacks is
+//! noted, and whoever searches counts that in, so that nobody is told that something is not there because it was not
+//! looked at. The daemon makes it up within seconds, without one the next search that would have to read many items.
 
 use super::rows::{collect, millis};
 use super::{ReadTx, StoreError, WriteTx};
@@ -15,6 +16,13 @@ impl ReadTx<'_> {
         let sql = "SELECT item_id FROM unindexed_items ORDER BY item_id";
         let unindexed = self.ids(sql, [])?;
         Ok(Some(either(found, &unindexed)))
+    }
+
+    /// How many items the index lacks as they now are.
+    pub fn unindexed_count(&self) -> Result<usize, StoreError> {
+        let sql = "SELECT count(*) FROM unindexed_items";
+        let unindexed: i64 = self.connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
+        Ok(usize::try_from(unindexed).unwrap_or_default())
     }
 
     /// What `words_of` makes of the first items after `after` that the index lacks, each with when it had last changed.

@@ -36,8 +36,7 @@ pub struct Candidate<'a> {
     pub story_id: StoryId,
     pub feed_id: FeedId,
     pub ordered_at: Timestamp,
-    /// Absent for one that was found by its link.
-    pub signature: Option<SignatureView<'a>>,
+    pub signature: SignatureView<'a>,
     /// Whether it has the arrival's canonical link.
     pub same_link: bool,
 }
@@ -59,7 +58,7 @@ pub fn join(arrival: &Arrival<'_>, candidates: &[Candidate<'_>]) -> Option<Story
         .collect();
     recent()
         .filter(|candidate| !told_by_feed.contains(&candidate.story_id))
-        .filter_map(|candidate| Some((likeness(arrival.signature.view(), candidate.signature?)?, candidate.story_id)))
+        .filter_map(|candidate| Some((likeness(arrival.signature.view(), candidate.signature)?, candidate.story_id)))
         // The most alike, and of equals the oldest story, whatever the order of candidates.
         .max_by(|a, b| a.0.total_cmp(&b.0).then_with(|| b.1.cmp(&a.1)))
         .map(|(_, story_id)| story_id)

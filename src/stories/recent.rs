@@ -1,4 +1,4 @@
-//! The items of late that may tell the same news as a new one: their signatures in memory, indexed by band.
+//! The items of late that may tell the same news as a new one: their signatures in memory, indexed by band and by link.
 //!
 //! Pure. It finds candidates, [`super::join`] decides. Its size is bounded, whatever comes: the oldest items make room.
 //! The index is not in the database, since a signature has up to eighteen bands, and as many rows in random order cost more
@@ -8,7 +8,7 @@
 mod index;
 
 use super::{Candidate, Signature, SignatureView};
-use crate::model::{FeedId, StoryId, Timestamp};
+use crate::model::{FeedId, LinkHash, StoryId, Timestamp};
 use crate::stories::WINDOW;
 use index::Index;
 
@@ -25,10 +25,11 @@ pub struct Teller<'a> {
     pub story_id: StoryId,
     pub feed_id: FeedId,
     pub ordered_at: Timestamp,
+    pub link: Option<LinkHash>,
     pub signature: &'a Signature,
 }
 
-/// The index. Takes some 180 bytes an item of ten telling words and a text, 10 MB for as many of those as it holds.
+/// The index. Takes some 190 bytes an item of ten telling words and a text, 10 MB for as many of those as it holds.
 #[derive(Debug)]
 pub struct RecentItems {
     news: Ring,
@@ -52,12 +53,12 @@ impl RecentItems {
         ring.add(teller, bands);
     }
 
-    /// Items within the window of `ordered_at` that share a band, each once, the news before the archive. Their place in
-    /// time is known to the minute.
+    /// Items within the window of `ordered_at` that have this link or share a band, each once, the news before the archive.
+    /// Their place in time is known to the minute.
     #[must_use]
-    pub fn alike(&self, ordered_at: Timestamp, bands: &[u32]) -> Vec<Candidate<'_>> {
-        let mut found = self.news.alike(minute(ordered_at), bands);
-        found.extend(self.archive.alike(minute(ordered_at), bands));
+    pub fn alike(&self, ordered_at: Timestamp, link: Option<LinkHash>, bands: &[u32]) -> Vec<Candidate<'_>> {
+        let mut found = self.news.alike(minute(ordered_at), link, bands);
+        found.extend(self.archive.alike(minute(ordered_at), link, bands));
         found
     }
 }
@@ -74,13 +75,14 @@ struct Ring {
     index: Index,
 }
 
-/// An item without its signature, in 16 bytes.
+/// An item without its signature, in 24 bytes.
 #[derive(Debug, Clone, Copy)]
 struct Item {
     story: u32,
     feed: u32,
     /// Of `ordered_at`.
     minute: i32,
+    link: Option<LinkHash>,
     /// Where its signature begins and ends on its shelf; 0 and 0 once it is forgotten.
     begins: u16,
     ends: u16,
@@ -102,7 +104,8 @@ impl Ring {
         let shelf = &mut self.shelves[usize::from(place / SHELF_ITEMS)];
         let begins = end(shelf);
         shelf.extend(teller.signature.as_bytes());
-        let item = Item { story, feed, minute: minute(teller.ordered_at), begins, ends: end(shelf) };
+        let link = teller.link;
+        let item = Item { story, feed, minute: minute(teller.ordered_at), link, begins, ends: end(shelf) };
         if let Some(oldest) = self.items.get_mut(usize::from(place)) {
             *oldest = item;
         } else {
@@ -112,6 +115,9 @@ impl Ring {
             self.items.push(item);
         }
         self.index.add(place, bands);
+        if let Some(link) = link {
+            self.index.add(place, &[link_band(link)]);
+        }
         self.next = (place + 1) % self.items_max;
     }
 
@@ -127,17 +133,20 @@ impl Ring {
         let first = shelf * usize::from(SHELF_ITEMS);
         for item in self.items[first..].iter_mut().take(usize::from(SHELF_ITEMS)) {
             let signature = item.signature(&self.shelves[shelf]);
-            self.index.forget(signature.map_or(0, SignatureView::bands_count));
+            self.index.forget(signature.map_or(0, SignatureView::bands_count) + usize::from(item.link.is_some()));
             (item.begins, item.ends) = (0, 0);
         }
         self.shelves[shelf].clear();
     }
 
-    fn alike(&self, minute: i32, bands: &[u32]) -> Vec<Candidate<'_>> {
+    fn alike(&self, minute: i32, link: Option<LinkHash>, bands: &[u32]) -> Vec<Candidate<'_>> {
         let mut places = self.find(minute, bands);
+        if let Some(link) = link {
+            places.extend(self.find(minute, &[link_band(link)]));
+        }
         places.sort_unstable();
         places.dedup();
-        places.into_iter().filter_map(|place| self.candidate(place)).collect()
+        places.into_iter().filter_map(|place| self.candidate(place, link)).collect()
     }
 
     /// Places of items, some more than once.
@@ -167,15 +176,15 @@ impl Ring {
         if place < next { next - 1 - place } else { next + u32::from(self.items_max) - 1 - place }
     }
 
-    fn candidate(&self, place: u16) -> Option<Candidate<'_>> {
+    fn candidate(&self, place: u16, link: Option<LinkHash>) -> Option<Candidate<'_>> {
         let item = self.items[usize::from(place)];
         let signature = item.signature(&self.shelves[usize::from(place / SHELF_ITEMS)])?;
         Some(Candidate {
             story_id: StoryId(i64::from(item.story)),
             feed_id: FeedId(i64::from(item.feed)),
             ordered_at: Timestamp::from_second(i64::from(item.minute) * 60).ok()?,
-            signature: Some(signature),
-            same_link: false,
+            signature,
+            same_link: link.is_some() && link == item.link,
         })
     }
 }
@@ -192,6 +201,11 @@ fn minute(at: Timestamp) -> i32 {
     i32::try_from(at.as_second().div_euclid(60)).unwrap_or(if at < Timestamp::UNIX_EPOCH { i32::MIN } else { i32::MAX })
 }
 
+/// A link in the index, where signatures have their bands.
+fn link_band(link: LinkHash) -> u32 {
+    u32::try_from(link.get() >> 28).expect("60 bits")
+}
+
 fn end(shelf: &[u8]) -> u16 {
     u16::try_from(shelf.len()).expect("64 signatures of at most 214 bytes")
 }
@@ -206,7 +220,7 @@ mod tests {
     }
 
     fn teller(story: i64, ordered_at: Timestamp, signature: &Signature) -> Teller<'_> {
-        Teller { story_id: StoryId(story), feed_id: FeedId(1), ordered_at, signature }
+        Teller { story_id: StoryId(story), feed_id: FeedId(1), ordered_at, link: None, signature }
     }
 
     fn remember(recent: &mut RecentItems, story: i64, ordered_at: Timestamp, title: &str, first_seen_at: Timestamp) {
@@ -232,13 +246,37 @@ mod tests {
         remember(&mut recent, 3, hours(300), title, hours(300));
         remember(&mut recent, 4, hours(100), title, hours(900));
         let check = |at, title: &str, expected: &[i64]| {
-            assert_eq!(stories(&recent.alike(hours(at), &Signature::of(title, "").bands())), expected);
+            assert_eq!(stories(&recent.alike(hours(at), None, &Signature::of(title, "").bands())), expected);
         };
         check(101, title, &[1, 4]);
         check(301, title, &[3]);
         check(101, "Recipes with lentils, seven of them", &[2]);
         check(101, "", &[]);
-        assert_eq!(RecentItems::default().alike(hours(1), &[1]).len(), 0);
+        assert_eq!(RecentItems::default().alike(hours(1), None, &[1]).len(), 0);
+    }
+
+    #[test]
+    fn an_item_with_the_same_link_is_found_by_it_and_told_from_one_that_is_alike() {
+        let mut recent = RecentItems::default();
+        let link = |hash| LinkHash::new(hash);
+        let mut add = |story, title, link| {
+            let signature = Signature::of(title, "");
+            let teller = Teller { link, ..teller(story, hours(100), &signature) };
+            recent.add(teller, &signature.bands(), hours(100));
+        };
+        add(1, "Kyutai opens an office in Montreal", link(7 << 50 | 1));
+        add(2, "Seven recipes with lentils", link(7 << 50 | 2));
+        add(3, "Open thread", None);
+        let check = |title, link, expected: &[(i64, bool)]| {
+            let found = recent.alike(hours(101), link, &Signature::of(title, "").bands());
+            let found: Vec<_> = found.iter().map(|candidate| (candidate.story_id.0, candidate.same_link)).collect();
+            assert_eq!(found, expected);
+        };
+        // The band of one link is that of the other, too.
+        check("Something else entirely", link(7 << 50 | 1), &[(1, true), (2, false)]);
+        check("Lentils: seven recipes", link(7 << 50 | 1), &[(1, true), (2, false)]);
+        check("Lentils: seven recipes", None, &[(2, false)]);
+        check("Something else entirely", link(8 << 50), &[]);
     }
 
     #[test]
@@ -248,7 +286,7 @@ mod tests {
         let letters = |n: i64| n.to_string().bytes().map(|digit| char::from(digit + b'q' - b'0')).collect::<String>();
         let title = |n: i64| format!("k{}", letters(n));
         let check = |ring: &Ring, oldest: i64, newest: i64| {
-            let has = |n: i64| stories(&ring.alike(0, &Signature::of(&title(n), "").bands())) == [n];
+            let has = |n: i64| stories(&ring.alike(0, None, &Signature::of(&title(n), "").bands())) == [n];
             let found: Vec<i64> = (0..newest + 10).filter(|n| has(*n)).collect();
             assert_eq!(found, (oldest..=newest).collect::<Vec<_>>());
         };

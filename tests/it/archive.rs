@@ -500,16 +500,17 @@ fn what_a_curator_decides_counts_for_rules_that_name_the_tag() {
 fn an_edited_item_is_found_by_its_new_words_and_a_removed_one_by_none() {
     let watched = Watched::over(&three_entries());
     assert_eq!(watched.titles("storm"), ["A storm over the south"]);
-    let mut edited = three_entries();
-    edited[2].title = "A calm over the south".to_owned();
-    watched.publish(&edited);
+    let mut entries = three_entries();
+    entries[2].title = "A calm over the south".to_owned();
+    entries.push(entry("d", "A drizzle over the north", "It rains."));
+    watched.publish(&entries);
     watched.done(&["poll", "--force"]);
     watched.exits(&["search", "storm"], 1);
     assert_eq!(watched.titles("calm"), ["A calm over the south"]);
-    let indexed = "SELECT count(*) FROM item_words WHERE item_words MATCH '\"calm\"'";
+    let indexed = "SELECT count(*) FROM item_words WHERE item_words MATCH '\"drizzle\"'";
     let count = || watched.database().query_row(indexed, [], |row| row.get::<_, i64>(0)).unwrap();
-    assert_eq!(count(), 1);
-    watched.database().execute_batch("DELETE FROM items WHERE title LIKE 'A calm%'").unwrap();
+    assert_eq!(count(), 1, "the words of what a known feed brings come with it");
+    watched.database().execute_batch("DELETE FROM items WHERE title LIKE 'A drizzle%'").unwrap();
     assert_eq!(count(), 0, "the index keeps no words of what is gone");
-    watched.exits(&["search", "calm"], 1);
+    watched.exits(&["search", "drizzle"], 1);
 }

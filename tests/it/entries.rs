@@ -44,6 +44,17 @@ fn texts(entries: &[Value], key: &str) -> Vec<String> {
     entries.iter().map(|entry| entry[key].as_str().unwrap_or_default().to_owned()).collect()
 }
 
+/// Removes what was first seen before 2000, as retention does; how many items that were.
+fn prune(app: &App) -> usize {
+    let directory = app.data_dir().to_owned();
+    let pruned = tokio::runtime::Runtime::new().unwrap().block_on(async move {
+        let before: Timestamp = "2000-01-01T00:00:00Z".parse().unwrap();
+        let now = Timestamp::now();
+        Store::open(&directory).unwrap().write(move |tx| tx.prune(before, before, now, 100)).await.unwrap()
+    });
+    pruned.items
+}
+
 #[test]
 fn h24_an_edited_item_keeps_its_entry_its_id_and_its_date() {
     let origin = Origin::start();
@@ -148,17 +159,42 @@ fn h28_what_retention_removed_does_not_come_back_while_its_feed_lists_it() {
     let app = watch(&origin);
     app.poll(&["--force"]);
     app.change("UPDATE items SET first_seen_at = 0 WHERE item_id <= 3");
-    let directory = app.data_dir().to_owned();
-    let pruned = tokio::runtime::Runtime::new().unwrap().block_on(async move {
-        let before: Timestamp = "2000-01-01T00:00:00Z".parse().unwrap();
-        let now = Timestamp::now();
-        Store::open(&directory).unwrap().write(move |tx| tx.prune(before, before, now, 100)).await.unwrap()
-    });
-    assert_eq!(pruned.items, 3);
+    let pruned = prune(&app);
+    assert_eq!(pruned, 3);
     for _ in 0..2 {
         assert_eq!(app.poll(&["--force"])["items_added"], 0);
     }
     assert_eq!(texts(&entries(&published(&app)), "title").len(), 2);
+}
+
+#[test]
+fn an_item_that_comes_back_begins_no_second_story_while_others_tell_the_first() {
+    let origin = Origin::start();
+    let date = "Mon, 23 Nov 2026 08:00:00 GMT";
+    for (path, guid, title) in [("/one.xml", 1, "A plan"), ("/two.xml", 2, "What others say of it")] {
+        origin.script(path, [ok(document(&item(guid, title, date, "<link>https://news.example/plan</link>")))]);
+    }
+    let (one, two) = (origin.url("/one.xml"), origin.url("/two.xml"));
+    let app = App::new(BY_HAND, &(feed_tables(&[&one, &two]) + ALL));
+    let stories = || app.ask::<String>("SELECT group_concat(story_id || ' ' || entry_id) FROM stories");
+    // Each by a process of its own: what the second has of the first is what was stored.
+    app.poll(&[&one]);
+    let story = stories();
+    app.poll(&[&two]);
+    assert_eq!(stories(), story, "the same link is the same story");
+    let come_back = |expected: usize| {
+        assert_eq!(prune(&app), expected);
+        app.change("DELETE FROM tombstones; DELETE FROM recent_signatures");
+        assert_eq!(app.poll(&["--force"])["items_added"], expected);
+    };
+    app.change("UPDATE items SET first_seen_at = 0 WHERE guid = '1'");
+    come_back(1);
+    assert_eq!(stories(), story, "begun again, it is the same");
+    assert_eq!(app.ask::<u32>("SELECT count(DISTINCT story_id) FROM items"), 1);
+    app.change("UPDATE items SET first_seen_at = 0");
+    come_back(2);
+    assert!(!stories().contains(&story), "a story that nobody tells is gone, and its number with it");
+    assert_eq!(app.ask::<u32>("SELECT count(*) FROM bereft_stories"), 0);
 }
 
 #[test]

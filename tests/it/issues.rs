@@ -238,7 +238,7 @@ fn arrive(tx: &WriteTx<'_>, number: usize, backfilled: bool, now: Timestamp) -> 
     let feed = tx.as_read().configured_feeds()?[0].clone();
     let key = ItemKey(format!("guid:{number}"));
     let entry_id = story_entry_id(&feed.url, &key);
-    let story = tx.story_with_entry_id(&entry_id, now)?;
+    let story = tx.begin_story(&entry_id, now)?;
     let item = NewItem {
         keys: ItemKeys { guid: Some(key.clone()), link: None, content: ItemKey(format!("content:{number}")) },
         content_hash: ContentHash([0; 16]),

@@ -970,7 +970,7 @@ fn enter(
 ) -> Result<(), veille::store::StoreError> {
     let feed = tx.as_read().configured_feeds()?[0].clone();
     let key = ItemKey(format!("guid:{number}"));
-    let story = tx.story_with_entry_id(&story_entry_id(&feed.url, &key), at)?;
+    let story = tx.begin_story(&story_entry_id(&feed.url, &key), at)?;
     let item = NewItem {
         keys: ItemKeys { guid: Some(key.clone()), link: None, content: ItemKey(format!("content:{number}")) },
         content_hash: ContentHash([u8::try_from(number).unwrap(); 16]),

@@ -112,8 +112,12 @@ fn grouped(items: &[Labelled]) -> Vec<i64> {
         let signature = Signature::of(&item.title, &item.text);
         let arrival = Arrival { feed_id, ordered_at: item.at, signature: &signature };
         let bands = signature.bands();
-        let story_id = join(&arrival, &recent.alike(item.at, &bands)).unwrap_or(StoryId(own));
-        recent.add(Teller { story_id, feed_id, ordered_at: item.at, signature: &signature }, &bands, item.at);
+        let story_id = join(&arrival, &recent.alike(item.at, None, &bands)).unwrap_or(StoryId(own));
+        recent.add(
+            Teller { story_id, feed_id, ordered_at: item.at, link: None, signature: &signature },
+            &bands,
+            item.at,
+        );
         stories.push(story_id.0);
     }
     stories
@@ -215,6 +219,7 @@ async fn the_newest_signatures_of_three_days_are_read_oldest_first() {
         feed_id: FeedId(1),
         ordered_at: at(0),
         first_seen_at: at(item * 100),
+        link_hash: None,
         signature: vec![1, 0],
     };
     let check = async |since: i64, limit: u32, expected: &[i64]| {
