@@ -1,6 +1,8 @@
 //! Feeds: their row, their validators, and when they are due.
 
-use super::rows::{collect, count, from_json, instant_at, millis, optional_instant_at, optional_millis, to_json};
+use super::rows::{
+    InOrder, collect, count, from_json, instant_at, millis, optional_instant_at, optional_millis, to_json,
+};
 use super::{ReadTx, StoreError, WriteTx};
 use crate::model::{
     ConfiguredFeed, DueFeed, FeedHealth, FeedId, FeedRecord, FeedState, ItemIdentity, RedirectMemory, Remembered,
@@ -13,13 +15,15 @@ use url::Url;
 /// A feed, where to ask for it, when it is to be asked next, and whether it never was.
 pub type NextCheckRow = (FeedId, String, Option<Timestamp>, bool);
 
-const COLUMNS: &str = "feed_id, url, fetch_url, configured_title, title, site_url, language, groups, state, \
-    item_identity, next_check_at, next_check_reason, last_refresh_at, last_success_at, last_new_item_at, last_status, \
-    fresh_until_at, retry_after_at, wait_was_cut, ttl_s, skip_hours, skip_days, failure_count, failing_since_at, last_error, \
-    overflow_count, last_overflow_at, redirect_url, redirect_count, redirect_since_at, \
-    coalesce((SELECT a.url FROM feed_addresses a WHERE a.feed_id = feeds.feed_id), url) AS configured_url, \
+/// In the order in which [`record`] reads them.
+const COLUMNS: &str = "feed_id, url, fetch_url, \
+    coalesce((SELECT a.url FROM feed_addresses a WHERE a.feed_id = feeds.feed_id), url), \
+    configured_title, title, site_url, language, groups, state, item_identity, next_check_at, next_check_reason, \
+    last_refresh_at, last_success_at, last_new_item_at, last_status, fresh_until_at, retry_after_at, wait_was_cut, ttl_s, \
+    skip_hours, skip_days, failure_count, failing_since_at, last_error, overflow_count, last_overflow_at, \
+    redirect_url, redirect_since_at, redirect_count, \
     (SELECT s.expires_at FROM subscriptions s WHERE s.feed_id = feeds.feed_id AND s.state = 'active' \
-         AND s.missed_at IS NULL) AS delivered_until_at";
+         AND s.missed_at IS NULL)";
 
 impl ReadTx<'_> {
     /// Active feeds that are due at `now`, longest overdue first.
@@ -127,11 +131,10 @@ impl ReadTx<'_> {
 
     fn feed_records(&self, sql: &str, parameters: impl rusqlite::Params) -> Result<Vec<FeedRecord>, StoreError> {
         let mut statement = self.connection.prepare_cached(sql)?;
-        let rows = statement.query_map(parameters, |row| Ok((row.get::<_, String>("groups")?, record(row)?)))?;
+        let mut rows = statement.query(parameters)?;
         let mut records = Vec::new();
-        for row in rows {
-            let (groups, mut record) = row?;
-            record.groups = from_json("groups", &groups)?;
+        while let Some(row) = rows.next()? {
+            let mut record = record(row)?;
             record.remembered = self.remembered(record.id)?;
             records.push(record);
         }
@@ -319,46 +322,46 @@ impl WriteTx<'_> {
     }
 }
 
-fn record(row: &Row<'_>) -> rusqlite::Result<FeedRecord> {
-    let redirect_url: Option<String> = row.get("redirect_url")?;
-    let redirect_since_at = optional_instant_at(row, "redirect_since_at")?;
-    let redirect_count = row.get("redirect_count")?;
+/// A row of [`COLUMNS`], without the validators.
+fn record(row: &Row<'_>) -> Result<FeedRecord, StoreError> {
+    let mut columns = InOrder::of(row);
     Ok(FeedRecord {
-        id: FeedId(row.get("feed_id")?),
-        url: row.get("url")?,
-        fetch_url: row.get("fetch_url")?,
-        configured_url: row.get("configured_url")?,
-        configured_title: row.get("configured_title")?,
-        title: row.get("title")?,
-        site_url: row.get("site_url")?,
-        language: row.get("language")?,
-        groups: Vec::new(),
-        state: state(&row.get::<_, String>("state")?),
-        item_identity: identity(&row.get::<_, String>("item_identity")?),
-        next_check_at: optional_instant_at(row, "next_check_at")?,
-        next_check_reason: row.get("next_check_reason")?,
-        last_refresh_at: optional_instant_at(row, "last_refresh_at")?,
-        last_success_at: optional_instant_at(row, "last_success_at")?,
-        last_new_item_at: optional_instant_at(row, "last_new_item_at")?,
-        last_status: row.get("last_status")?,
-        fresh_until_at: optional_instant_at(row, "fresh_until_at")?,
-        retry_after_at: optional_instant_at(row, "retry_after_at")?,
-        wait_was_cut: row.get("wait_was_cut")?,
-        ttl_s: row.get::<_, Option<i64>>("ttl_s")?.map(count),
-        skip_hours: row.get("skip_hours")?,
-        skip_days: row.get("skip_days")?,
-        failure_count: row.get("failure_count")?,
-        failing_since_at: optional_instant_at(row, "failing_since_at")?,
-        last_error: row.get("last_error")?,
-        overflow_count: row.get("overflow_count")?,
-        last_overflow_at: optional_instant_at(row, "last_overflow_at")?,
-        redirect: redirect_url
-            .and_then(|url| Url::parse(&url).ok())
-            .zip(redirect_since_at)
-            .map(|(target, first_seen_at)| RedirectMemory { target, first_seen_at, answers: redirect_count }),
-        delivered_until_at: optional_instant_at(row, "delivered_until_at")?,
+        id: FeedId(columns.next()?),
+        url: columns.next()?,
+        fetch_url: columns.next()?,
+        configured_url: columns.next()?,
+        configured_title: columns.next()?,
+        title: columns.next()?,
+        site_url: columns.next()?,
+        language: columns.next()?,
+        groups: from_json("groups", &columns.next::<String>()?)?,
+        state: state(&columns.next::<String>()?),
+        item_identity: identity(&columns.next::<String>()?),
+        next_check_at: columns.next_instant()?,
+        next_check_reason: columns.next()?,
+        last_refresh_at: columns.next_instant()?,
+        last_success_at: columns.next_instant()?,
+        last_new_item_at: columns.next_instant()?,
+        last_status: columns.next()?,
+        fresh_until_at: columns.next_instant()?,
+        retry_after_at: columns.next_instant()?,
+        wait_was_cut: columns.next()?,
+        ttl_s: columns.next::<Option<i64>>()?.map(count),
+        skip_hours: columns.next()?,
+        skip_days: columns.next()?,
+        failure_count: columns.next()?,
+        failing_since_at: columns.next_instant()?,
+        last_error: columns.next()?,
+        overflow_count: columns.next()?,
+        last_overflow_at: columns.next_instant()?,
+        redirect: redirect(columns.next()?, columns.next_instant()?, columns.next()?),
+        delivered_until_at: columns.next_instant()?,
         remembered: Vec::new(),
     })
+}
+
+fn redirect(url: Option<String>, first_seen_at: Option<Timestamp>, answers: u32) -> Option<RedirectMemory> {
+    Some(RedirectMemory { target: Url::parse(&url?).ok()?, first_seen_at: first_seen_at?, answers })
 }
 
 fn health(row: &Row<'_>) -> rusqlite::Result<FeedHealth> {
