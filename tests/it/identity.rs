@@ -1,11 +1,12 @@
 //! One evaluator: ingest, preview, search and retag say the same of the same items, whatever the index of words holds.
 //! `VEILLE_LONG=1` puts 100,000 items to it.
 
-use crate::support::app::{App, FAST};
+use crate::support::app::{App, FAST, wait_until};
 use crate::support::origin::{Origin, ok};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::time::Duration;
 
 /// A tag, the body of its rule, and the query that says the same, where one can.
 const RULES: &[(&str, &str, Option<&str>)] = &[
@@ -217,6 +218,17 @@ fn found(app: &App, query: &str) -> BTreeSet<String> {
 fn searched(app: &App) -> Tagged {
     let by_query = RULES.iter().filter_map(|(tag, _, query)| Some(((*tag).to_owned(), found(app, query.as_ref()?))));
     by_query.collect()
+}
+
+#[test]
+fn the_daemon_indexes_within_seconds_what_a_new_feed_brought() {
+    let (app, _origin, _) = filled(1, 20);
+    let unindexed = || app.ask::<u32>("SELECT count(*) FROM unindexed_items");
+    assert_eq!(unindexed(), 20);
+    let _daemon = app.start();
+    let indexed = wait_until(Duration::from_secs(60), || (unindexed() == 0).then_some(()));
+    indexed.expect("the index follows without being asked");
+    assert!(app.ask::<u32>("SELECT count(*) FROM item_words WHERE item_words MATCH '\"storm\"'") > 0);
 }
 
 #[test]
