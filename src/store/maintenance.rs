@@ -1,7 +1,7 @@
 //! Keeping the store small, copied and measured.
 
 use super::rows::{collect, count, millis, optional_instant_at, to_json};
-use super::{ReadTx, StoreError, WriteTx};
+use super::{ReadTx, StoreError, WriteTx, schema};
 use crate::model::{TagName, Timestamp};
 use rusqlite::{Connection, named_params, params};
 use std::path::Path;
@@ -152,20 +152,25 @@ pub(super) fn checkpoint(connection: &Connection) -> Result<(), StoreError> {
     Ok(connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?)
 }
 
-/// Copies a database page by page while others use it (SQLite's online backup).
+/// Copies a database page by page while others use it (SQLite's online backup), for its owner alone as the database is.
 pub(super) fn backup(connection: &Connection, target: &Path) -> Result<(), StoreError> {
     let unusable = |detail: String| StoreError::Unusable { path: target.to_owned(), detail };
     if target.exists() {
         return Err(unusable("this file exists already; name a new one".into()));
     }
-    let partial = target.with_extension("partial");
-    let copied = connection.backup("main", &partial, None::<fn(rusqlite::backup::Progress)>);
-    let placed = copied
+    let mut partial = target.as_os_str().to_owned();
+    partial.push(".partial");
+    let partial = Path::new(&partial);
+    let copied = schema::create_private(partial)
         .map_err(|error| error.to_string())
-        .and_then(|()| std::fs::rename(&partial, target).map_err(|error| error.to_string()));
-    placed.map_err(|error| {
+        .and_then(|()| {
+            let copied = connection.backup("main", partial, None::<fn(rusqlite::backup::Progress)>);
+            copied.map_err(|error| error.to_string())
+        })
+        .and_then(|()| std::fs::rename(partial, target).map_err(|error| error.to_string()));
+    copied.map_err(|error| {
         // What is left of a failed copy is of no use to anyone.
-        let _ = std::fs::remove_file(&partial);
+        let _ = std::fs::remove_file(partial);
         unusable(format!("the copy cannot be written: {error}"))
     })
 }

@@ -40,7 +40,10 @@ const WAL_PAGES: i64 = 8192;
 const WRITER_CACHE_KIB: i64 = 4 << 10;
 
 pub(super) fn open_for_writing(path: &Path) -> Result<Connection, StoreError> {
-    create_private(path)?;
+    create_private(path).map_err(|error| StoreError::Unusable {
+        path: path.to_owned(),
+        detail: format!("{error}; veille needs a data directory that it may write to"),
+    })?;
     let mut connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     let version = checked_version(path, &connection)?;
     configure_writer(&connection).map_err(|error| StoreError::at(path, &error))?;
@@ -94,14 +97,10 @@ fn open(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
-/// The database holds what people read and their private digests: for its owner alone.
-fn create_private(path: &Path) -> Result<(), StoreError> {
+/// The database holds what people read and their private digests: for its owner alone, as is each copy of it.
+pub(super) fn create_private(path: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::OpenOptionsExt;
-    let made = std::fs::OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path);
-    made.map(drop).map_err(|error| StoreError::Unusable {
-        path: path.to_owned(),
-        detail: format!("{error}; veille needs a data directory that it may write to"),
-    })
+    std::fs::OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path).map(drop)
 }
 
 /// The schema's version, 0 for a new file, once the file is known to be ours.
@@ -170,6 +169,7 @@ fn migrate(connection: &mut Connection, sql: &str, version: usize) -> rusqlite::
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::PermissionsExt;
 
     fn directory() -> tempfile::TempDir {
         tempfile::tempdir().expect("a temporary directory")
@@ -256,7 +256,8 @@ mod tests {
         check("SELECT seq || '' FROM sqlite_sequence WHERE name = 'stories'", "9");
         check("SELECT concat_ws(' ', \"table\", parent) FROM pragma_foreign_key_check", "");
         check("SELECT foreign_keys || '' FROM pragma_foreign_keys", "1");
-        assert!(path.with_extension(format!("db.before-{step}")).exists());
+        let copy = std::fs::metadata(path.with_extension(format!("db.before-{step}"))).expect("a copy");
+        assert_eq!(copy.permissions().mode() & 0o777, 0o600, "as private as the database");
     }
 
     #[test]
@@ -272,10 +273,8 @@ mod tests {
         assert_eq!(std::fs::read_to_string(&text).expect("reads"), words);
     }
 
-    #[cfg(unix)]
     #[test]
     fn the_database_is_for_its_owner_alone() {
-        use std::os::unix::fs::PermissionsExt;
         let directory = directory();
         let path = directory.path().join("veille.db");
         open_for_writing(&path).expect("opens");

@@ -8,9 +8,10 @@ use crate::support::origin::{Fault, Feed, Origin, fault, status};
 use rusqlite::Connection;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::process::Command;
-use std::time::Duration;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 const FEEDS: usize = 20;
 /// Rounds without `VEILLE_KILLS`.
@@ -331,6 +332,96 @@ fn d04_the_harness_sees_every_promise_that_is_broken() {
     damaged[page..page + 4096].fill(0xa5);
     std::fs::write(&path, damaged).expect("writes");
     assert_eq!(fleet.look(), Faults { corrupt: 1, ..Faults::default() });
+}
+
+/// As a version before left it: the schema after so many of the migrations, and items each with a story of its own.
+fn older_database(app: &App, migrations: usize, items: usize) {
+    std::fs::create_dir_all(app.data_dir()).expect("a data directory");
+    let database = Connection::open(app.data_dir().join("veille.db")).expect("a database");
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
+    let mut files: Vec<_> =
+        directory.read_dir().expect("migrations").map(|entry| entry.expect("a file").path()).collect();
+    files.sort();
+    for file in &files[..migrations] {
+        database.execute_batch(&std::fs::read_to_string(file).expect("SQL")).expect("migrates");
+    }
+    let filled = format!(
+        "INSERT INTO feeds (feed_id, url) VALUES (1, 'https://news.example/feed.xml');
+         CREATE TEMP TABLE numbers AS WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {items}) SELECT n FROM n;
+         INSERT INTO stories (story_id, entry_id, created_at) SELECT n, 'urn:entry:' || n, n FROM numbers;
+         INSERT INTO items (item_id, feed_id, story_id, item_key, link_key, content_key, content_hash, title, authors, categories,
+             summary, content_html, content_text, enclosures, first_seen_at, changed_at, ordered_at)
+         SELECT n, 1, n, 'g-' || n, format('l-%032x', n), 'c-' || n, zeroblob(16), 'Title ' || n, '[]', '[]',
+             hex(zeroblob(200)), '', '', '[]', n, n, n FROM numbers;
+         INSERT INTO recent_signatures (item_id, story_id, feed_id, ordered_at, first_seen_at, signature)
+         SELECT n, n, 1, n, n, zeroblob(60) FROM numbers;
+         PRAGMA application_id = 1986357612; PRAGMA user_version = {migrations};"
+    );
+    database.execute_batch(&filled).expect("items");
+}
+
+#[test]
+fn d09_a_migration_killed_at_any_moment_still_ends_whole() {
+    const ITEMS: usize = 5_000;
+    let app = App::new(FETCH, ALL);
+    let version = || app.ask::<u32>("SELECT user_version FROM pragma_user_version");
+    let mut chance = fastrand::Rng::new();
+    let (mut whole_run, mut killed_before) = (Duration::ZERO, 0);
+    for round in 0..=rounds().min(50) {
+        let _ = std::fs::remove_dir_all(app.data_dir());
+        older_database(&app, 10, ITEMS);
+        if round > 0 {
+            let mut poll = app.command(&["poll"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("starts");
+            std::thread::sleep(whole_run.mul_f32(chance.f32()));
+            poll.kill().expect("is killed, or has ended");
+            poll.wait().expect("has ended");
+            killed_before += usize::from(version() == 10);
+        }
+        let begun = Instant::now();
+        let finished = app.run(&["poll"]);
+        whole_run = if round == 0 { begun.elapsed() } else { whole_run };
+        assert_eq!(finished.code(), 0, "{finished:?}");
+        assert!(version() > 10);
+        assert_eq!(app.ask::<String>("PRAGMA integrity_check"), "ok");
+        assert_eq!(app.ask::<u32>("SELECT count(*) FROM pragma_foreign_key_check"), 0);
+        let whole = "SELECT count(DISTINCT entry_id) FROM items JOIN stories USING (story_id) \
+                     JOIN recent_signatures r USING (item_id) WHERE entry_id = 'urn:entry:' || item_id";
+        assert_eq!(app.ask::<u32>(whole) as usize, ITEMS);
+        let copy = Connection::open(app.data_dir().join("veille.db.before-10")).expect("the copy");
+        assert_eq!(count(&copy, "SELECT user_version FROM pragma_user_version"), 10);
+        assert_eq!(count(&copy, "SELECT count(*) FROM items"), ITEMS);
+    }
+    println!("{killed_before} of {} kills came before the migration had ended", rounds().min(50));
+}
+
+#[test]
+fn d16_a_backup_beside_the_daemon_holds_all_that_was_stored_before_it() {
+    let fleet = Fleet::new(4);
+    let _daemon = fleet.app.start();
+    for round in 0..5 {
+        for (_, feed) in &fleet.feeds {
+            feed.add(5);
+        }
+        wait_until(PATIENCE, || (fleet.stored() > round * 20).then_some(())).expect("items come");
+        let before = fleet.stored();
+        let file = fleet.app.directory().join(format!("copy-{round}.db"));
+        let path = file.to_str().expect("UTF-8");
+        assert_eq!(fleet.app.run(&["backup", path]).code(), 0);
+        let copy = Connection::open(&file).expect("the copy");
+        assert_eq!(copy.query_row("PRAGMA quick_check", [], |row| row.get::<_, String>(0)).expect("checks"), "ok");
+        assert!(count(&copy, "SELECT count(*) FROM items") >= before, "{before} items were stored");
+        let mode = std::fs::metadata(&file).expect("the copy").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "it holds the keys of private digests");
+        let again = fleet.app.run(&["backup", path]);
+        assert!(again.code() != 0 && again.stderr.contains("exists already"), "{again:?}");
+    }
+    let left = fleet
+        .app
+        .directory()
+        .read_dir()
+        .expect("reads")
+        .filter(|entry| entry.as_ref().expect("an entry").file_name().to_string_lossy().contains(".partial"));
+    assert_eq!(left.count(), 0, "a copy leaves nothing beside it");
 }
 
 /// Full, the daemon goes on serving and loses nothing; given room, it catches up by itself. On a fast clock, since

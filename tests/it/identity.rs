@@ -226,7 +226,7 @@ fn the_daemon_indexes_within_seconds_what_a_new_feed_brought() {
     let unindexed = || app.ask::<u32>("SELECT count(*) FROM unindexed_items");
     assert_eq!(unindexed(), 20);
     let _daemon = app.start();
-    let indexed = wait_until(Duration::from_secs(60), || (unindexed() == 0).then_some(()));
+    let indexed = wait_until(Duration::from_mins(1), || (unindexed() == 0).then_some(()));
     indexed.expect("the index follows without being asked");
     assert!(app.ask::<u32>("SELECT count(*) FROM item_words WHERE item_words MATCH '\"storm\"'") > 0);
 }
