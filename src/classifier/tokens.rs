@@ -116,20 +116,32 @@ impl FieldText {
 
 /// A hash of a word, eight bytes at a time.
 pub(super) fn hash_word(word: &str) -> u64 {
-    const K: u64 = 0x9E37_79B9_7F4A_7C15;
-    let mut hash = 0xcbf2_9ce4_8422_2325 ^ word.len() as u64;
-    let mut chunks = word.as_bytes().chunks_exact(8);
-    for chunk in &mut chunks {
-        hash = (hash ^ u64::from_le_bytes(chunk.try_into().expect("chunks are of eight"))).wrapping_mul(K);
+    let bytes = word.as_bytes();
+    let mut hash = 0xcbf2_9ce4_8422_2325 ^ bytes.len() as u64;
+    let mut mix = |number: u64| {
+        hash = (hash ^ number).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         hash ^= hash >> 29;
+    };
+    if bytes.len() > 8 {
+        bytes.as_chunks().0.iter().for_each(|chunk| mix(u64::from_le_bytes(*chunk)));
     }
-    let rest = chunks.remainder();
-    if !rest.is_empty() {
-        let mut last = [0; 8];
-        last[..rest.len()].copy_from_slice(rest);
-        hash = (hash ^ u64::from_le_bytes(last)).wrapping_mul(K);
-    }
+    mix(last_bytes(bytes));
     hash ^ (hash >> 32)
+}
+
+/// The last eight bytes as a number; of fewer all, some of them twice, since copying a length that varies is dear.
+fn last_bytes(bytes: &[u8]) -> u64 {
+    if let Some(last) = bytes.last_chunk() {
+        return u64::from_le_bytes(*last);
+    }
+    if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
+        return u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last));
+    }
+    match *bytes {
+        [] => 0,
+        [first] => u64::from(first),
+        [first, .., last] => u64::from_le_bytes([first, bytes[1], last, 0, 0, 0, 0, 0]),
+    }
 }
 
 /// Words before whose full stop no sentence ends; a single capital (*J. Doe*) is another such.
@@ -138,6 +150,17 @@ const ABBREVIATIONS: &[&str] = &[
     "no", "nos", "approx", "mme", "mlle", "gen", "sen", "rep", "gov", "ca", "cf", "fig", "vol", "bzw", "jan", "feb",
     "aug", "sept", "oct", "nov", "dec",
 ];
+
+/// By byte: whether it is an ASCII letter or digit.
+const IN_WORD: [bool; 256] = {
+    let mut in_word = [false; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        in_word[byte as usize] = byte.is_ascii_alphanumeric();
+        byte += 1;
+    }
+    in_word
+};
 
 struct Scanner<'a> {
     text: &'a str,
@@ -169,10 +192,12 @@ enum Class {
 impl Scanner<'_> {
     fn run(&mut self) {
         let mut at = 0;
-        while at < self.text.len() {
-            let byte = self.text.as_bytes()[at];
-            at = if byte.is_ascii_alphanumeric() {
-                self.word(at, at)
+        while let Some(&byte) = self.text.as_bytes().get(at) {
+            at = if byte == b' ' {
+                self.gap = self.gap.max(Gap::Joined);
+                at + 1
+            } else if IN_WORD[usize::from(byte)] {
+                self.ascii_word(at)
             } else if byte.is_ascii() {
                 self.ascii_symbol(byte, at)
             } else {
@@ -256,6 +281,24 @@ impl Scanner<'_> {
         one_case || source == "Net"
     }
 
+    /// The word that starts with an ASCII letter or digit at `start`; returns where it ends. Most words have nothing else.
+    fn ascii_word(&mut self, start: usize) -> usize {
+        let rest = &self.text.as_bytes()[start..];
+        let length = rest.iter().position(|&byte| !IN_WORD[usize::from(byte)]).unwrap_or(rest.len());
+        let end = start + length;
+        // What [`Self::word`] may take into a word.
+        let goes_on = match self.byte_at(end) {
+            b'+' | b'#' | b'&' | b'*' => true,
+            b'.' | b',' => length == 1 || self.byte_at(end + 1).is_ascii_digit(),
+            byte => !byte.is_ascii(),
+        };
+        if goes_on {
+            return self.word(start, start);
+        }
+        self.push(start, end, 0, false);
+        end
+    }
+
     /// The word that starts at `start` and has been read up to `at`; returns where it ends.
     fn word(&mut self, start: usize, mut at: usize) -> usize {
         if let Some(end) = self.acronym(start) {
@@ -331,33 +374,21 @@ impl Scanner<'_> {
         let from = self.extra.len();
         self.extra.extend(self.text[start..end].chars().filter(|&c| c != '.'));
         let to = self.extra.len();
-        let (folded_start, folded_end) = (self.base + self.text.len() + from, self.base + self.text.len() + to);
-        let hash = hash_word(&self.extra[from..to]);
-        self.push_token(hash, folded_start, folded_end, start, end, 0, false);
+        self.push(start, end, 0, false);
+        let token = self.tokens.last_mut().expect("a token was added");
+        token.hash = hash_word(&self.extra[from..to]);
+        let extra_start = self.base + self.text.len();
+        (token.start, token.end) = (to_u32(extra_start + from), to_u32(extra_start + to));
         Some(end)
     }
 
+    /// Adds the word `start..end` as it stands.
     fn push(&mut self, start: usize, end: usize, short_len: usize, unspaced: bool) {
-        let hash = hash_word(&self.text[start..end]);
-        self.push_token(hash, self.base + start, self.base + end, start, end, short_len, unspaced);
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "the two callers differ in where the folded word stands")]
-    fn push_token(
-        &mut self,
-        hash: u64,
-        folded_start: usize,
-        folded_end: usize,
-        start: usize,
-        end: usize,
-        short_len: usize,
-        unspaced: bool,
-    ) {
         let (source_start, source_end) = self.fold.source_range(start, end);
         self.tokens.push(Token {
-            hash,
-            start: to_u32(folded_start),
-            end: to_u32(folded_end),
+            hash: hash_word(&self.text[start..end]),
+            start: to_u32(self.base + start),
+            end: to_u32(self.base + end),
             source_start: to_u32(self.source_at + source_start),
             source_end: to_u32(self.source_at + source_end),
             halves: self.tokens.last().map_or(0, Token::halves_end),
