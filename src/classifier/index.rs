@@ -145,7 +145,7 @@ impl Plan {
                 return;
             }
         } else if let Form::Glob(glob) = &words[0].form
-            && !self.affixes.add(glob, whole(0))
+            && !self.affixes.add(glob, whole(0), fields)
         {
             self.pieces.add_glob(glob, whole(0), fields);
         }

@@ -65,6 +65,10 @@ impl FieldText {
         &self.folded[token.start as usize..token.end as usize]
     }
 
+    pub fn bytes(&self, token: &Token) -> &[u8] {
+        &self.folded.as_bytes()[token.start as usize..token.end as usize]
+    }
+
     pub fn short_text(&self, token: &Token) -> &str {
         &self.folded[token.start as usize..token.start as usize + token.short_len as usize]
     }
