@@ -263,14 +263,16 @@ impl Scan<'_> {
         let (index, text) = (self.index, self.text);
         let mut before = [None, None];
         for (at, token) in text.tokens.iter().enumerate() {
-            let words = [index.find(token.hash, text.text(token)), self.short_form(token)];
             // Most words of a text are in no term.
-            if words != [None, None] {
-                for word in words.into_iter().flatten() {
-                    index.alone(word).iter().for_each(|anchor| self.anchored(*anchor, at));
-                    for first in before.into_iter().flatten() {
-                        index.after(first, word).iter().for_each(|(_, anchor)| self.anchored(*anchor, at - 1));
-                    }
+            if token.short_len == 0 && !index.lexicon.may_have(token.hash) {
+                before = [None, None];
+                continue;
+            }
+            let words = [index.find(token.hash, text.text(token)), self.short_form(token)];
+            for word in words.into_iter().flatten() {
+                index.alone(word).iter().for_each(|anchor| self.anchored(*anchor, at));
+                for first in before.into_iter().flatten() {
+                    index.after(first, word).iter().for_each(|(_, anchor)| self.anchored(*anchor, at - 1));
                 }
             }
             before = words;

@@ -67,10 +67,14 @@ impl Lexicon {
         self.starts.len().saturating_sub(1)
     }
 
+    /// False when no word has this hash, for sure.
+    pub fn may_have(&self, hash: u64) -> bool {
+        self.presence(hash).is_some_and(|(place, bit)| self.present[place] & bit != 0)
+    }
+
     /// The number of `word`, whose [`hash_word`] is `hash`.
     pub fn find(&self, hash: u64, word: &str) -> Option<WordId> {
-        let (place, bit) = self.presence(hash)?;
-        if self.present[place] & bit == 0 {
+        if !self.may_have(hash) {
             return None;
         }
         let mut at = self.home(hash);
