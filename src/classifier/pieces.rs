@@ -1,14 +1,16 @@
 //! What is sought within words: wildcards open at both ends, `*part*`, and regular expressions, which are run only where
-//! one of their literals was found, or, if they have no such, late: once a query asks. One automaton finds the pieces of all.
+//! one of their literals was found, or, if they have no such, late: once a query asks. One automaton finds all the pieces
+//! that a field asks for.
 
+use super::hits::FIELDS;
 use super::index::{Anchor, PatternId, Scan};
 use super::pattern::Glob;
 use super::program::Fields;
 use crate::query::compile_regex;
-use daachorse::CharwiseDoubleArrayAhoCorasick;
+use daachorse::DoubleArrayAhoCorasick;
 use regex::Regex;
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 /// Longest text in bytes that a regular expression is run on: time is the text's length times the program's size.
 const REGEX_TEXT_BYTES: usize = 64 * 1024;
@@ -17,14 +19,16 @@ const MIN_REQUIRED_BYTES: usize = 3;
 
 #[derive(Default)]
 pub(super) struct Pieces {
-    automaton: Option<CharwiseDoubleArrayAhoCorasick<u32>>,
+    /// For each field in which a piece may count; titles are asked for more than other texts.
+    by_field: [Option<Arc<Automaton>>; FIELDS],
     /// What a piece found calls for, by the number of the piece.
     calls: Vec<Vec<Call>>,
     /// In the order of their terms.
     regexes: Vec<SoughtRegex>,
-    /// The fields in which a piece may count.
-    fields: Fields,
 }
+
+/// Finds pieces, which it knows by number.
+type Automaton = DoubleArrayAhoCorasick<u32>;
 
 #[derive(Debug, Clone, Copy)]
 enum Call {
@@ -46,48 +50,56 @@ struct SoughtRegex {
 /// The pieces while they are gathered.
 #[derive(Default)]
 pub(super) struct PiecesBuilder {
-    calls: BTreeMap<String, Vec<Call>>,
+    /// By piece: where it may count, and what it calls for.
+    calls: BTreeMap<String, (Fields, Vec<Call>)>,
     regexes: Vec<SoughtRegex>,
-    fields: Fields,
 }
 
 impl PiecesBuilder {
     /// Adds a pattern that begins with `glob`, by its longest piece.
     pub fn add_glob(&mut self, glob: &Glob, anchor: Anchor, fields: Fields) {
         let Some(longest) = glob.pieces.iter().max_by_key(|piece| piece.len()) else { return };
-        self.fields.add(fields);
-        self.calls.entry(longest.to_string()).or_default().push(Call::Glob(anchor));
+        self.add(longest, Call::Glob(anchor), fields);
     }
 
     pub fn add_regex(&mut self, term: PatternId, source: &str, fields: Fields) {
         let required = required_literals(source);
         let number = self.regexes.len();
-        if required.is_some() {
-            self.fields.add(fields);
-        }
-        for literal in required.iter().flatten() {
-            self.calls.entry(literal.clone()).or_default().push(Call::Regex(number));
-        }
+        required.iter().flatten().for_each(|literal| self.add(literal, Call::Regex(number), fields));
         let source = source.to_owned();
         self.regexes.push(SoughtRegex { term, source, regex: OnceLock::new(), is_late: required.is_none() });
     }
 
+    fn add(&mut self, piece: &str, call: Call, fields: Fields) {
+        let (counts_in, calls) = self.calls.entry(piece.to_owned()).or_default();
+        counts_in.add(fields);
+        calls.push(call);
+    }
+
     pub fn build(self) -> Pieces {
-        let automaton = (!self.calls.is_empty()).then(|| {
-            let numbered = self.calls.keys().zip(0u32..);
-            CharwiseDoubleArrayAhoCorasick::with_values(numbered).expect("pieces are distinct and not empty")
-        });
-        Pieces { automaton, calls: self.calls.into_values().collect(), regexes: self.regexes, fields: self.fields }
+        let mut by_field: [Option<Arc<Automaton>>; FIELDS] = Default::default();
+        let mut built: BTreeMap<Vec<(&str, u32)>, Arc<Automaton>> = BTreeMap::new();
+        for field in Fields::ANY.iter() {
+            let numbered = (0..).zip(&self.calls).filter(|(_, (_, (fields, _)))| fields.contains(field));
+            let pieces: Vec<_> = numbered.map(|(number, (piece, _))| (piece.as_str(), number)).collect();
+            if !pieces.is_empty() {
+                let automaton = built.entry(pieces).or_insert_with_key(|pieces| {
+                    let automaton = Automaton::with_values(pieces.iter().copied());
+                    Arc::new(automaton.expect("pieces are distinct and not empty"))
+                });
+                by_field[field as usize] = Some(Arc::clone(automaton));
+            }
+        }
+        let calls = self.calls.into_values().map(|(_, calls)| calls).collect();
+        Pieces { by_field, calls, regexes: self.regexes }
     }
 }
 
 impl Pieces {
     pub fn scan(&self, scan: &mut Scan<'_>) {
-        if !self.fields.contains(scan.field) {
-            return;
-        }
+        let Some(automaton) = &self.by_field[scan.field as usize] else { return };
         let mut due: Vec<usize> = Vec::new();
-        for found in self.automaton.iter().flat_map(|automaton| automaton.find_overlapping_iter(&scan.text.folded)) {
+        for found in automaton.find_overlapping_iter(&scan.text.folded) {
             for call in &self.calls[found.value() as usize] {
                 match *call {
                     Call::Regex(number) => due.push(number),

@@ -34,6 +34,8 @@ impl Fields {
             | 1 << Field::Category as u16,
     );
 
+    pub const ANY: Fields = Fields(u16::MAX);
+
     pub fn of(scope: Scope) -> Fields {
         match scope {
             Scope::Text => Self::TEXT,
