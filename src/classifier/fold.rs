@@ -3,6 +3,7 @@
 //! NFKC, case folding, accents off for Latin, Greek and Cyrillic only (a dakuten is no accent), zero-width and
 //! direction characters out, Traditional to Simplified Chinese. What was published is never changed.
 
+use encoding_rs::Encoding;
 use icu_casemap::CaseMapper;
 use std::sync::LazyLock;
 use unicode_normalization::UnicodeNormalization;
@@ -16,6 +17,7 @@ pub(super) struct Folded {
     /// Empty while `text` is as long as the source byte for byte (all ASCII).
     starts: Vec<u32>,
     ends: Vec<u32>,
+    has_traditional: bool,
 }
 
 /// `text` folded, without the way back.
@@ -37,6 +39,7 @@ impl Folded {
         self.text.clear();
         self.starts.clear();
         self.ends.clear();
+        self.has_traditional = false;
         if source.is_ascii() {
             self.text.push_str(source);
             self.text.make_ascii_lowercase();
@@ -45,7 +48,7 @@ impl Folded {
         let mut rest = source;
         while let Some(first) = rest.chars().next() {
             let at = source.len() - rest.len();
-            let ascii = rest.bytes().position(|byte| !byte.is_ascii()).unwrap_or(rest.len());
+            let ascii = Encoding::ascii_valid_up_to(rest.as_bytes());
             if ascii > 0 {
                 self.push_ascii(&rest[..ascii], at);
                 rest = &rest[ascii..];
@@ -53,8 +56,8 @@ impl Folded {
                 rest = &rest[self.push_beyond_ascii(first, rest, at)..];
             }
         }
-        if self.text.chars().any(is_traditional) {
-            self.text = simplify(std::mem::take(&mut self.text));
+        if self.has_traditional {
+            self.text = fast2s::convert(&self.text);
         }
     }
 
@@ -96,11 +99,13 @@ impl Folded {
             return length;
         }
         let end = cluster_end(rest, length);
-        if end == length && ('\u{4e00}'..='\u{9fff}').contains(&first) {
+        let from = self.text.len();
+        if end == length && folds_to_itself(first) {
             self.push_all(&rest[..length], at, at + length);
         } else {
             self.push_all(&fold_cluster(&rest[..end]), at, at + end);
         }
+        self.has_traditional = self.has_traditional || self.text[from..].chars().any(is_traditional);
         end
     }
 
@@ -122,6 +127,11 @@ fn cluster_end(rest: &str, length: usize) -> usize {
         is_combining_mark(c) || is_invisible(c) || matches!(c, '\u{ff9e}' | '\u{ff9f}' | '\u{1160}'..='\u{11ff}')
     };
     rest[length..].find(|c: char| !composes(c)).map_or(rest.len(), |more| length + more)
+}
+
+/// Whether a character alone is its own fold for sure: what texts beyond ASCII are full of.
+fn folds_to_itself(c: char) -> bool {
+    matches!(c, '\u{4e00}'..='\u{9fff}' | '–' | '—' | '‘' | '’' | '“' | '”' | '„' | '•' | '、' | '。')
 }
 
 fn fold_cluster(cluster: &str) -> String {
@@ -198,4 +208,16 @@ static TRADITIONAL: LazyLock<Vec<bool>> = LazyLock::new(|| {
 
 fn is_traditional(c: char) -> bool {
     (c as u32).checked_sub(HAN_START).and_then(|at| TRADITIONAL.get(at as usize)).is_some_and(|&changes| changes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_alone_folds_to_itself() {
+        for c in ('\u{250}'..=char::MAX).filter(|c| folds_to_itself(*c)) {
+            assert_eq!(fold_cluster(&c.to_string()), c.to_string());
+        }
+    }
 }
