@@ -129,6 +129,11 @@ fn cluster_end(rest: &str, length: usize) -> usize {
     rest[length..].find(|c: char| !composes(c)).map_or(rest.len(), |more| length + more)
 }
 
+/// Whether folding changes no more than the case of a character, whatever stands beside it, and keeps such ones together.
+pub(super) fn is_kept(c: char) -> bool {
+    c.is_ascii_alphanumeric() || (('\u{4e00}'..='\u{9fff}').contains(&c) && !is_traditional(c))
+}
+
 /// Whether a character alone is its own fold for sure: what texts beyond ASCII are full of.
 fn folds_to_itself(c: char) -> bool {
     matches!(c, '\u{4e00}'..='\u{9fff}' | '–' | '—' | '‘' | '’' | '“' | '”' | '„' | '•' | '、' | '。')
@@ -218,6 +223,16 @@ mod tests {
     fn what_is_left_alone_folds_to_itself() {
         for c in ('\u{250}'..=char::MAX).filter(|c| folds_to_itself(*c)) {
             assert_eq!(fold_cluster(&c.to_string()), c.to_string());
+        }
+    }
+
+    #[test]
+    fn what_is_kept_stays_beside_what_changes() {
+        for c in ('\0'..=char::MAX).filter(|c| is_kept(*c)) {
+            let folded = fold(&format!("藉{c}{c}\u{301}著Éﬀ後{c}"));
+            let kept = c.to_ascii_lowercase();
+            assert!(folded.contains(&format!("{kept}{kept}")), "{c}: {folded}");
+            assert!(folded.ends_with(kept), "{c}: {folded}");
         }
     }
 }

@@ -2,6 +2,7 @@
 //! one of their literals was found, or, if they have no such, late: once a query asks. One automaton finds all the pieces
 //! that a field asks for.
 
+use super::fold::is_kept;
 use super::hits::FIELDS;
 use super::index::{Anchor, PatternId, Scan};
 use super::pattern::Glob;
@@ -158,8 +159,7 @@ fn required_of(hir: &regex_syntax::hir::Hir) -> Option<Vec<String>> {
     match hir.kind() {
         HirKind::Literal(literal) => {
             let text = std::str::from_utf8(&literal.0).ok()?;
-            // Only ASCII: folding keeps its neighbours from changing it.
-            let best = text.split(|c: char| !c.is_ascii_alphanumeric()).max_by_key(|piece| piece.len())?;
+            let best = text.split(|c: char| !is_kept(c)).max_by_key(|piece| piece.len())?;
             (best.len() >= MIN_REQUIRED_BYTES).then(|| vec![best.to_ascii_lowercase()])
         }
         HirKind::Capture(capture) => required_of(&capture.sub),
