@@ -67,14 +67,15 @@ impl FieldText {
     pub fn refill(&mut self, field: Field, item: &ItemText<'_>, source: &str) {
         self.clear();
         match field {
-            Field::Title | Field::Summary | Field::Content | Field::Url | Field::Host => self.append(source, 0),
-            _ => {
+            Field::Author | Field::Category | Field::Group | Field::Feed | Field::Tag => {
                 let mut at = 0;
                 for value in item.values(field) {
                     self.append(&value, at);
                     at += value.len() + 1;
                 }
             }
+            // One value, not asked for anew: a language that nobody declared is dear to tell.
+            _ => self.append(source, 0),
         }
     }
 }
