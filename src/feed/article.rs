@@ -47,7 +47,7 @@ pub fn article(body: &[u8], context: &ReadContext<'_>) -> Option<Article> {
         reader.parse().ok().map(|article| article.content.to_string())
     });
     let found = found.flatten()?;
-    let read = html::read(&found, Dialect::Html, base.as_ref());
+    let read = html::read(&found, Dialect::Html, &|| base.as_ref());
     (!read.text.is_empty()).then_some(Article { html: read.html, text: read.text })
 }
 

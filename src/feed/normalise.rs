@@ -6,6 +6,7 @@ use super::{FeedFormat, MAX_ITEMS, ParsedFeed, ReadContext, dates, html, identit
 use crate::model::{Enclosure, ItemContent, Timestamp};
 use feed_rs::model::Entry;
 use std::borrow::Cow;
+use std::cell::LazyCell;
 use url::Url;
 
 /// Longest title, in bytes.
@@ -224,9 +225,10 @@ fn read(text: &Text<'_>, link: Option<&str>, bases: &Bases) -> html::Reading {
         TextKind::Opaque => None,
     };
     if let Some(dialect) = dialect {
-        let page = link.and_then(|link| Url::parse(link).ok()).filter(|page| !page.cannot_be_a_base());
-        let base = bases.said(text.base).or(page.as_ref()).or(bases.document.as_ref());
-        return html::read(&text.source, dialect, base);
+        let page =
+            LazyCell::new(|| link.and_then(|link| Url::parse(link).ok()).filter(|page| !page.cannot_be_a_base()));
+        let base = || bases.said(text.base).or_else(|| page.as_ref()).or(bases.document.as_ref());
+        return html::read(&text.source, dialect, &base);
     }
     let text = plain(text);
     html::Reading { html: html::escaped_paragraphs(&text), text, is_flood: false }

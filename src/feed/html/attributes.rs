@@ -3,6 +3,7 @@
 
 use super::super::lexer::Tag;
 use super::super::url::is_plain_address;
+use super::Base;
 use daachorse::DoubleArrayAhoCorasick;
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -34,7 +35,7 @@ pub(super) fn allowed(element: &str, name: &str) -> Option<&'static str> {
 }
 
 /// An address that may stand in `href` or `src`: http, https, for links also mailto; made absolute.
-pub(super) fn safe_address<'v>(value: &'v str, base: Option<&Url>, is_link: bool) -> Option<Cow<'v, str>> {
+pub(super) fn safe_address<'v>(value: &'v str, base: Base<'_>, is_link: bool) -> Option<Cow<'v, str>> {
     let value = value.trim();
     if is_plain_address(value) {
         return Some(Cow::Borrowed(value));
@@ -46,7 +47,7 @@ pub(super) fn safe_address<'v>(value: &'v str, base: Option<&Url>, is_link: bool
     if has("mailto:") {
         return is_link.then_some(Cow::Borrowed(value));
     }
-    let url = match base {
+    let url = match base() {
         Some(base) => base.join(value).ok()?,
         None if value.starts_with("//") => Url::parse(&format!("https:{value}")).ok()?,
         None => return None,

@@ -36,8 +36,11 @@ pub(super) struct Reading {
     pub is_flood: bool,
 }
 
+/// Says what relative links are resolved against, if anything: asked only where there is one, which is seldom.
+pub(super) type Base<'b> = &'b dyn Fn() -> Option<&'b Url>;
+
 /// Reads HTML in one pass. Without a base address relative links go. The dialect is that of the text.
-pub(super) fn read(html: &str, dialect: Dialect, base: Option<&Url>) -> Reading {
+pub(super) fn read(html: &str, dialect: Dialect, base: Base<'_>) -> Reading {
     let html = cut_html(html);
     let mut rewriter = Rewriter {
         out: String::with_capacity(html.len() + 64),
@@ -96,7 +99,7 @@ struct Rewriter<'b> {
     is_tidy: bool,
     /// Whether preformatted text begins here, whose first line break is none.
     is_pre_start: bool,
-    base: Option<&'b Url>,
+    base: Base<'b>,
 }
 
 impl Rewriter<'_> {
@@ -251,7 +254,7 @@ mod tests {
     use super::*;
 
     fn sanitise(html: &str, base: Option<&Url>) -> (String, bool) {
-        let read = read(html, Dialect::Html, base);
+        let read = read(html, Dialect::Html, &|| base);
         assert_eq!(read.text, text::to_text(cut_html(html)), "{}", cut(html, 200));
         (read.html, read.is_flood)
     }
