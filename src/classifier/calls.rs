@@ -6,13 +6,14 @@ use super::hits::Hits;
 use super::index::{Index, PatternId};
 use super::program::{Fields, Node};
 use super::rule::Rule;
+use crate::model::Field;
 
 /// Terms of which one must be found for a query to hold.
 #[derive(Debug)]
 struct Need {
     /// Each with the fields in which finding it meets the need for sure.
     terms: Vec<(PatternId, Fields)>,
-    /// Whether some of them are found late: other needs tell sooner.
+    /// Whether some of them are found late (the language, some expressions): other needs tell sooner.
     is_late: bool,
 }
 
@@ -50,6 +51,8 @@ pub(super) struct Calls {
     always: Vec<Candidate>,
     /// Late terms that call up a rule which nothing else does: to be looked for in each item.
     pub awaited: Vec<PatternId>,
+    /// Whether the language calls up a rule which nothing else does.
+    pub awaits_language: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -92,6 +95,9 @@ impl Calls {
             }
             let terms = needs.all.iter().flat_map(|need| &need.terms).map(|(term, _)| *term);
             calls.awaited.extend(terms.filter(|term| index.is_late(*term)));
+            let asks_language =
+                |need: &Need| need.terms.iter().any(|(term, _)| index.fields_of(*term).contains(Field::Lang));
+            calls.awaits_language |= needs.all.iter().any(|need| need.is_late && asks_language(need));
             calls.add(&needs.all, &mut by_term);
             calls.unless.extend(needs.unless);
             calls.unless_starts.push(to_u32(calls.unless.len()));
@@ -213,7 +219,7 @@ impl Needs {
         match node {
             Node::Terms(terms) => {
                 let fields = terms.fields.common(Fields::TEXT);
-                let is_late = index.late_among(terms).next().is_some();
+                let is_late = terms.fields.contains(Field::Lang) || index.late_among(terms).next().is_some();
                 Needs::one(Need { terms: terms.patterns().map(|pattern| (pattern, fields)).collect(), is_late })
             }
             Node::Any(parts) => Needs::any(parts.iter().map(of).collect()),

@@ -11,7 +11,7 @@ use super::tokens::FieldText;
 use crate::model::{Field, Timestamp};
 use crate::query::{Proximity, ProximityKind};
 use std::borrow::Cow;
-use std::cell::{Ref, RefCell};
+use std::cell::{OnceCell, Ref, RefCell};
 use std::cmp::Ordering;
 
 /// Most places of one NEAR that are kept for what stands around it: a bound for hostile texts.
@@ -35,6 +35,10 @@ pub(super) struct Reading<'a> {
     index: &'a Index,
     /// What a query asks for late is added as it is evaluated.
     hits: RefCell<&'a mut Hits>,
+    /// Told when it is first asked for: of all fields it alone is not there to be read, where nobody declared it.
+    language: OnceCell<Option<String>>,
+    /// The field, read when a query asks for it.
+    language_field: OnceCell<FieldText>,
     now: Timestamp,
     /// By number of the tag's name, of those that a query names: whether the item has it.
     pub tags: Vec<bool>,
@@ -74,14 +78,14 @@ impl FieldText {
                     at += value.len() + 1;
                 }
             }
-            // One value, not asked for anew: a language that nobody declared is dear to tell.
             _ => self.append(source, 0),
         }
     }
 }
 
 impl Scratch {
-    /// Reads the fields that are looked at, and finds the terms of the index in them.
+    /// Reads the fields that are looked at, and finds the terms of the index in them. The language is left until a query
+    /// asks for it: to tell one that nobody declared takes as long as all the rest (measured on real feeds).
     pub fn read<'a>(
         &'a mut self,
         index: &'a Index,
@@ -92,30 +96,54 @@ impl Scratch {
     ) -> Reading<'a> {
         self.hits.clear(index.len());
         let mut sources: [Cow<'a, str>; FIELDS] = Default::default();
-        let language = index.asks_for_language().then(|| language::of_item(item)).flatten();
-        for field in looked_at.iter() {
+        let language = OnceCell::new();
+        let of_stems = || language.get_or_init(|| language::of_item(item)).as_deref();
+        for field in looked_at.iter().filter(|field| *field != Field::Lang) {
             let source = item.field_text(field);
             let text = &mut self.fields[field as usize];
             text.refill(field, item, &source);
             if !text.tokens.is_empty() {
-                index.scan(field, text, &source, language.as_deref(), &mut self.hits);
+                index.scan(field, text, &source, of_stems, &mut self.hits);
             }
             sources[field as usize] = source;
         }
         let tags = tag_names.iter().map(|name| item.tags.contains(&name.as_str())).collect();
-        Reading { item, sources, fields: &self.fields, index, hits: RefCell::new(&mut self.hits), now, tags }
+        let (hits, language_field) = (RefCell::new(&mut self.hits), OnceCell::new());
+        Reading { item, sources, fields: &self.fields, index, hits, language, language_field, now, tags }
     }
 }
 
 impl Reading<'_> {
     /// The published text of a field that was looked at.
     pub fn source(&self, field: Field) -> &str {
-        &self.sources[field as usize]
+        match field {
+            Field::Lang => self.language().unwrap_or_default(),
+            _ => &self.sources[field as usize],
+        }
     }
 
     /// The words of a field that was looked at.
     pub fn text(&self, field: Field) -> &FieldText {
-        &self.fields[field as usize]
+        match field {
+            Field::Lang => self.read_language(),
+            _ => &self.fields[field as usize],
+        }
+    }
+
+    fn language(&self) -> Option<&str> {
+        self.language.get_or_init(|| language::of_item(self.item)).as_deref()
+    }
+
+    /// Reads the language, and finds the terms of the index in it, unless that was done.
+    pub fn read_language(&self) -> &FieldText {
+        self.language_field.get_or_init(|| {
+            let (mut text, source) = (FieldText::default(), self.language().unwrap_or_default());
+            text.append(source, 0);
+            if !text.tokens.is_empty() {
+                self.index.scan(Field::Lang, &text, source, || self.language(), &mut self.hits.borrow_mut());
+            }
+            text
+        })
     }
 
     pub fn hits(&self) -> Ref<'_, Hits> {
@@ -124,12 +152,12 @@ impl Reading<'_> {
 
     /// Looks for late terms, each once.
     pub fn look_for(&self, terms: impl Iterator<Item = PatternId>) {
-        let hits = &mut **self.hits.borrow_mut();
         for term in terms {
-            if hits.begin_look(term) {
-                let fields = self.index.fields_of(term).iter();
-                for field in fields.filter(|field| !self.text(*field).tokens.is_empty()) {
-                    self.index.scan_late(term, field, self.text(field), self.source(field), hits);
+            let is_first = self.hits.borrow_mut().begin_look(term);
+            for field in self.index.fields_of(term).iter().filter(|_| is_first) {
+                let (text, source) = (self.text(field), self.source(field));
+                if !text.tokens.is_empty() {
+                    self.index.scan_late(term, field, text, source, &mut self.hits.borrow_mut());
                 }
             }
         }
@@ -192,16 +220,23 @@ impl Reading<'_> {
         if found(&self.hits.borrow()) {
             return true;
         }
+        self.look_for_late(terms) && found(&self.hits.borrow())
+    }
+
+    /// Looks for those of the terms that were not sought while the fields were read. Whether there are any.
+    fn look_for_late(&self, terms: &Terms) -> bool {
+        let of_language = terms.fields.contains(Field::Lang);
+        if of_language {
+            self.read_language();
+        }
         if terms.has_regex {
             self.look_for(self.index.late_among(terms));
         }
-        terms.has_regex && found(&self.hits.borrow())
+        of_language || terms.has_regex
     }
 
     fn each_hit(&self, terms: &Terms, visit: impl FnMut(&Hit)) {
-        if terms.has_regex {
-            self.look_for(self.index.late_among(terms));
-        }
+        self.look_for_late(terms);
         self.hits.borrow().of(terms).filter(|hit| self.accepts(hit, terms.fields)).for_each(visit);
     }
 
@@ -211,7 +246,7 @@ impl Reading<'_> {
         if !fields.contains(hit.field) {
             return false;
         }
-        let tokens = &self.fields[hit.field as usize].tokens;
+        let tokens = &self.text(hit.field).tokens;
         let first = |hit: &Hit| tokens.get(hit.start as usize).is_some_and(|token| token.first);
         let last = |hit: &Hit| hit.end > hit.start && tokens[hit.end as usize - 1].last;
         match hit.field {
@@ -291,7 +326,7 @@ impl Reading<'_> {
         let reach = match operator.distance {
             // A word is at least half a word in NEAR's count.
             Some(words) => u32::from(words) * 2,
-            None => to_u32(self.fields[a.field as usize].tokens.len()),
+            None => to_u32(self.text(a.field).tokens.len()),
         };
         let from = a.start.saturating_sub(reach.saturating_add(longest));
         let to = a.end.saturating_add(reach);

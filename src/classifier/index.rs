@@ -194,11 +194,6 @@ impl Index {
         self.fields.len()
     }
 
-    /// Whether an item's language has to be known.
-    pub fn asks_for_language(&self) -> bool {
-        !self.stems.is_empty()
-    }
-
     /// Where a term counts.
     pub fn fields_of(&self, term: PatternId) -> Fields {
         self.fields[term as usize]
@@ -215,7 +210,15 @@ impl Index {
     }
 
     /// Finds every term in a field but the late ones; `source` is its text as published, of which `text` holds the words.
-    pub fn scan(&self, field: Field, text: &FieldText, source: &str, language: Option<&str>, hits: &mut Hits) {
+    /// The item's language is asked for where stems are sought.
+    pub fn scan<'l>(
+        &self,
+        field: Field,
+        text: &FieldText,
+        source: &str,
+        language: impl FnOnce() -> Option<&'l str>,
+        hits: &mut Hits,
+    ) {
         let mut scan = Scan { index: self, field, text, source, hits };
         scan.words();
         self.affixes.scan(&mut scan);

@@ -28,11 +28,11 @@ impl Stems {
         }
     }
 
-    pub fn scan(&self, language: Option<&str>, scan: &mut Scan<'_>) {
+    pub fn scan<'l>(&self, language: impl FnOnce() -> Option<&'l str>, scan: &mut Scan<'_>) {
         if self.is_empty() {
             return;
         }
-        let wanted = language::stemmers_for(language);
+        let wanted = language::stemmers_for(language());
         for (&language, table) in self.0.iter().filter(|(language, _)| wanted.contains(language)) {
             for (at, token) in scan.text.tokens.iter().enumerate() {
                 let published = &scan.source[token.source_start as usize..token.source_end as usize];
