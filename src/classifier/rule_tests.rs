@@ -68,6 +68,53 @@ fn a_tag_comes_by_any_or_match_or_weight_unless_vetoed() {
 }
 
 #[test]
+fn a_language_counts_wherever_a_rule_asks_for_it_declared_or_told() {
+    let matching = |name: &str, text: &str| TagRule { matches: Some(query(text)), ..rule(name) };
+    let clause = |text: &str, weight| ScoreClause { query: query(text), weight };
+    let scored = |name: &str, threshold| TagRule {
+        score: vec![clause("lang:fr", 1.0), clause("storm", 1.0)],
+        threshold,
+        ..rule(name)
+    };
+    // Alone and with others; `fr` is a word of a title, too, and one term with the language.
+    let all = Classifier::compile(&rules(
+        vec![
+            matching("alone", "lang:fr"),
+            matching("word", "title:fr"),
+            matching("either", "title:fr OR lang:fr"),
+            matching("both", "lang:fr AND storm"),
+            matching("not", "storm NOT lang:fr"),
+            matching("regex", "storm lang:/^fr/"),
+            TagRule { except: Some(query("lang:fr")), ..matching("vetoed", "storm") },
+            scored("one", 1.0),
+            scored("two", 2.0),
+        ],
+        &[],
+    ));
+    let all = all.unwrap();
+    let told = "Le gouvernement a annoncé hier que les entreprises de la région pourront recruter davantage, et que les aides \
+                seront versées avant la fin de l'année à toutes celles qui en auront fait la demande auprès des services.";
+    let check = |title: &str, language: Option<&str>, summary: &str, expected: &[&str]| {
+        let item = ItemText { language, summary, ..ItemText::from_title(title) };
+        let found: Vec<String> = all.classify(&item, now()).into_iter().map(|given| given.tag.0).collect();
+        assert_eq!(found, expected, "{title} in {language:?}");
+        let names: Vec<&str> = all.tags(&item, now()).iter().map(|tag| tag.0.as_str()).collect();
+        assert_eq!(names, expected, "{title} in {language:?}, without evidence");
+    };
+    let in_french = ["alone", "either", "both", "regex", "one", "two"];
+    check("A storm", Some("fr-CA"), "", &in_french);
+    check("A storm", None, told, &in_french);
+    check("A storm", Some("en"), told, &["not", "vetoed", "one"]);
+    check("A storm", None, "", &["not", "vetoed", "one"]);
+    check("The word fr", Some("en"), "", &["word", "either"]);
+    check("The word fr", Some("fr"), "", &["alone", "word", "either", "one"]);
+    check("Nothing", None, "", &[]);
+    let evidence = all.classify(&ItemText { language: Some("fr-CA"), ..ItemText::from_title("Nothing") }, now());
+    assert_eq!(evidence[0].evidence[0].text, "fr");
+    assert_eq!(evidence[0].evidence[0].field, Field::Lang);
+}
+
+#[test]
 fn a_rule_of_regular_expressions_alone_needs_no_other_word() {
     let clause = |text: &str, weight| ScoreClause { query: query(text), weight };
     let tags_of = vec![
