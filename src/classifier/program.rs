@@ -201,7 +201,11 @@ impl<'a> Compiler<'a> {
     /// Compiles a part of a query that is looked for in `fields`.
     pub fn expr(&mut self, expr: &Expr, fields: Fields) -> Node {
         match &expr.kind {
-            ExprKind::And(parts) => Node::All(parts.iter().map(|part| self.expr(part, fields)).collect()),
+            ExprKind::And(parts) => {
+                let mut parts: Vec<Node> = parts.iter().map(|part| self.expr(part, fields)).collect();
+                parts.sort_by_key(Node::asks_for_language);
+                Node::All(parts.into())
+            }
             ExprKind::Or(parts) => any_of(parts.iter().map(|part| self.expr(part, fields)).collect()),
             ExprKind::Not(inner) => Node::Not(Box::new(self.expr(inner, fields))),
             ExprKind::Scope(scope, inner) => self.expr(inner, Fields::of(*scope)),
@@ -315,6 +319,16 @@ impl Node {
             Node::Any(parts) => union(parts.iter().map(Node::needed_tags)),
             Node::All(parts) => parts.iter().filter_map(Node::needed_tags).min_by_key(Vec::len),
             Node::Not(_) | Node::Terms(_) | Node::Proximity { .. } | Node::Compare(_) => None,
+        }
+    }
+
+    /// Whether evaluating it may have to tell the item's language, which takes long where nobody declared it.
+    fn asks_for_language(&self) -> bool {
+        match self {
+            Node::Terms(terms) => terms.fields.contains(Field::Lang),
+            Node::All(parts) | Node::Any(parts) => parts.iter().any(Node::asks_for_language),
+            Node::Not(inner) => inner.asks_for_language(),
+            Node::Proximity { .. } | Node::Tag(_) | Node::Compare(_) => false,
         }
     }
 

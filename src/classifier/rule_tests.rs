@@ -95,7 +95,7 @@ fn a_language_counts_wherever_a_rule_asks_for_it_declared_or_told() {
     let told = "Le gouvernement a annoncé hier que les entreprises de la région pourront recruter davantage, et que les aides \
                 seront versées avant la fin de l'année à toutes celles qui en auront fait la demande auprès des services.";
     let check = |title: &str, language: Option<&str>, summary: &str, expected: &[&str]| {
-        let item = ItemText { language, summary, ..ItemText::from_title(title) };
+        let item = ItemText { summary, language, ..ItemText::from_title(title) };
         let found: Vec<String> = all.classify(&item, now()).into_iter().map(|given| given.tag.0).collect();
         assert_eq!(found, expected, "{title} in {language:?}");
         let names: Vec<&str> = all.tags(&item, now()).iter().map(|tag| tag.0.as_str()).collect();
