@@ -13,6 +13,7 @@ use anyhow::bail;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 /// Show the digests' addresses and state, or one digest's entries
 #[derive(Debug, clap::Args)]
@@ -78,7 +79,7 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
 
 fn list(context: &Context) -> anyhow::Result<ExitCode> {
     let workplace = Workplace::for_reading(context)?;
-    let settings = workplace.settings.clone();
+    let settings = Arc::clone(&workplace.settings);
     let now = Workplace::now();
     let read = move |tx: &ReadTx<'_>| {
         let publisher = publisher(&settings);

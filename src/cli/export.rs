@@ -12,6 +12,7 @@ use crate::store::{ReadTx, StoreError};
 use serde::Serialize;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 /// Write every public digest to a directory as static files, byte for byte as they are served
 #[derive(Debug, clap::Args)]
@@ -30,7 +31,7 @@ struct Report {
 
 pub fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let workplace = Workplace::for_reading(context)?;
-    let settings = workplace.settings.clone();
+    let settings = Arc::clone(&workplace.settings);
     let read = move |tx: &ReadTx<'_>| {
         let publisher = publisher(&settings);
         let mut files = Vec::new();

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 /// An open config and store.
 pub(super) struct Workplace {
-    pub settings: Settings,
+    pub settings: Arc<Settings>,
     store: Arc<Store>,
     runtime: tokio::runtime::Runtime,
     _lock: Option<DirectoryLock>,
@@ -37,7 +37,7 @@ impl Workplace {
         open: impl FnOnce(&std::path::Path) -> Result<(Store, Option<DirectoryLock>), StoreError>,
     ) -> anyhow::Result<Self> {
         let source = ConfigSource::of(context.config.as_deref(), context.data_dir.clone())?;
-        let settings = source.load()?;
+        let settings = Arc::new(source.load()?);
         let (store, lock) = open(&settings.service.data_dir)?;
         Ok(Self { settings, store: Arc::new(store), runtime: runtime()?, _lock: lock })
     }
@@ -48,7 +48,7 @@ impl Workplace {
 
     /// What a visit or a retag works with, and the watch in it.
     pub(super) fn surroundings(&self) -> anyhow::Result<(TakeSurroundings, Arc<Watch>)> {
-        let watch = Arc::new(Watch::compile(self.settings.clone())?);
+        let watch = Arc::new(Watch::compile(Arc::clone(&self.settings))?);
         let around = Surroundings {
             store: Arc::clone(&self.store),
             watch: Arc::clone(&watch),

@@ -46,7 +46,8 @@ impl Watch {
     ///
     /// # Errors
     /// A rule is larger than what matching is bounded to, or the client cannot be made.
-    pub fn compile(settings: Settings) -> Result<Self, WatchError> {
+    pub fn compile(settings: impl Into<Arc<Settings>>) -> Result<Self, WatchError> {
+        let settings = settings.into();
         let client = Client::new(&settings.fetch)?;
         let classifier = Arc::new(Classifier::compile(&settings.rules).map_err(WatchError::Rules)?);
         let compiled = |digest: &DigestSettings| {
@@ -69,7 +70,7 @@ impl Watch {
                 }
             }
         }
-        Ok(Self { settings: Arc::new(settings), client, classifier, digests, feeds, digests_by_tag, digests_of_all })
+        Ok(Self { settings, client, classifier, digests, feeds, digests_by_tag, digests_of_all })
     }
 
     /// What is configured for the feed that the config lists at `url`; `None` when it has left the config.
