@@ -98,6 +98,8 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
                 );
             }
         }
+        // Thousands of them take megabytes, and so does the review.
+        drop(chosen);
         if args.feeds.is_empty() {
             discovery::seek_missing(&around(), SITES_ASKED).await?;
         }
