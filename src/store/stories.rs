@@ -13,6 +13,7 @@ pub struct StoredSignature {
     pub feed_id: FeedId,
     pub ordered_at: Timestamp,
     pub first_seen_at: Timestamp,
+    /// Of the link that it came with, whatever was edited since.
     pub link_hash: Option<LinkHash>,
     /// Serialised by the stories module.
     pub signature: Vec<u8>,
