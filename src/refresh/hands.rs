@@ -49,7 +49,7 @@ impl Hands {
 }
 
 fn work_until_closed(waiting: &Mutex<Receiver<Job>>) {
-    // Where it is refused, they work as the others do.
+    // Where it is refused, as by the systemd unit, they work as the others do.
     #[cfg(target_os = "linux")]
     let _ = rustix::process::setpriority_process(None, NICENESS);
     loop {
