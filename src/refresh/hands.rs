@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 type Job = Box<dyn FnOnce() + Send>;
 
 /// Of 19; a thread that gets a tenth of what one of 0 gets beside it (setpriority(2), on Linux of a thread alone).
+#[cfg(target_os = "linux")]
 const NICENESS: i32 = 10;
 
 /// The threads. They end when this is dropped and their work is done.
