@@ -1,5 +1,5 @@
 -- Trees that are written at random places cost most when many items come at once: each commit writes nearly all of their
--- pages again (measured with 30,000 new items: the log a third longer, the whole a sixth slower). Two of them are gone here.
+-- pages again (measured with 30,000 new items: a third of the log, an eighth of the time). Two of them are gone here.
 
 -- An item is found by its link within its feed, or feed by feed; the items of late that have a new one's link are found
 -- in memory, as those that are like it are.

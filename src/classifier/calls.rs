@@ -49,10 +49,9 @@ pub(super) struct Calls {
     unless: Vec<PatternId>,
     /// Rules that may hold without any term.
     always: Vec<Candidate>,
-    /// Late terms that call up a rule which nothing else does: to be looked for in each item.
+    /// Late terms, those of the language among them, that call up a rule which nothing else does: to be looked for in
+    /// each item.
     pub awaited: Vec<PatternId>,
-    /// Whether the language calls up a rule which nothing else does.
-    pub awaits_language: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -93,11 +92,9 @@ impl Calls {
             if needs.all.is_empty() {
                 calls.always.push(Candidate { rule, sure: false });
             }
-            let terms = needs.all.iter().flat_map(|need| &need.terms).map(|(term, _)| *term);
-            calls.awaited.extend(terms.filter(|term| index.is_late(*term)));
-            let asks_language =
-                |need: &Need| need.terms.iter().any(|(term, _)| index.fields_of(*term).contains(Field::Lang));
-            calls.awaits_language |= needs.all.iter().any(|need| need.is_late && asks_language(need));
+            let late = needs.all.iter().filter(|need| need.is_late).flat_map(|need| &need.terms).map(|(term, _)| *term);
+            let is_awaited = |term: &PatternId| index.is_late(*term) || index.fields_of(*term).contains(Field::Lang);
+            calls.awaited.extend(late.filter(is_awaited));
             calls.add(&needs.all, &mut by_term);
             calls.unless.extend(needs.unless);
             calls.unless_starts.push(to_u32(calls.unless.len()));

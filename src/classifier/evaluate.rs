@@ -135,7 +135,7 @@ impl Reading<'_> {
     }
 
     /// Reads the language, and finds the terms of the index in it, unless that was done.
-    pub fn read_language(&self) -> &FieldText {
+    fn read_language(&self) -> &FieldText {
         self.language_field.get_or_init(|| {
             let (mut text, source) = (FieldText::default(), self.language().unwrap_or_default());
             text.append(source, 0);
@@ -150,7 +150,7 @@ impl Reading<'_> {
         Ref::map(self.hits.borrow(), |hits| &**hits)
     }
 
-    /// Looks for late terms, each once.
+    /// Looks for late terms, each once, and reads the language for those that are asked for in it.
     pub fn look_for(&self, terms: impl Iterator<Item = PatternId>) {
         for term in terms {
             let is_first = self.hits.borrow_mut().begin_look(term);

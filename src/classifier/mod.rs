@@ -133,9 +133,6 @@ impl Classifier {
             let mut candidates = std::mem::take(&mut scratch.candidates);
             let mut reading = scratch.read(&self.index, fields, item, now, &self.tag_names);
             reading.look_for(self.calls.awaited.iter().copied());
-            if self.calls.awaits_language {
-                reading.read_language();
-            }
             self.calls.call_up(&reading.hits(), &mut met, &mut candidates);
             self.keep_what_holds(&mut reading, item.corrections, &met, &mut candidates);
             let mut held = candidates.iter().map(|candidate| &self.rules[candidate.rule as usize]);

@@ -61,7 +61,7 @@ fn remembered(tx: &WriteTx<'_>, now: Timestamp) -> Result<RecentItems, StoreErro
     let since = now.checked_sub(stories::WINDOW).unwrap_or(Timestamp::MIN);
     let mut recent = RecentItems::default();
     tx.as_read().visit_recent_signatures(since, RecentItems::ITEMS_MAX, |stored| {
-        let StoredSignature { story_id, feed_id, ordered_at, first_seen_at, link_hash: link, signature } = stored;
+        let StoredSignature { story_id, feed_id, ordered_at, first_seen_at, link, signature } = stored;
         // What an older version kept is not compared: those items of three days are found by their links alone.
         let signature = Signature::from_bytes(signature).unwrap_or_else(|| Signature::of("", ""));
         let teller = Teller { story_id, feed_id, ordered_at, link, signature: &signature };

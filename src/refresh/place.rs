@@ -128,11 +128,11 @@ impl Arrival {
             feed_id: record.id,
             ordered_at,
             first_seen_at: now,
-            link_hash: self.link_hash(),
+            link: self.link(),
             signature: self.signature.as_bytes().to_vec(),
         };
         tx.save_signature(id, &kept)?;
-        let (link, signature) = (self.link_hash(), &self.signature);
+        let (link, signature) = (self.link(), &self.signature);
         recent.add(Teller { story_id: story, feed_id: record.id, ordered_at, link, signature }, &self.bands, now);
         if !self.tags.is_empty() {
             tx.set_tags(id, &self.tags, now)?;
@@ -215,11 +215,11 @@ impl Arrival {
 
     fn story_to_join(&self, record: &FeedRecord, recent: &RecentItems, now: Timestamp) -> Option<StoryId> {
         let ordered_at = self.ordered_at(now);
-        let candidates = recent.alike(ordered_at, self.link_hash(), &self.bands);
+        let candidates = recent.alike(ordered_at, self.link(), &self.bands);
         stories::join(&stories::Arrival { feed_id: record.id, ordered_at, signature: &self.signature }, &candidates)
     }
 
-    fn link_hash(&self) -> Option<LinkHash> {
+    fn link(&self) -> Option<LinkHash> {
         self.item.keys.link.as_ref().and_then(ItemKey::link_hash)
     }
 

@@ -14,7 +14,7 @@ pub struct StoredSignature {
     pub ordered_at: Timestamp,
     pub first_seen_at: Timestamp,
     /// Of the link that it came with, whatever was edited since.
-    pub link_hash: Option<LinkHash>,
+    pub link: Option<LinkHash>,
     /// Serialised by the stories module.
     pub signature: Vec<u8>,
 }
@@ -81,7 +81,7 @@ impl ReadTx<'_> {
                 feed_id: FeedId(row.get("feed_id")?),
                 ordered_at: instant_at(row, "ordered_at")?,
                 first_seen_at: instant_at(row, "first_seen_at")?,
-                link_hash: row.get::<_, Option<i64>>("link_hash")?.and_then(LinkHash::new),
+                link: row.get::<_, Option<i64>>("link_hash")?.and_then(LinkHash::new),
                 signature: row.get("signature")?,
             });
         }
@@ -107,7 +107,7 @@ impl WriteTx<'_> {
     pub fn save_signature(&self, item: ItemId, kept: &StoredSignature) -> Result<(), StoreError> {
         let sql = "INSERT INTO recent_signatures (item_id, story_id, feed_id, ordered_at, first_seen_at, link_hash, signature) \
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-        let StoredSignature { story_id, feed_id, ordered_at, first_seen_at, link_hash, signature } = kept;
+        let StoredSignature { story_id, feed_id, ordered_at, first_seen_at, link, signature } = kept;
         let (ordered_at, first_seen_at) = (millis(*ordered_at), millis(*first_seen_at));
         self.connection.prepare_cached(sql)?.execute(params![
             item.0,
@@ -115,7 +115,7 @@ impl WriteTx<'_> {
             feed_id.0,
             ordered_at,
             first_seen_at,
-            link_hash.map(LinkHash::get),
+            link.map(LinkHash::get),
             signature
         ])?;
         Ok(())

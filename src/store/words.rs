@@ -12,10 +12,8 @@ use rusqlite::{OptionalExtension, params};
 impl ReadTx<'_> {
     /// The items that may have what is needed, by number; `None` when any may.
     pub fn candidates(&self, needed: &Needed) -> Result<Option<Vec<ItemId>>, StoreError> {
-        let Some(found) = self.with(needed)? else { return Ok(None) };
-        let sql = "SELECT item_id FROM unindexed_items ORDER BY item_id";
-        let unindexed = self.ids(sql, [])?;
-        Ok(Some(either(found, &unindexed)))
+        let unindexed = self.ids("SELECT item_id FROM unindexed_items ORDER BY item_id", [])?;
+        self.with(needed, &unindexed)
     }
 
     /// How many items the index lacks as they now are.
@@ -39,19 +37,20 @@ impl ReadTx<'_> {
         Ok(self.texts(&items)?.iter().map(|text| (text.id, text.changed_at, words_of(text))).collect())
     }
 
-    /// What the index and the tags say, in the order of numbers.
-    fn with(&self, needed: &Needed) -> Result<Option<Vec<ItemId>>, StoreError> {
+    /// What the index and the tags say, in the order of numbers. The items that are not indexed may have any words.
+    fn with(&self, needed: &Needed, unindexed: &[ItemId]) -> Result<Option<Vec<ItemId>>, StoreError> {
         match needed {
             Needed::Anything => Ok(None),
             Needed::Tag(tag) => self.tagged(tag).map(Some),
             words if words.is_of_words() => {
                 let sql = "SELECT rowid FROM item_words WHERE item_words MATCH ?1 ORDER BY rowid";
-                self.ids(sql, [expression(words)]).map(Some)
+                let found = self.ids(sql, [expression(words)])?;
+                Ok(Some(either(found, unindexed)))
             }
             Needed::All(parts) => {
                 let mut common: Option<Vec<ItemId>> = None;
                 for part in parts {
-                    let Some(found) = self.with(part)? else { continue };
+                    let Some(found) = self.with(part, unindexed)? else { continue };
                     common = Some(match common {
                         Some(common) => both(common, &found),
                         None => found,
@@ -62,7 +61,7 @@ impl ReadTx<'_> {
             Needed::Any(parts) => {
                 let mut all = Vec::new();
                 for part in parts {
-                    let Some(found) = self.with(part)? else { return Ok(None) };
+                    let Some(found) = self.with(part, unindexed)? else { return Ok(None) };
                     all = either(all, &found);
                 }
                 Ok(Some(all))

@@ -219,7 +219,7 @@ async fn the_newest_signatures_of_three_days_are_read_oldest_first() {
         feed_id: FeedId(1),
         ordered_at: at(0),
         first_seen_at: at(item * 100),
-        link_hash: None,
+        link: None,
         signature: vec![1, 0],
     };
     let check = async |since: i64, limit: u32, expected: &[i64]| {
