@@ -9,7 +9,7 @@ use super::pattern::Glob;
 use super::program::Fields;
 use crate::query::compile_regex;
 use daachorse::DoubleArrayAhoCorasick;
-use regex::Regex;
+use regex_automata::meta::Regex;
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 

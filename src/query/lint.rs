@@ -3,6 +3,9 @@
 use super::tree::{Expr, ExprKind, Scope, Term};
 use super::{MAX_REGEX_PROGRAM_BYTES, QueryDiagnostic};
 use crate::model::Field;
+use regex_automata::meta::{BuildError, Config, Regex};
+use regex_automata::nfa::thompson::WhichCaptures;
+use regex_automata::util::syntax;
 
 /// Acronyms whose lower case is an everyday word of English, French, German, Spanish or Italian.
 const WORDLIKE_ACRONYMS: &[&str] = &[
@@ -184,13 +187,13 @@ fn lint_term(query: &str, term: &Term, expr: &Expr, fields: u16, diagnostics: &m
 
 fn lint_regex(pattern: &str, expr: &Expr) -> Option<QueryDiagnostic> {
     let error = |message: String| QueryDiagnostic::error(expr.span.clone(), message);
-    match compile_regex(pattern) {
+    match build_regex(pattern, bare()) {
         Ok(regex) if regex.is_match("") => Some(
             error("this regular expression matches the empty text, so it holds everywhere".to_string())
                 .with_help("ask for at least one character, like `+` for `*`"),
         ),
         Ok(_) => None,
-        Err(regex::Error::CompiledTooBig(_)) => {
+        Err(problem) if problem.size_limit().is_some() => {
             let message = format!(
                 "this regular expression is too large: its program takes more than {} KiB",
                 MAX_REGEX_PROGRAM_BYTES / 1024
@@ -198,16 +201,30 @@ fn lint_regex(pattern: &str, expr: &Expr) -> Option<QueryDiagnostic> {
             Some(error(message).with_help("use smaller counts in `{…}`, or several terms"))
         }
         Err(problem) => {
-            let text = problem.to_string();
+            let text = problem.syntax_error().map_or_else(|| problem.to_string(), ToString::to_string);
             let reason = text.lines().last().unwrap_or_default().trim_start_matches("error: ");
             Some(error(format!("this regular expression cannot be read: {reason}")))
         }
     }
 }
 
-/// The one way in which a query's regular expression is compiled.
-pub(crate) fn compile_regex(pattern: &str) -> Result<regex::Regex, regex::Error> {
-    regex::RegexBuilder::new(pattern).case_insensitive(true).size_limit(MAX_REGEX_PROGRAM_BYTES).nest_limit(100).build()
+/// The one way in which a query's regular expression is compiled; none that [`lint`] lets pass fails.
+pub(crate) fn compile_regex(pattern: &str) -> Result<Regex, Box<BuildError>> {
+    // What makes it fast may be larger than the program itself.
+    build_regex(pattern, Regex::config()).or_else(|_| build_regex(pattern, bare()))
+}
+
+/// Without what makes an expression fast on long texts: what is to be checked need not be. A third of the time.
+fn bare() -> Config {
+    Regex::config().auto_prefilter(false).hybrid(false).dfa(false).backtrack(false)
+}
+
+fn build_regex(pattern: &str, config: Config) -> Result<Regex, Box<BuildError>> {
+    // Nobody asks for groups.
+    let config =
+        config.nfa_size_limit(Some(MAX_REGEX_PROGRAM_BYTES)).which_captures(WhichCaptures::Implicit).onepass(false);
+    let syntax = syntax::Config::new().case_insensitive(true).nest_limit(100);
+    Regex::builder().configure(config).syntax(syntax).build(pattern).map_err(Box::new)
 }
 
 fn lint_stem(word: &str, expr: &Expr) -> Option<QueryDiagnostic> {
