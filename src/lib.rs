@@ -25,3 +25,4 @@ pub mod search;
 pub mod service;
 pub mod store;
 pub mod stories;
+mod threads;

@@ -8,7 +8,6 @@ mod articles;
 mod claim;
 mod desk;
 pub mod discovery;
-mod hands;
 mod outcome;
 mod place;
 mod plan;

@@ -1,72 +1,47 @@
-//! A few read-only connections, each used by one reader at a time on a blocking thread.
+//! A few read-only connections, each on a thread of its own.
 
 use super::{ReadTx, StoreError, schema};
+use crate::threads::Threads;
 use rusqlite::Connection;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::Semaphore;
 
 #[derive(Debug)]
 pub(super) struct Readers {
-    free: Arc<Mutex<Vec<Connection>>>,
-    permits: Arc<Semaphore>,
+    threads: Threads<Connection>,
 }
 
 impl Readers {
     pub(super) fn open(path: &Path, count: usize) -> Result<Self, StoreError> {
         let connections = (0..count).map(|_| schema::open_for_reading(path)).collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { free: Arc::new(Mutex::new(connections)), permits: Arc::new(Semaphore::new(count)) })
+        let threads = Threads::start("store-reader", connections.into_iter().map(|connection| move || connection));
+        Ok(Self { threads })
     }
 
+    /// Runs `job` on a snapshot.
     pub(super) async fn run<T, F>(&self, job: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: FnOnce(&ReadTx<'_>) -> Result<T, StoreError> + Send + 'static,
     {
-        let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|_| StoreError::Closed)?;
-        let free = Arc::clone(&self.free);
-        let task = tokio::task::spawn_blocking(move || {
-            let _permit = permit;
-            let borrowed = Borrowed::take(&free);
-            borrowed.snapshot(job)
-        });
-        task.await.map_err(|error| StoreError::Other(format!("a reader ended by a panic: {error}")))?
+        let done = self.threads.work(|connection| snapshot(connection, job)).await;
+        done.unwrap_or_else(|| Err(StoreError::Other("a reader ended by a panic".to_owned())))
     }
 }
 
-/// A connection on loan; goes back to the others even when the reader panics.
-struct Borrowed<'a> {
-    connection: Option<Connection>,
-    free: &'a Mutex<Vec<Connection>>,
+fn snapshot<T>(
+    connection: &Connection,
+    job: impl FnOnce(&ReadTx<'_>) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    connection.execute_batch("BEGIN DEFERRED")?;
+    let _end = Ended(connection);
+    job(&ReadTx { connection })
 }
 
-impl<'a> Borrowed<'a> {
-    fn take(free: &'a Mutex<Vec<Connection>>) -> Self {
-        let connection = lock(free).pop().expect("a permit stands for a free connection");
-        Self { connection: Some(connection), free }
-    }
+/// Ends the snapshot, also when its reader panics. A failure shows at the next one's beginning.
+struct Ended<'a>(&'a Connection);
 
-    fn snapshot<T>(&self, job: impl FnOnce(&ReadTx<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        let connection = self.connection.as_ref().expect("on loan until dropped");
-        connection.execute_batch("BEGIN DEFERRED")?;
-        let result = job(&ReadTx { connection });
-        connection.execute_batch("ROLLBACK")?;
-        result
-    }
-}
-
-impl Drop for Borrowed<'_> {
+impl Drop for Ended<'_> {
     fn drop(&mut self) {
-        if let Some(connection) = self.connection.take() {
-            if !connection.is_autocommit() {
-                // Left by a panic: the snapshot must not outlive its reader. A failure shows at the next BEGIN.
-                let _ = connection.execute_batch("ROLLBACK");
-            }
-            lock(self.free).push(connection);
-        }
+        let _ = self.0.execute_batch("ROLLBACK");
     }
-}
-
-fn lock(free: &Mutex<Vec<Connection>>) -> MutexGuard<'_, Vec<Connection>> {
-    free.lock().unwrap_or_else(PoisonError::into_inner)
 }

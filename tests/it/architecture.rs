@@ -15,10 +15,10 @@ const DIRECTIONS: &[(&str, &[&str])] = &[
     ("stories", &["model"]),
     ("notices", &["model"]),
     ("pace", &["config", "model"]),
-    ("store", &["model"]),
+    ("store", &["model", "threads"]),
     ("digest", &["model"]),
     ("export", &["model"]),
-    ("refresh", &["classifier", "config", "digest", "feed", "fetch", "model", "pace", "stories", "store"]),
+    ("refresh", &["classifier", "config", "digest", "feed", "fetch", "model", "pace", "stories", "store", "threads"]),
     ("scheduler", &["config", "digest", "model", "notices", "pace", "refresh", "store"]),
     ("search", &["classifier", "model", "query", "store"]),
     (
@@ -28,6 +28,7 @@ const DIRECTIONS: &[(&str, &[&str])] = &[
     ("delivery", &["config", "digest", "export", "fetch", "http", "model", "refresh", "store"]),
     ("demo", &["config", "model"]),
     ("service", &[]),
+    ("threads", &[]),
 ];
 
 const SEES_EVERYTHING: &[&str] = &["app", "cli", "lib", "main"];
