@@ -6,9 +6,10 @@ use super::status::ahead;
 use super::{Context, Workplace};
 use crate::app;
 use crate::delivery::{self, Sent};
-use crate::model::{FeedRecord, FeedState, Timestamp};
+use crate::model::{DueFeed, FeedRecord, FeedState, Timestamp};
 use crate::refresh::{Outcome, Visit, discovery};
 use crate::scheduler::{Declined, cut_due_issues, declined, review_feeds};
+use crate::store::Store;
 use anyhow::bail;
 use serde::Serialize;
 use std::process::ExitCode;
@@ -22,7 +23,7 @@ const DELIVERING_AT_MOST: Duration = Duration::from_mins(1);
 const SITES_ASKED: u32 = 5;
 
 /// Refresh the feeds that are due, or those named, once
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub struct Args {
     /// Feeds by URL or title; none: all that are due
     #[arg(value_name = "FEED")]
@@ -64,6 +65,12 @@ struct Line {
     next_check_reason: String,
 }
 
+/// What becomes of a feed that is due or was named.
+enum Choice {
+    Ask(DueFeed),
+    Decline(Line),
+}
+
 pub fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let workplace = Workplace::for_writing(context)?;
     let (around, watch) = workplace.surroundings()?;
@@ -71,35 +78,26 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let mut report = Report::default();
     workplace.block_on(async |store| {
         app::sync_store(store, &watch, now).await?;
-        let known = store.read(|tx| tx.configured_feeds()).await?;
-        let asked = asked_for(args, known, now)?;
-        let chosen: Vec<FeedRecord> = asked
-            .into_iter()
-            .filter(|feed| match decline(feed, args, now) {
-                Some(reason) => {
-                    report.decline(feed, reason);
-                    false
-                }
-                None => true,
-            })
-            .collect();
-        let mut progress = Progress::of(chosen.len(), "feeds");
+        let mut asked = Vec::new();
+        for choice in chosen(store, args, now).await? {
+            match choice {
+                Choice::Ask(feed) => asked.push(feed),
+                Choice::Decline(line) => report.decline(line),
+            }
+        }
+        report.feeds.reserve_exact(asked.len());
+        let mut progress = Progress::of(asked.len(), "feeds");
         let stop = CancellationToken::new();
-        let held = app::visit_once(Arc::clone(&around), &chosen, &stop, |visit| {
+        let held = app::visit_once(Arc::clone(&around), asked, &stop, |visit| {
             report.add(visit);
             progress.step(1);
         })
         .await?;
         for (feed, until) in held {
-            if let Some(feed) = chosen.iter().find(|known| known.id == feed) {
-                report.decline(
-                    &FeedRecord { next_check_at: feed.next_check_at.max(Some(until)), ..feed.clone() },
-                    left_alone(until, now),
-                );
+            if let Some(feed) = store.read(move |tx| tx.feed_record(feed)).await? {
+                report.decline(Line::declined(&feed, left_alone(until, now)));
             }
         }
-        // Thousands of them take megabytes, and so does the review.
-        drop(chosen);
         if args.feeds.is_empty() {
             discovery::seek_missing(&around(), SITES_ASKED).await?;
         }
@@ -119,31 +117,48 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     Ok(if did_nothing { ExitCode::from(1) } else { ExitCode::SUCCESS })
 }
 
-/// The feeds named, or those due.
-fn asked_for(args: &Args, known: Vec<FeedRecord>, now: Timestamp) -> anyhow::Result<Vec<FeedRecord>> {
+/// The feeds named, or those due, each to be asked or declined.
+async fn chosen(store: &Store, args: &Args, now: Timestamp) -> anyhow::Result<Vec<Choice>> {
     if args.feeds.is_empty() {
-        let due = |feed: &FeedRecord| {
-            feed.state == FeedState::Active && (args.force || feed.next_check_at.is_none_or(|at| at <= now))
+        let args = args.clone();
+        let due = move |feed: FeedRecord| {
+            let is_due = args.force || feed.next_check_at.is_none_or(|at| at <= now);
+            (is_due && feed.state == FeedState::Active).then(|| Choice::of(feed, &args, now))
         };
-        return Ok(known.into_iter().filter(due).collect());
+        return Ok(store.read(move |tx| tx.of_configured_feeds(due)).await?);
     }
+    let names = args.feeds.clone();
+    let named = move |feed: FeedRecord| names.iter().any(|name| is_named(&feed, name)).then_some(feed);
+    let named = store.read(move |tx| tx.of_configured_feeds(named)).await?;
     let mut chosen = Vec::new();
     for name in &args.feeds {
-        let is_named = |feed: &&FeedRecord| {
-            let addresses = [Some(&feed.url), Some(&feed.configured_url), feed.fetch_url.as_ref()];
-            addresses.contains(&Some(name)) || feed.name() == name
-        };
-        match known.iter().find(is_named) {
-            Some(feed) => chosen.push(feed.clone()),
-            None => bail!("{name}: there is no such feed in the config{}", suggestion(name, &known)),
+        match named.iter().find(|feed| is_named(feed, name)) {
+            Some(feed) => chosen.push(Choice::of(feed.clone(), args, now)),
+            None => bail!("{name}: there is no such feed in the config{}", suggestion(store, name).await?),
         }
     }
     Ok(chosen)
 }
 
-fn suggestion(name: &str, known: &[FeedRecord]) -> String {
-    let names = known.iter().flat_map(|feed| [feed.url.as_str(), feed.name()]);
-    nearest(name, names).map_or_else(String::new, |near| format!("; did you mean {near}?"))
+fn is_named(feed: &FeedRecord, name: &str) -> bool {
+    let addresses = [Some(&feed.url), Some(&feed.configured_url), feed.fetch_url.as_ref()];
+    addresses.into_iter().flatten().any(|address| address == name) || feed.name() == name
+}
+
+async fn suggestion(store: &Store, name: &str) -> anyhow::Result<String> {
+    let names = |feed: FeedRecord| Some([feed.name().to_owned(), feed.url]);
+    let known = store.read(move |tx| tx.of_configured_feeds(names)).await?;
+    let near = nearest(name, known.iter().flatten().map(String::as_str));
+    Ok(near.map_or_else(String::new, |near| format!("; did you mean {near}?")))
+}
+
+impl Choice {
+    fn of(feed: FeedRecord, args: &Args, now: Timestamp) -> Self {
+        match decline(&feed, args, now) {
+            Some(reason) => Self::Decline(Line::declined(&feed, reason)),
+            None => Self::Ask(feed.into_due()),
+        }
+    }
 }
 
 /// Why a feed is not asked now, in words; `None` when it is.
@@ -184,10 +199,9 @@ impl Report {
         self.feeds.push(line);
     }
 
-    fn decline(&mut self, feed: &FeedRecord, reason: String) {
+    fn decline(&mut self, line: Line) {
         self.declined += 1;
-        let line = Line::of(&feed.url, feed.next_check_at, feed.next_check_reason.clone());
-        self.feeds.push(Line { outcome: "declined", reason: Some(reason), ..line });
+        self.feeds.push(line);
     }
 
     fn lines(&self, now: Timestamp) -> Vec<String> {
@@ -217,6 +231,11 @@ impl Report {
 }
 
 impl Line {
+    fn declined(feed: &FeedRecord, reason: String) -> Self {
+        let line = Self::of(&feed.url, feed.next_check_at, feed.next_check_reason.clone());
+        Self { outcome: "declined", reason: Some(reason), ..line }
+    }
+
     fn of(url: &str, next_check_at: Option<Timestamp>, next_check_reason: String) -> Self {
         Self {
             url: url.to_owned(),

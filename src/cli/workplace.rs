@@ -65,8 +65,7 @@ impl Workplace {
 
 /// Two threads for the network and for what must not wait on it; blocking work has its own.
 pub(super) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+    tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("the asynchronous runtime cannot be started")

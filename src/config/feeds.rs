@@ -26,6 +26,7 @@ pub(super) fn read(files: &Files, fetch: &FetchSettings, secrets: &Secrets<'_>) 
     for file in &files.opml {
         feeds.add_opml(*file);
     }
+    feeds.list.shrink_to_fit();
     feeds.list
 }
 

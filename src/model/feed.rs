@@ -142,6 +142,18 @@ impl FeedRecord {
     pub fn name(&self) -> &str {
         self.configured_title.as_deref().or(self.title.as_deref()).unwrap_or(&self.url)
     }
+
+    /// What its turn in a queue needs of it.
+    #[must_use]
+    pub fn into_due(self) -> DueFeed {
+        DueFeed {
+            id: self.id,
+            address: self.fetch_url.unwrap_or(self.url),
+            configured_url: self.configured_url,
+            skip_hours: self.skip_hours,
+            skip_days: self.skip_days,
+        }
+    }
 }
 
 /// A feed that is due, and what says whether it may be asked now.

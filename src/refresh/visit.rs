@@ -303,8 +303,13 @@ async fn store(
         host_held,
     };
     let (within, held) = (around.clone(), visit.host_held.clone());
-    let written =
-        around.store.write_repeatable(move |tx| write(tx, &within, &brought, record.clone(), held.as_ref(), now));
+    let was_told = record.remembered != before.remembered;
+    let written = around.store.write_repeatable(move |tx| {
+        if was_told {
+            tx.save_remembered(&record)?;
+        }
+        write(tx, &within, &brought, record.clone(), held.as_ref(), now)
+    });
     written.await.map(|()| visit)
 }
 

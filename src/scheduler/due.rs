@@ -4,7 +4,7 @@ use super::journal::Journal;
 use super::overdue::{spread_overdue, wake_oversleeping};
 use super::queue::{DueQueue, Limits, Turn};
 use crate::config::FetchSettings;
-use crate::model::{DueFeed, FeedId, FeedRecord, Timestamp, WAIT_CEILING, host_of};
+use crate::model::{DueFeed, FeedId, Timestamp, WAIT_CEILING, host_of};
 use crate::pace;
 use crate::refresh::{self, Surroundings, Visit, Watch};
 use crate::store::StoreError;
@@ -92,7 +92,7 @@ pub async fn run(around: TakeSurroundings, wake: &Notify, stop: &CancellationTok
 /// The store failed.
 pub async fn visit_once(
     around: TakeSurroundings,
-    feeds: &[FeedRecord],
+    feeds: Vec<DueFeed>,
     stop: &CancellationToken,
     mut report: impl FnMut(Visit),
 ) -> Result<Vec<HeldBack>, StoreError> {
@@ -102,7 +102,7 @@ pub async fn visit_once(
     visits.recall_holds(store.read(move |tx| tx.held_hosts(wall)).await?, wall);
     let mut held = Vec::new();
     for feed in feeds {
-        let host = host_key(&watch, &feed.configured_url, feed.address());
+        let host = host_key(&watch, &feed.configured_url, &feed.address);
         match visits.held_until(&host, wall) {
             Some(until) => held.push((feed.id, until)),
             None => visits.queue.offer(feed.id, &host),

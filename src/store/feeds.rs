@@ -84,13 +84,26 @@ impl ReadTx<'_> {
 
     pub fn feed_record(&self, id: FeedId) -> Result<Option<FeedRecord>, StoreError> {
         let sql = format!("SELECT {COLUMNS} FROM feeds WHERE feed_id = ?1");
-        Ok(self.feed_records(&sql, params![id.0])?.pop())
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let mut rows = statement.query([id.0])?;
+        let Some(row) = rows.next()? else { return Ok(None) };
+        Ok(Some(FeedRecord { remembered: self.remembered(id)?, ..record(row)? }))
     }
 
-    /// Every feed of the config.
-    pub fn configured_feeds(&self) -> Result<Vec<FeedRecord>, StoreError> {
+    /// What `choose` takes of the feeds of the config, shown to it one after another: thousands of records take
+    /// megabytes. They hold nothing in `remembered`.
+    pub fn of_configured_feeds<T>(
+        &self,
+        mut choose: impl FnMut(FeedRecord) -> Option<T>,
+    ) -> Result<Vec<T>, StoreError> {
         let sql = format!("SELECT {COLUMNS} FROM feeds WHERE state <> 'removed' ORDER BY feed_id");
-        self.feed_records(&sql, params![])
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let mut rows = statement.query([])?;
+        let mut chosen = Vec::new();
+        while let Some(row) = rows.next()? {
+            chosen.extend(choose(record(row)?));
+        }
+        Ok(chosen)
     }
 
     /// Health of every feed of the config, the failing ones first.
@@ -129,18 +142,6 @@ impl ReadTx<'_> {
         collect(rows)
     }
 
-    fn feed_records(&self, sql: &str, parameters: impl rusqlite::Params) -> Result<Vec<FeedRecord>, StoreError> {
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let mut rows = statement.query(parameters)?;
-        let mut records = Vec::new();
-        while let Some(row) = rows.next()? {
-            let mut record = record(row)?;
-            record.remembered = self.remembered(record.id)?;
-            records.push(record);
-        }
-        Ok(records)
-    }
-
     fn remembered(&self, feed: FeedId) -> Result<Vec<Remembered>, StoreError> {
         let sql = "SELECT url, etag, last_modified, lifetime_s FROM validators WHERE feed_id = ?1";
         let mut statement = self.connection.prepare_cached(sql)?;
@@ -168,6 +169,7 @@ impl WriteTx<'_> {
         )?;
         let mut listed = self.connection.prepare_cached("INSERT OR IGNORE INTO in_config (url) VALUES (?1)")?;
         let mut known = self.connection.prepare_cached("SELECT 1 FROM feeds WHERE url = ?1")?;
+        // Thousands are as they were at each start: those are not written.
         let mut upsert = self.connection.prepare_cached(
             "INSERT INTO feeds (url, configured_title, groups, language, state, next_check_at) \
              VALUES (:url, :title, :groups, :language, :state, :next_check_at) \
@@ -175,7 +177,10 @@ impl WriteTx<'_> {
                  language = coalesce(:language, language), \
                  state = CASE WHEN :state = 'disabled' THEN 'disabled' \
                               WHEN state IN ('removed', 'disabled') THEN 'active' ELSE state END, \
-                 next_check_at = coalesce(next_check_at, :next_check_at)",
+                 next_check_at = coalesce(next_check_at, :next_check_at) \
+             WHERE configured_title IS NOT :title OR groups <> :groups \
+                 OR language IS NOT coalesce(:language, language) OR next_check_at IS NULL \
+                 OR state = 'removed' OR (state = 'disabled') <> (:state = 'disabled')",
         )?;
         for feed in feeds {
             listed.execute([&feed.url])?;
@@ -211,7 +216,7 @@ impl WriteTx<'_> {
         Ok(new)
     }
 
-    /// Writes back what a visit made of a feed.
+    /// Writes back what a visit made of a feed, but for what its addresses said.
     pub fn save_feed(&self, feed: &FeedRecord) -> Result<(), StoreError> {
         let redirect = feed.redirect.as_ref();
         self.connection
@@ -256,7 +261,7 @@ impl WriteTx<'_> {
                 ":redirect_count": redirect.map_or(0, |redirect| redirect.answers),
                 ":redirect_since_at": redirect.map(|redirect| millis(redirect.first_seen_at)),
             })?;
-        self.save_remembered(feed)
+        Ok(())
     }
 
     /// Moves feeds' next checks, as after a long sleep; not to before what their servers asked for, within `ceiling`.
@@ -303,7 +308,8 @@ impl WriteTx<'_> {
         Ok(())
     }
 
-    fn save_remembered(&self, feed: &FeedRecord) -> Result<(), StoreError> {
+    /// Writes back what the addresses on a feed's way said with their last good answers.
+    pub fn save_remembered(&self, feed: &FeedRecord) -> Result<(), StoreError> {
         self.connection.prepare_cached("DELETE FROM validators WHERE feed_id = ?1")?.execute([feed.id.0])?;
         let sql = "INSERT INTO validators (feed_id, url, etag, last_modified, lifetime_s) VALUES (?1, ?2, ?3, ?4, ?5)";
         let mut statement = self.connection.prepare_cached(sql)?;

@@ -968,7 +968,7 @@ fn enter(
     title: &str,
     at: Timestamp,
 ) -> Result<(), veille::store::StoreError> {
-    let feed = tx.as_read().configured_feeds()?[0].clone();
+    let feed = tx.as_read().of_configured_feeds(Some)?.remove(0);
     let key = ItemKey(format!("guid:{number}"));
     let story = tx.begin_story(&story_entry_id(&feed.url, &key), at)?;
     let item = NewItem {
