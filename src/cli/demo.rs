@@ -2,7 +2,7 @@
 
 use super::Context;
 use super::output::{print_json, print_lines};
-use super::workplace::runtime;
+use super::workplace::daemon_runtime;
 use crate::app::{self, ConfigSource};
 use crate::demo::{self, OUTLETS, Origin};
 use crate::model::Timestamp;
@@ -38,7 +38,7 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     anyhow::ensure!(context.data_dir.is_none(), "the demo's data is temporary; leave out --data-dir");
     let directory = tempfile::Builder::new().prefix("veille-demo-").tempdir().context("no temporary directory")?;
     let listen = free_address(args.listen)?;
-    let runtime = runtime()?;
+    let runtime = daemon_runtime()?;
     runtime.block_on(async {
         let origin = Origin::start(Timestamp::now()).await.context("the demo's origin cannot listen")?;
         let config = demo::write_config(directory.path(), &origin.base_url(), listen)

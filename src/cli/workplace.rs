@@ -9,12 +9,13 @@ use crate::scheduler::TakeSurroundings;
 use crate::store::{DirectoryLock, Store, StoreError};
 use anyhow::Context as _;
 use std::sync::Arc;
+use tokio::runtime::{Builder, Runtime};
 
 /// An open config and store.
 pub(super) struct Workplace {
     pub settings: Arc<Settings>,
     store: Arc<Store>,
-    runtime: tokio::runtime::Runtime,
+    runtime: Runtime,
     _lock: Option<DirectoryLock>,
 }
 
@@ -63,10 +64,18 @@ impl Workplace {
     }
 }
 
-/// Two threads for the network and for what must not wait on it; blocking work has its own.
-pub(super) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("the asynchronous runtime cannot be started")
+/// A command's: its own thread waits for the network. Work that takes time has threads of its own.
+pub(super) fn runtime() -> anyhow::Result<Runtime> {
+    started(Builder::new_current_thread())
+}
+
+/// The daemon's: two threads, so that none who reads waits for another's answer to be written.
+pub(super) fn daemon_runtime() -> anyhow::Result<Runtime> {
+    let mut threads = Builder::new_multi_thread();
+    threads.worker_threads(2);
+    started(threads)
+}
+
+fn started(mut runtime: Builder) -> anyhow::Result<Runtime> {
+    runtime.enable_all().build().context("the asynchronous runtime cannot be started")
 }
