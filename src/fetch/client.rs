@@ -271,7 +271,7 @@ impl<'v> Visit<'v> {
                 }
             }
         }
-        if !self.shared.kept.keeps(&self.url[..Position::BeforePath], Instant::now()) {
+        if !self.shared.kept.keeps(&self.url[..Position::BeforePath], self.remembered().is_some(), Instant::now()) {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         Ok(headers)
