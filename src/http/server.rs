@@ -9,7 +9,7 @@ use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -24,6 +24,8 @@ use super::site::Site;
 const HEAD_BUFFER_BYTES: usize = 80 * 1024;
 /// After a failed accept (no file descriptor left), before the next.
 const ACCEPT_RETRY: Duration = Duration::from_millis(50);
+/// That none can be accepted is told so often.
+const TELL_AGAIN: Duration = Duration::from_mins(1);
 
 /// How many connections, and how long each may take for what.
 #[derive(Debug, Clone)]
@@ -56,10 +58,11 @@ pub async fn serve(listener: TcpListener, site: Site, limits: Limits, shutdown: 
     let stop = CancellationToken::new();
     let connections = TaskTracker::new();
     tokio::pin!(shutdown);
+    let mut told_at = None;
     loop {
         let (stream, peer, slot) = tokio::select! {
             () = &mut shutdown => break,
-            accepted = accept(&listener, &slots) => accepted,
+            accepted = accept(&listener, &slots, &mut told_at) => accepted,
         };
         connections.spawn(converse(stream, peer, site.clone(), limits.clone(), stop.clone(), slot));
     }
@@ -71,15 +74,23 @@ pub async fn serve(listener: TcpListener, site: Site, limits: Limits, shutdown: 
     }
 }
 
-/// The next connection, once there is room for it.
-async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
+/// The next connection, once there is room for it. That none can be accepted, as when there are no descriptors left, is
+/// told once a minute.
+async fn accept(
+    listener: &TcpListener,
+    slots: &Arc<Semaphore>,
+    told_at: &mut Option<Instant>,
+) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
     let slot = Arc::clone(slots).acquire_owned().await.expect("the semaphore is never closed");
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => return (stream, peer, slot),
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
-                tracing::warn!(%error, "http: cannot accept connections; trying again");
+                if told_at.is_none_or(|at| at.elapsed() > TELL_AGAIN) {
+                    tracing::warn!(%error, "http: cannot accept connections; trying again until it can");
+                    *told_at = Some(Instant::now());
+                }
                 tokio::time::sleep(ACCEPT_RETRY).await;
             }
         }

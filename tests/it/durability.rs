@@ -3,6 +3,8 @@
 //! The kill harness starts the daemon over feeds that forget, ends it at seeded moments, and reads store and
 //! digest after each round. `VEILLE_KILLS=2000` makes the long form of it, `VEILLE_SEED=N` replays one.
 
+mod disasters;
+
 use crate::support::app::{App, Daemon, PATIENCE, faketime_library, feed_tables, wait_until};
 use crate::support::origin::{Fault, Feed, Origin, fault, status};
 use rusqlite::Connection;
