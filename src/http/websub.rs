@@ -6,7 +6,7 @@
 use super::operations::unavailable;
 use super::signature::is_signed;
 use super::{AppState, refuse};
-use crate::model::{HubDelivery, Subscription, SubscriptionState, Timestamp, lease_ends};
+use crate::model::{HubDelivery, Subscription, SubscriptionState, Timestamp, WithoutQuery, lease_ends};
 use crate::store::StoreError;
 use axum::Router;
 use axum::body::Body;
@@ -88,7 +88,7 @@ async fn confirm(
 ) -> Result<(), StoreError> {
     let (expires_at, renew_at) = lease_ends(lease_s.and_then(|text| text.parse().ok()), now);
     let feed = subscription.feed;
-    tracing::info!(feed.url = %subscription.feed_url, hub = %subscription.hub, %expires_at, "subscribed: the hub delivers what is new");
+    tracing::info!(feed.url = %WithoutQuery(&subscription.feed_url), hub = %subscription.hub, %expires_at, "subscribed: the hub delivers what is new");
     state.store.write(move |tx| tx.subscription_verified(feed, expires_at, renew_at)).await
 }
 
@@ -100,7 +100,7 @@ async fn confirm_ending(state: &AppState, key: String, intent: Intent, uri: &Uri
         Err(error) => return unavailable(uri, &error),
     };
     let Some(challenge) = intent.challenge else { return nothing(uri) };
-    tracing::info!(feed.url = %ended.feed_url, hub = %ended.hub, "no longer subscribed");
+    tracing::info!(feed.url = %WithoutQuery(&ended.feed_url), hub = %ended.hub, "no longer subscribed");
     match state.store.write(move |tx| tx.forget_subscription(&ended.callback_key)).await {
         Ok(()) => echo(challenge),
         Err(error) => unavailable(uri, &error),
@@ -113,7 +113,7 @@ fn echo(challenge: String) -> Response {
 
 async fn deny(state: &AppState, subscription: &Subscription, reason: String, now: Timestamp) -> Result<(), StoreError> {
     let feed = subscription.feed;
-    tracing::warn!(feed.url = %subscription.feed_url, hub = %subscription.hub, reason, "the hub denies the subscription; the feed is polled as any other");
+    tracing::warn!(feed.url = %WithoutQuery(&subscription.feed_url), hub = %subscription.hub, reason, "the hub denies the subscription; the feed is polled as any other");
     let next_try_at = now.saturating_add(DENIED_FOR).unwrap_or(Timestamp::MAX);
     state.store.write(move |tx| tx.subscription_denied(feed, &format!("denied: {reason}"), next_try_at, now)).await
 }
@@ -135,7 +135,7 @@ async fn deliver(State(state): State<AppState>, Path(key): Path<String>, request
     };
     let text = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
     if !text("x-hub-signature").is_some_and(|header| is_signed(header, subscription.secret.reveal(), &body)) {
-        tracing::warn!(feed.url = %subscription.feed_url, "a delivery without a right signature was dropped");
+        tracing::warn!(feed.url = %WithoutQuery(&subscription.feed_url), "a delivery without a right signature was dropped");
         return StatusCode::NO_CONTENT.into_response();
     }
     let content_type = content_type(&parts.headers);

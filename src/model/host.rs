@@ -1,4 +1,4 @@
-//! Hosts: whom the limits, the pauses and a server's wish to be left alone speak for.
+//! Hosts, whom the limits, the pauses and a server's wish to be left alone speak for; addresses as a log tells them.
 
 use url::Url;
 
@@ -10,6 +10,18 @@ use url::Url;
 pub fn host_of(address: &str) -> String {
     let Ok(url) = Url::parse(address) else { return address.to_owned() };
     format!("{}:{}", url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or_default())
+}
+
+/// An address as a log tells it. A query may hold the key of a private feed, and logs are read by others than configs.
+#[derive(Debug, Clone, Copy)]
+pub struct WithoutQuery<'a>(pub &'a str);
+
+impl std::fmt::Display for WithoutQuery<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let end = self.0.find(['?', '#']).unwrap_or(self.0.len());
+        f.write_str(&self.0[..end])?;
+        f.write_str(if end < self.0.len() { "?…" } else { "" })
+    }
 }
 
 #[cfg(test)]
@@ -26,6 +38,17 @@ mod tests {
             ("no address", "no address"),
         ] {
             assert_eq!(host_of(address), host, "{address}");
+        }
+    }
+
+    #[test]
+    fn a_log_tells_no_query() {
+        for (address, told) in [
+            ("https://example.org/feed.xml", "https://example.org/feed.xml"),
+            ("https://example.org/feed?key=secret#top", "https://example.org/feed?…"),
+            ("https://example.org/#secret", "https://example.org/?…"),
+        ] {
+            assert_eq!(WithoutQuery(address).to_string(), told);
         }
     }
 }

@@ -28,7 +28,7 @@ pub use feed::{
     ConfiguredFeed, DueFeed, FeedHealth, FeedId, FeedRecord, FeedState, ItemIdentity, RedirectMemory, Remembered,
     Validators, WAIT_CEILING,
 };
-pub use host::host_of;
+pub use host::{WithoutQuery, host_of};
 pub use item::{
     ContentHash, Enclosure, FeedNames, Item, ItemContent, ItemId, ItemKey, ItemKeys, KnownItem, LinkHash, NewItem,
     StoredText, ordered_at,

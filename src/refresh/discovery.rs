@@ -6,7 +6,7 @@
 use super::Surroundings;
 use crate::feed::{self, FeedError, ReadContext};
 use crate::fetch::{ACCEPT_PAGE, Client, FetchError, FetchOutcome, FetchRequest, Modified};
-use crate::model::{Timestamp, host_of};
+use crate::model::{Timestamp, WithoutQuery, host_of};
 use crate::store::{MissingFeed, StoreError};
 use jiff::SignedDuration;
 use url::Url;
@@ -74,7 +74,7 @@ pub async fn seek_missing(around: &Surroundings, limit: u32) -> Result<usize, St
         let offered = if is_held { None } else { successor(&around.watch.client, &feed, site, now).await };
         if let Some(url) = &offered {
             found += 1;
-            tracing::info!(feed.url = %feed.url, offered = %url, "the feed is missing, but its site names another address; `veille feeds fix` takes it");
+            tracing::info!(feed.url = %WithoutQuery(&feed.url), offered = %WithoutQuery(url.as_str()), "the feed is missing, but its site names another address; `veille feeds fix` takes it");
         }
         let url = offered.map(String::from);
         around.store.write(move |tx| tx.offer_address(feed.id, url.as_deref(), now)).await?;

@@ -7,7 +7,7 @@ use super::place::Arrivals;
 use super::visit::parse_document;
 use super::{Surroundings, plan};
 use crate::fetch::Message;
-use crate::model::{EndedSubscription, HubDelivery, LEASE, PrivateKey, Subscription, Timestamp};
+use crate::model::{EndedSubscription, HubDelivery, LEASE, PrivateKey, Subscription, Timestamp, WithoutQuery};
 use crate::store::StoreError;
 use jiff::SignedDuration;
 use std::sync::Arc;
@@ -40,7 +40,7 @@ pub async fn subscribe_due(around: &Surroundings) -> Result<(), StoreError> {
         let lease_s = LEASE.as_secs().to_string();
         let particulars = [("hub.secret", secret.reveal()), ("hub.lease_seconds", lease_s.as_str())];
         if let Err(reason) = ask(around, &wish, &particulars, now).await {
-            tracing::warn!(feed.url = %subscription.feed_url, hub = %subscription.hub, reason, %next_try_at, "the hub cannot be subscribed to; the feed is polled as any other");
+            tracing::warn!(feed.url = %WithoutQuery(&subscription.feed_url), hub = %subscription.hub, reason, %next_try_at, "the hub cannot be subscribed to; the feed is polled as any other");
             around.store.write(move |tx| tx.hub_failed(feed, &reason)).await?;
         }
     }
@@ -66,7 +66,7 @@ pub async fn unsubscribe_due(around: &Surroundings) -> Result<(), StoreError> {
         around.store.write(move |tx| tx.ending_asked(&noted, next_try_at)).await?;
         let wish = Wish { mode: "unsubscribe", hub: &hub, topic: &topic, feed_url: &feed_url, callback_key: &key };
         if let Err(reason) = ask(around, &wish, &[], now).await {
-            tracing::info!(feed.url = %feed_url, hub = %hub, reason, "the hub cannot be asked to end a subscription; its lease will");
+            tracing::info!(feed.url = %WithoutQuery(&feed_url), hub = %hub, reason, "the hub cannot be asked to end a subscription; its lease will");
         }
     }
     Ok(())
@@ -151,7 +151,7 @@ async fn take_in(around: &Surroundings, delivery: &Arc<HubDelivery>) -> Result<(
     let parsed = match parsed {
         Ok(parsed) => parsed,
         Err(error) => {
-            tracing::warn!(feed.url = %record.url, %error, "a delivery that cannot be read was dropped");
+            tracing::warn!(feed.url = %WithoutQuery(&record.url), %error, "a delivery that cannot be read was dropped");
             return Ok(());
         }
     };
@@ -162,7 +162,7 @@ async fn take_in(around: &Surroundings, delivery: &Arc<HubDelivery>) -> Result<(
     let (added, changed) = (plan.added.len(), plan.changed.len());
     let (watch, for_text) = (Arc::clone(&around.watch), record.clone());
     let arrivals = around.desk.work(move || Arrivals::classify(plan, false, &for_text, &watch, now)).await?;
-    tracing::debug!(feed.url = %record.url, added, changed, "delivered by its hub");
+    tracing::debug!(feed.url = %WithoutQuery(&record.url), added, changed, "delivered by its hub");
     let (watch, desk) = (Arc::clone(&around.watch), around.desk.clone());
     let stored = around.store.write(move |tx| {
         desk.with_recent(tx, now, |recent| arrivals.store(tx, &record, &watch, recent, now))?;

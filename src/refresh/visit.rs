@@ -6,7 +6,7 @@ use super::{Desk, Watch, articles, outcome, plan};
 use crate::config::{FeedSettings, Interval};
 use crate::feed::{self, FeedError, ParsedFeed, ReadContext};
 use crate::fetch::{self, FetchOutcome, FetchRequest, Modified};
-use crate::model::{FeedId, FeedRecord, FeedState, Timestamp, host_of};
+use crate::model::{FeedId, FeedRecord, FeedState, Timestamp, WithoutQuery, host_of};
 use crate::store::{KnownItems, Store, StoreError, WriteTx};
 use jiff::SignedDuration;
 use std::sync::Arc;
@@ -175,7 +175,7 @@ pub async fn refresh(around: &Surroundings, feed: FeedId) -> Result<Option<Visit
     if settings.full_text
         && let Err(error) = articles::read_articles(around, feed, settings).await
     {
-        tracing::error!(feed.url = %before.url, %error, "article pages cannot be stored; the next visit tries again");
+        tracing::error!(feed.url = %WithoutQuery(&before.url), %error, "article pages cannot be stored; the next visit tries again");
     }
     Ok(Some(visit))
 }
@@ -216,7 +216,7 @@ async fn read_document(
         }
     };
     for warning in &parsed.warnings {
-        tracing::debug!(feed.url = %record.url, %warning, "the document was mended");
+        tracing::debug!(feed.url = %WithoutQuery(&record.url), %warning, "the document was mended");
     }
     let hub = hub_of(&answer, &parsed);
     let feed = record.id;
@@ -348,7 +348,7 @@ fn give_way(tx: &WriteTx<'_>, record: &mut FeedRecord) -> Result<(), StoreError>
         return Ok(());
     };
     let Some(twin) = tx.as_read().other_feed_at(address, record.id)? else { return Ok(()) };
-    tracing::info!(feed.url = %record.url, twin, "the feed leads to the same address as another, which is polled in its place");
+    tracing::info!(feed.url = %WithoutQuery(&record.url), twin = %WithoutQuery(&twin), "the feed leads to the same address as another, which is polled in its place");
     record.state = FeedState::Duplicate;
     record.next_check_at = None;
     record.next_check_reason = format!("it leads to the same address as {twin}, which is polled in its place");

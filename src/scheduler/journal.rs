@@ -3,6 +3,7 @@
 //!
 //! It tells what was decided elsewhere, and decides nothing but how much is said.
 
+use crate::model::WithoutQuery;
 use crate::refresh::{News, Outcome, Visit};
 use std::collections::HashMap;
 use std::time::Duration;
@@ -98,13 +99,13 @@ impl Unsaid {
 }
 
 fn line(visit: &Visit, news: &News) {
-    let (url, next) = (&visit.feed_url, visit.next_check_at.map(display));
+    let (url, next) = (WithoutQuery(&visit.feed_url), visit.next_check_at.map(display));
     match (news, &visit.outcome) {
         (News::Gone, _) => {
             tracing::warn!(feed.url = %url, "the feed is gone for good (410) and no longer polled; remove it from the config");
         }
         (News::Moved { to }, _) => {
-            tracing::info!(feed.url = %url, to, "the feed has moved for good; asked there from now on");
+            tracing::info!(feed.url = %url, to = %WithoutQuery(to), "the feed has moved for good; asked there from now on");
         }
         (News::Recovered { failures }, _) => {
             tracing::info!(feed.url = %url, failures, next_check_at = next, "the feed is well again");
@@ -122,7 +123,7 @@ fn line(visit: &Visit, news: &News) {
 
 /// For those who look closely.
 fn in_passing(visit: &Visit) {
-    let (url, next) = (&visit.feed_url, visit.next_check_at.map(display));
+    let (url, next) = (WithoutQuery(&visit.feed_url), visit.next_check_at.map(display));
     match &visit.outcome {
         Outcome::Stored { added, changed, unchanged } => {
             tracing::debug!(feed.url = %url, added, changed, unchanged, next_check_at = next, "refreshed");

@@ -27,6 +27,7 @@ mod polling;
 mod publishing;
 mod readers;
 mod reading;
+mod service;
 mod serving;
 mod spine;
 mod stories;

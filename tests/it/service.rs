@@ -1,0 +1,136 @@
+//! Under a service manager: what it is told and when (`sd_notify(3)`), and what is on the disk and in the log.
+
+use crate::support::app::{ALL, App, Daemon, FAST, PATIENCE, feed_tables, wait_until};
+use crate::support::origin::{Fault, Origin, ok, rss, status};
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixDatagram;
+use std::time::{Duration, Instant};
+
+/// The service manager's end of the socket.
+struct Manager {
+    socket: UnixDatagram,
+    directory: tempfile::TempDir,
+}
+
+impl Manager {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let socket = UnixDatagram::bind(directory.path().join("notify")).expect("a socket");
+        socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        Self { socket, directory }
+    }
+
+    /// Starts the daemon, which has to say within `watchdog` that it lives.
+    fn start(&self, app: &App, watchdog: Duration) -> Daemon {
+        let mut command = app.command(&["run"]);
+        command
+            .env("NOTIFY_SOCKET", self.directory.path().join("notify"))
+            .env("WATCHDOG_USEC", watchdog.as_micros().to_string());
+        Daemon::start(command)
+    }
+
+    /// The next datagram; `None` after a while without.
+    fn hear(&self) -> Option<String> {
+        let mut buffer = [0; 4096];
+        let length = self.socket.recv(&mut buffer).ok()?;
+        Some(String::from_utf8_lossy(&buffer[..length]).into_owned())
+    }
+
+    /// Hears everything up to the datagram that has this line.
+    fn wait_for(&self, line: &str) -> Vec<String> {
+        let mut heard = Vec::new();
+        while let Some(datagram) = self.hear() {
+            let is_it = datagram.lines().any(|said| said == line);
+            heard.push(datagram);
+            if is_it {
+                return heard;
+            }
+        }
+        panic!("no {line}: {heard:?}")
+    }
+
+    /// How often it says within so long that it lives.
+    fn pings_within(&self, time: Duration) -> usize {
+        let end = Instant::now() + time;
+        let mut pings = 0;
+        while let Some(left) = end.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
+            self.socket.set_read_timeout(Some(left)).expect("a timeout");
+            pings += usize::from(self.hear().is_some_and(|datagram| datagram.contains("WATCHDOG=1")));
+        }
+        self.socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        pings
+    }
+}
+
+#[test]
+fn s02_s03_the_manager_is_told_what_happens_when_it_happens() {
+    let origin = Origin::start();
+    origin.script("/feed.xml", [ok(rss(3))]);
+    let app = App::watching(&[&origin.url("/feed.xml")]);
+    let manager = Manager::new();
+    let daemon = manager.start(&app, Duration::from_secs(2));
+    let heard = manager.wait_for("READY=1");
+    assert!(heard.len() == 1 && heard[0].contains("STATUS="), "{heard:?}");
+    assert_eq!(daemon.get("/readyz").status, 200, "and it is true");
+    assert!(manager.pings_within(Duration::from_secs(4)) >= 3);
+    daemon.signal("HUP");
+    manager.wait_for("RELOADING=1");
+    manager.wait_for("READY=1");
+    let (status, _, log) = daemon.stop();
+    assert!(status.success(), "{log:#?}");
+    manager.wait_for("STOPPING=1");
+}
+
+#[test]
+fn s04_it_is_alive_only_while_the_store_answers() {
+    let origin = Origin::start();
+    // An origin that never answers is no reason to be restarted.
+    origin.script("/feed.xml", [status(200).fault(Fault::Silence)]);
+    let app = App::watching(&[&origin.url("/feed.xml")]);
+    let manager = Manager::new();
+    let mut daemon = manager.start(&app, Duration::from_millis(1500));
+    assert!(manager.pings_within(Duration::from_secs(3)) >= 3);
+    let other = rusqlite::Connection::open(app.data_dir().join("veille.db")).expect("opens");
+    other.execute_batch("BEGIN IMMEDIATE").expect("nobody else writes");
+    manager.pings_within(Duration::from_secs(1));
+    assert_eq!(manager.pings_within(Duration::from_secs(3)), 0, "the writer waits, and nobody says otherwise");
+    other.execute_batch("ROLLBACK").expect("ends");
+    assert!(manager.pings_within(Duration::from_secs(4)) >= 1);
+    assert!(!daemon.has_ended());
+}
+
+#[test]
+fn s07_everything_is_in_the_data_directory_and_for_its_owner_alone() {
+    let origin = Origin::start();
+    origin.script("/feed.xml", [ok(rss(3))]);
+    let app = App::watching(&[&origin.url("/feed.xml")]);
+    let elsewhere = tempfile::tempdir().expect("a temporary directory");
+    let mut command = app.command(&["run"]);
+    for name in ["HOME", "TMPDIR", "XDG_STATE_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"] {
+        command.env(name, elsewhere.path());
+    }
+    command.current_dir(elsewhere.path());
+    let daemon = Daemon::start(command);
+    wait_until(PATIENCE, || (app.ask::<i64>("SELECT count(*) FROM items") == 3).then_some(())).expect("items come");
+    let files: Vec<_> = app.data_dir().read_dir().expect("reads").map(|file| file.expect("a file").path()).collect();
+    assert!(files.len() >= 2, "{files:?}");
+    for file in files.iter().filter(|file| file.to_string_lossy().contains("veille.db")) {
+        let mode = file.metadata().expect("it is there").permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{}", file.display());
+    }
+    drop(daemon);
+    assert_eq!(elsewhere.path().read_dir().expect("reads").count(), 0);
+}
+
+#[test]
+fn s08_a_log_holds_no_secret_of_an_address_and_little_of_a_failure() {
+    let origin = Origin::start();
+    origin.script("/feed.xml", [status(500)]);
+    let with_key = origin.url("/feed.xml?key=s3cr3t-in-a-query");
+    let app = App::new(FAST, &(feed_tables(&[&with_key]) + ALL));
+    let daemon = app.start();
+    origin.wait_for("/feed.xml?key=s3cr3t-in-a-query", 3);
+    let log = daemon.kill();
+    assert!(!log.iter().any(|line| line.contains("s3cr3t")), "{log:#?}");
+    assert!(log.iter().filter(|line| line.contains("WARN") || line.contains("ERROR")).count() <= 5, "{log:#?}");
+}
