@@ -11,6 +11,9 @@ use crate::model::{Evidence, Needed, TagName, Timestamp};
 use crate::query::Query;
 use std::collections::BTreeMap;
 
+/// The buffers of all queries: they grow to the longest text read, and a config may have hundreds of digests.
+static SCRATCH: ScratchPool = ScratchPool::new();
+
 /// A query ready to be put to items. Immutable; shared by threads.
 #[derive(Debug)]
 pub struct CompiledQuery {
@@ -19,7 +22,6 @@ pub struct CompiledQuery {
     tag_names: Vec<String>,
     clause: Clause,
     needed: Needed,
-    scratch: ScratchPool,
 }
 
 impl CompiledQuery {
@@ -35,7 +37,7 @@ impl CompiledQuery {
             return Err(errors);
         }
         let needed = words::needed(query, lists);
-        Ok(CompiledQuery { index: index.build(), fields, tag_names, clause, needed, scratch: ScratchPool::default() })
+        Ok(CompiledQuery { index: index.build(), fields, tag_names, clause, needed })
     }
 
     /// What an item must have for the query to hold, for an index to answer.
@@ -60,7 +62,7 @@ impl CompiledQuery {
     /// Whether the query holds for an item, seen from `now`.
     #[must_use]
     pub fn matches(&self, item: &ItemText<'_>, now: Timestamp) -> bool {
-        self.scratch.with(|scratch: &mut Scratch| {
+        SCRATCH.with(|scratch: &mut Scratch| {
             let reading = scratch.read(&self.index, self.fields, item, now, &self.tag_names);
             reading.holds(&self.clause.node)
         })
@@ -69,7 +71,7 @@ impl CompiledQuery {
     /// The spans that made the query hold; `None` when it does not.
     #[must_use]
     pub fn evidence(&self, item: &ItemText<'_>, now: Timestamp) -> Option<Vec<Evidence>> {
-        self.scratch.with(|scratch: &mut Scratch| {
+        SCRATCH.with(|scratch: &mut Scratch| {
             let reading = scratch.read(&self.index, self.fields, item, now, &self.tag_names);
             if !reading.holds(&self.clause.node) {
                 return None;
@@ -77,5 +79,28 @@ impl CompiledQuery {
             let name = TagName("query".to_string());
             Some(Gathered::default().evidence(&name, std::iter::once(&self.clause), &reading, &self.tag_names))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn holds(query: &str, item: &ItemText<'_>) -> bool {
+        let (query, _) = crate::query::parse(query).unwrap();
+        CompiledQuery::compile(&query, &BTreeMap::new()).unwrap().matches(item, Timestamp::UNIX_EPOCH)
+    }
+
+    #[test]
+    fn queries_share_their_buffers_and_no_more_than_them() {
+        let long = "Mistral opens an office. ".repeat(1_000);
+        let item = ItemText { title: &long, summary: &long, content: &long, ..ItemText::default() };
+        let empty = ItemText::default();
+        for query in ["office", "content:office", "words>10", "office NEAR/3 mistral", "author:office OR title:office"]
+        {
+            assert!(holds(query, &item), "{query}");
+            assert!(!holds(query, &empty), "{query} holds for what another item said");
+        }
+        assert_eq!(SCRATCH.0.lock().unwrap().len(), 1);
     }
 }

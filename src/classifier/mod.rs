@@ -192,6 +192,10 @@ impl Classifier {
 struct ScratchPool(Mutex<Vec<Scratch>>);
 
 impl ScratchPool {
+    const fn new() -> Self {
+        Self(Mutex::new(Vec::new()))
+    }
+
     fn with<T>(&self, work: impl FnOnce(&mut Scratch) -> T) -> T {
         let pooled = self.0.lock().ok().and_then(|mut pool| pool.pop());
         let mut scratch = pooled.unwrap_or_default();
