@@ -2,6 +2,7 @@
 //!
 //! Decides from the request head alone. The limits are those of checks W5, W10 and W11.
 
+use super::site::NOTHING_HERE;
 use super::websub;
 use axum::extract::Request;
 use axum::http::uri::Authority;
@@ -63,6 +64,7 @@ impl<'a> KnownHosts<'a> {
 pub(super) fn inspect<B>(request: &Request<B>, hosts: &KnownHosts<'_>) -> Result<(), Refusal> {
     check_size(request.uri(), request.headers())?;
     check_host(request.uri(), request.headers(), hosts)?;
+    check_path(request.uri().path())?;
     check_body(request.method(), request.headers(), longest_body(request.uri().path()))?;
     if is_safe(request.method()) { Ok(()) } else { check_site(request.headers()) }
 }
@@ -83,6 +85,28 @@ fn check_size(uri: &Uri, headers: &HeaderMap) -> Result<(), Refusal> {
         return Err(refusal(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "the headers are longer than 16 KiB"));
     }
     Ok(())
+}
+
+/// Names are text: a path that is none leads nowhere.
+fn check_path(path: &str) -> Result<(), Refusal> {
+    if !path.contains('%') || std::str::from_utf8(&percent_decoded(path)).is_ok() {
+        return Ok(());
+    }
+    Err(refusal(StatusCode::NOT_FOUND, NOTHING_HERE))
+}
+
+fn percent_decoded(path: &str) -> Vec<u8> {
+    let mut bytes = path.as_bytes().iter();
+    let mut decoded = Vec::with_capacity(path.len());
+    while let Some(&byte) = bytes.next() {
+        let escaped = bytes.as_slice().get(..2).filter(|_| byte == b'%');
+        let escaped = escaped.and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok());
+        if escaped.is_some() {
+            bytes.nth(1);
+        }
+        decoded.push(escaped.unwrap_or(byte));
+    }
+    decoded
 }
 
 fn check_host(uri: &Uri, headers: &HeaderMap, hosts: &KnownHosts<'_>) -> Result<(), Refusal> {

@@ -13,7 +13,7 @@ use axum::Router;
 use axum::body::{Body, HttpBody};
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{self, HeaderName, HeaderValue};
-use axum::http::{StatusCode, Uri};
+use axum::http::{Method, StatusCode, Uri};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
@@ -28,6 +28,8 @@ use tower::ServiceExt as _;
 
 /// For a route to come to its answer, reading the request's body included.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(20);
+
+pub(super) const NOTHING_HERE: &str = "there is nothing at this address";
 
 /// Nothing but our own style sheet and images; a page with a script says so itself.
 pub(super) const PAGE_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; \
@@ -99,14 +101,14 @@ async fn watched(State(metrics): State<HttpMetrics>, request: Request, next: Nex
 }
 
 async fn answer(request: Request, next: Next, uri: &Uri) -> Response {
+    let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
     let answered = AssertUnwindSafe(next.run(request)).catch_unwind();
     match tokio::time::timeout(ANSWER_DEADLINE, answered).await {
         Ok(Ok(response)) if response.status() == StatusCode::METHOD_NOT_ALLOWED => {
-            let mut refused = refuse(uri, StatusCode::METHOD_NOT_ALLOWED, "this address can only be read: use GET");
-            if let Some(allowed) = response.headers().get(header::ALLOW) {
-                refused.headers_mut().insert(header::ALLOW, allowed.clone());
-            }
-            refused
+            // The router adds `Allow` to it.
+            let reason =
+                if is_read { "this address takes POST alone" } else { "this address can only be read: use GET" };
+            refuse(uri, StatusCode::METHOD_NOT_ALLOWED, reason)
         }
         Ok(Ok(response)) => response,
         Ok(Err(_panic)) => {
@@ -121,7 +123,7 @@ async fn answer(request: Request, next: Next, uri: &Uri) -> Response {
 }
 
 pub(super) async fn not_found(uri: Uri) -> Response {
-    refuse(&uri, StatusCode::NOT_FOUND, "there is nothing at this address")
+    refuse(&uri, StatusCode::NOT_FOUND, NOTHING_HERE)
 }
 
 fn too_many(uri: &Uri, wait: Duration) -> Response {

@@ -558,7 +558,23 @@ async fn w6_other_methods_are_405_and_name_those_allowed() {
             .send(&format!("{method} /digests/french-ai.atom HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"))
             .await;
         assert_eq!((answer.status, answer.header("allow")), (405, Some("GET,HEAD")), "{method}");
+        assert!(answer.text().contains("This address can only be read: use GET."), "{}", answer.text());
     }
+    let read = watch.get("/hub", "").await;
+    assert_eq!((read.status, read.header("allow")), (405, Some("POST")));
+    assert!(read.text().contains("This address takes POST alone."), "{}", read.text());
+}
+
+#[tokio::test]
+async fn w6_an_address_that_is_no_text_is_refused_as_any_other() {
+    let watch = Watch::start().await;
+    for path in ["/api/v1/tags/%FF", "/api/v1/digests/%F0%9F"] {
+        let answer = watch.get(path, "").await;
+        assert_eq!((answer.status, answer.header("content-type")), (404, Some("application/json")), "{path}");
+        assert_eq!(answer.text(), r#"{"error":"there is nothing at this address"}"#);
+    }
+    let page = watch.get("/tags/%FF", "").await;
+    assert_eq!((page.status, page.header("content-type")), (404, Some("text/html; charset=utf-8")));
 }
 
 #[tokio::test]
