@@ -58,10 +58,13 @@ impl Daemon {
         let before = |keep| now.checked_sub(keep).unwrap_or(Timestamp::MIN);
         let untagged_before = before(retention.keep_items);
         let tagged_before = before(retention.keep_tagged_items.unwrap_or(retention.keep_items));
+        let issues_before = before(retention.keep_issues.unwrap_or(retention.keep_items));
         let news_before = before(stories::WINDOW);
         let deliveries_before = before(DELIVERIES_KEPT);
         let mut removed = 0;
         let done = async {
+            // Before the items: an issue keeps those that it holds.
+            self.store.write(move |tx| tx.remove_issues(issues_before)).await?;
             loop {
                 let pruned =
                     self.store.write(move |tx| tx.prune(untagged_before, tagged_before, now, PRUNE_BATCH)).await?;

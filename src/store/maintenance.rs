@@ -3,7 +3,7 @@
 use super::rows::{collect, count, millis, optional_instant_at, to_json};
 use super::{ReadTx, StoreError, WriteTx, schema};
 use crate::model::{TagName, Timestamp};
-use rusqlite::{Connection, named_params, params};
+use rusqlite::{Connection, ToSql, named_params, params};
 use std::path::Path;
 
 /// How much is in the store.
@@ -113,7 +113,11 @@ impl WriteTx<'_> {
         let rows = statement.query_map(parameters, |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
         let (ids, stories): (Vec<i64>, Vec<i64>) = collect(rows)?.into_iter().unzip();
         self.note_all_archive_bounds()?;
-        let ids = to_json(&ids);
+        let (ids, stories) = (to_json(&ids), to_json(&stories));
+        self.make_documents_anew(
+            "SELECT digest FROM digest_entries WHERE story_id IN (SELECT value FROM json_each(?1))",
+            params![stories],
+        )?;
         self.connection
             .prepare_cached(
                 "INSERT OR REPLACE INTO tombstones (feed_id, item_key, last_listed_at) \
@@ -132,12 +136,35 @@ impl WriteTx<'_> {
                 "DELETE FROM stories WHERE story_id IN (SELECT value FROM json_each(?1)) \
                  AND NOT EXISTS (SELECT 1 FROM items i WHERE i.story_id = stories.story_id)",
             )?
-            .execute([to_json(&stories)])?;
+            .execute([stories])?;
         let tombstones = self
             .connection
             .prepare_cached("DELETE FROM tombstones WHERE last_listed_at < ?1")?
             .execute([millis(now) - TOMBSTONE_KEPT_MS])?;
         Ok(Pruned { items, tombstones })
+    }
+
+    /// Removes the issues cut before `before`; how many. Their stories stay in the digest until their own time is over, and
+    /// come into no other issue. What archives hold is noted before.
+    pub fn remove_issues(&self, before: Timestamp) -> Result<usize, StoreError> {
+        let before = millis(before);
+        self.note_all_archive_bounds()?;
+        self.make_documents_anew("SELECT digest FROM issues WHERE cut_at < ?1", params![before])?;
+        self.connection
+            .prepare_cached(
+                "UPDATE digest_entries SET issue_id = NULL, backfilled = 1 \
+                 WHERE issue_id IN (SELECT issue_id FROM issues WHERE cut_at < ?1)",
+            )?
+            .execute([before])?;
+        Ok(self.connection.prepare_cached("DELETE FROM issues WHERE cut_at < ?1")?.execute([before])?)
+    }
+
+    /// Gives digests another version, since something is gone that may stand in their documents. That is no news: the
+    /// instant of their last change stays.
+    fn make_documents_anew(&self, digests: &str, parameters: &[&dyn ToSql]) -> Result<(), StoreError> {
+        let sql = format!("UPDATE digests SET version = version + 1 WHERE digest IN ({digests})");
+        self.connection.prepare_cached(&sql)?.execute(parameters)?;
+        Ok(())
     }
 
     /// Forgets near-duplicate signatures of items first seen before `before`: news that old is not told again.

@@ -230,6 +230,43 @@ async fn w2_a_document_is_the_same_whether_it_is_made_or_in_memory() {
     }
 }
 
+/// What retention removed stands in no document any more, though the newest change of the digest is no other.
+#[tokio::test]
+async fn an_issue_goes_when_its_time_is_over_and_then_its_stories() {
+    let watch = Watch::start().await;
+    let weekly = watch.get("/digests/weekly.json", "").await;
+    let stream = watch.get("/digests/french-ai.json", "").await;
+    assert_eq!((entries_of(&weekly), entries_of(&stream)), (1, STORIES.len()));
+    let later = now() + SignedDuration::from_hours(1);
+    let prune = || async { watch.store.write(move |tx| tx.prune(later, later, later, 100)).await.unwrap().items };
+
+    let cut_at: Timestamp = "2026-11-24T09:00:00Z".parse().unwrap();
+    assert_eq!(watch.store.write(move |tx| tx.remove_issues(cut_at)).await.unwrap(), 0, "not old enough");
+    assert_eq!(prune().await, 0, "an issue keeps its stories");
+    assert_eq!(watch.store.write(move |tx| tx.remove_issues(later)).await.unwrap(), 1);
+    let pending = watch.store.read(|tx| tx.pending_entries(&DigestName("weekly".into()))).await.unwrap();
+    assert_eq!(pending, [], "a story that was in an issue is in no other");
+    let emptied = until(|| async {
+        let answer = watch.get("/digests/weekly.json", "").await;
+        (entries_of(&answer) == 0).then_some(answer)
+    });
+    assert_eq!(emptied.await.header("last-modified"), weekly.header("last-modified"));
+    assert_eq!(watch.get("/digests/weekly/2026-W47", "").await.status, 404);
+    assert_eq!(entries_of(&watch.get("/digests/french-ai.json", "").await), STORIES.len());
+
+    assert_eq!(prune().await, STORIES.len());
+    let emptied = until(|| async {
+        let answer = watch.get("/digests/french-ai.json", "").await;
+        (entries_of(&answer) == 0).then_some(answer)
+    });
+    assert_eq!(emptied.await.header("last-modified"), stream.header("last-modified"));
+}
+
+fn entries_of(document: &Answer) -> usize {
+    let document: serde_json::Value = serde_json::from_slice(&document.body).unwrap();
+    document["items"].as_array().unwrap().len()
+}
+
 #[tokio::test]
 async fn w2_a_restart_keeps_the_tag() {
     let (one, other) = (Watch::start().await, Watch::start().await);
