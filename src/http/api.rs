@@ -1,6 +1,6 @@
 //! The JSON of the pages, under `/api/v1`. Its shape is documented in `docs/api.md`, and only grows.
 
-use super::documents::{configured_digest, publisher};
+use super::documents::{configured_digest, cut_page, publisher};
 use super::json::{DigestJson, IssueJson, ItemJson, StoryJson, TagJson};
 use super::operations::unavailable;
 use super::representation::{Effort, Representation};
@@ -62,14 +62,14 @@ async fn items(State(state): State<AppState>, asked: Asked, uri: Uri, headers: H
         return found(&state, q, &asked, &headers, &uri).await;
     }
     answer(&state, &headers, &uri, move |tx, _| {
+        let limit = asked.limit();
         let filter = ItemFilter {
-            limit: asked.limit(),
+            limit: limit + 1,
             tag: asked.tag.map(TagName),
             feed: asked.feed.map(FeedId),
             before: asked.before.map(ItemId),
         };
-        let items = tx.newest_items(&filter)?;
-        let before = items.last().filter(|_| items.len() == filter.limit).map(|item| item.id);
+        let (items, before) = cut_page(tx.newest_items(&filter)?, limit, |item| item.id);
         Ok(Some(json!({ "items": items.iter().map(ItemJson::line).collect::<Vec<_>>(), "before": before })))
     })
     .await
@@ -197,13 +197,13 @@ fn members(
     let (name, limit) = (&digest.spec.name, asked.limit());
     match digest.spec.kind {
         DigestKind::Stream => {
-            let stories = tx.digest_stories(name, asked.before, limit)?;
-            let before = stories.last().filter(|_| stories.len() == limit).map(|(member, _)| member.sequence);
+            let stories = tx.digest_stories(name, asked.before, limit + 1)?;
+            let (stories, before) = cut_page(stories, limit, |(member, _)| member.sequence);
             Ok(("stories", stories.iter().map(|(_, story)| to_value(&StoryJson::line(story))).collect(), before))
         }
         DigestKind::Periodic { .. } => {
-            let issues = tx.issues(name, asked.before.map(IssueId), limit)?;
-            let before = issues.last().filter(|_| issues.len() == limit).map(|issue| issue.id.0);
+            let issues = tx.issues(name, asked.before.map(IssueId), limit + 1)?;
+            let (issues, before) = cut_page(issues, limit, |issue| issue.id.0);
             Ok(("issues", issues.iter().map(|issue| to_value(&IssueJson::from(issue))).collect(), before))
         }
     }

@@ -214,8 +214,8 @@ pub fn public_outline(settings: &Settings, publisher: &Publisher) -> Vec<Outline
         .collect()
 }
 
-/// At most `limit` members, and the last one's place when there are more.
-fn cut_page<T>(mut members: Vec<T>, limit: usize, place: impl Fn(&T) -> i64) -> (Vec<T>, Option<i64>) {
+/// At most `limit` members of one more than that, and the last one's place when there are more.
+pub(super) fn cut_page<T, P>(mut members: Vec<T>, limit: usize, place: impl Fn(&T) -> P) -> (Vec<T>, Option<P>) {
     let has_more = members.len() > limit;
     members.truncate(limit);
     let older = members.last().filter(|_| has_more).map(place);

@@ -544,6 +544,36 @@ async fn the_api_tells_what_the_pages_tell() {
 }
 
 #[tokio::test]
+async fn a_list_that_is_whole_leads_to_no_older_one() {
+    let watch = Watch::start().await;
+    let goes_on = async |path: &str, limit: usize| {
+        let answer = watch.get(&format!("{path}limit={limit}"), "").await;
+        let list: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+        list["before"].is_number()
+    };
+    for path in ["/api/v1/items?", "/api/v1/items?tag=french-ai&", "/api/v1/digests/french-ai?"] {
+        assert!(goes_on(path, STORIES.len() - 1).await, "{path}");
+        assert!(!goes_on(path, STORIES.len()).await, "{path}");
+    }
+    assert!(!goes_on("/api/v1/digests/weekly?", 1).await);
+
+    const PAGE: usize = 50;
+    let fill = async |numbers: std::ops::Range<usize>| {
+        let filled = watch.store.write(move |tx| {
+            numbers.into_iter().try_for_each(|number| enter(tx, number, &format!("Story {number} of many"), now()))
+        });
+        filled.await.unwrap();
+    };
+    for (numbers, goes_on) in [(STORIES.len()..PAGE, false), (PAGE..PAGE + 1, true)] {
+        fill(numbers).await;
+        for path in ["/", "/digests/french-ai"] {
+            let page = watch.get(path, "").await;
+            assert_eq!(page.text().contains("rel=\"next\""), goes_on, "{path}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_tags_page_shows_its_count_and_its_trend() {
     let watch = Watch::start().await;
     let page = watch.get("/tags/french-ai", "").await;

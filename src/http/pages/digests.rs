@@ -5,7 +5,7 @@ use super::{page, parts};
 use crate::config::DigestSettings;
 use crate::digest::{Publisher, issue_entry, issue_groups, period_label};
 use crate::http::AppState;
-use crate::http::documents::{Place, publisher};
+use crate::http::documents::{Place, cut_page, publisher};
 use crate::model::{
     DigestKind, GroupBy, Issue, IssueId, Membership, OutputHealth, OutputKind, PublishedEntry, Schedule, Story,
 };
@@ -85,13 +85,13 @@ pub(in crate::http) async fn show_digest(
         let Some(digest) = place.digest(&site.settings) else { return Ok(None) };
         let members = match digest.spec.kind {
             DigestKind::Stream => {
-                let stories = tx.digest_stories(&digest.spec.name, before, PAGE_ENTRIES)?;
-                let older = stories.last().filter(|_| stories.len() == PAGE_ENTRIES).map(|(member, _)| member.sequence);
+                let stories = tx.digest_stories(&digest.spec.name, before, PAGE_ENTRIES + 1)?;
+                let (stories, older) = cut_page(stories, PAGE_ENTRIES, |(member, _)| member.sequence);
                 Members::Stories(stories.into_iter().map(|(_, story)| story).collect(), older)
             }
             DigestKind::Periodic { .. } => {
-                let issues = tx.issues(&digest.spec.name, before.map(IssueId), PAGE_ENTRIES)?;
-                let older = issues.last().filter(|_| issues.len() == PAGE_ENTRIES).map(|issue| issue.id.0);
+                let issues = tx.issues(&digest.spec.name, before.map(IssueId), PAGE_ENTRIES + 1)?;
+                let (issues, older) = cut_page(issues, PAGE_ENTRIES, |issue| issue.id.0);
                 Members::Issues(issues, older)
             }
         };

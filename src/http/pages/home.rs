@@ -3,6 +3,7 @@
 use super::layout::{Section, Site, page as whole_page};
 use super::{chart, page, parts, search};
 use crate::http::AppState;
+use crate::http::documents::cut_page;
 use crate::model::{ItemId, Story, TagName, Timestamp};
 use crate::store::{ItemFilter, ReadTx, StoreError};
 use axum::extract::{Query, State};
@@ -68,8 +69,8 @@ struct Overview {
 
 /// The stories of the newest items, newest first, and where the next page begins.
 pub(super) fn newest_stories(tx: &ReadTx<'_>, filter: &ItemFilter) -> Result<(Vec<Story>, Option<ItemId>), StoreError> {
-    let items = tx.newest_items(filter)?;
-    let older = items.last().filter(|_| items.len() == filter.limit).map(|item| item.id);
+    let items = tx.newest_items(&ItemFilter { limit: filter.limit + 1, ..filter.clone() })?;
+    let (items, older) = cut_page(items, filter.limit, |item| item.id);
     let mut ids = Vec::new();
     for item in &items {
         if !ids.contains(&item.story_id) {
