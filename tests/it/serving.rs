@@ -585,6 +585,28 @@ async fn a_tags_page_shows_its_count_and_its_trend() {
 }
 
 #[tokio::test]
+async fn a_reader_that_is_given_a_page_finds_the_digest() {
+    let watch = Watch::start().await;
+    for (path, digest) in [
+        ("/", "french-ai"),
+        ("/", "weekly"),
+        ("/digests/french-ai", "french-ai"),
+        ("/digests/weekly/2026-W47", "weekly"),
+        ("/digests/feed-health", "feed-health"),
+        ("/tags/french-ai", "french-ai"),
+    ] {
+        let page = watch.get(path, "").await;
+        let (head, _) = page.text().split_once("</head>").unwrap();
+        for (extension, media_type) in [("atom", "atom+xml"), ("rss", "rss+xml"), ("json", "feed+json")] {
+            let found =
+                between(head, &format!("<link rel=\"alternate\" type=\"application/{media_type}\" title=\""), ">");
+            assert!(found.is_some(), "{path}: {head}");
+            assert!(head.contains(&format!("href=\"/digests/{digest}.{extension}\"")), "{path}: {head}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn an_unchanged_page_is_304() {
     let watch = Watch::start().await;
     let first = watch.get("/", "").await;

@@ -109,13 +109,7 @@ fn write_digest(
     outputs: &[OutputHealth],
 ) -> Markup {
     let spec = &digest.spec;
-    let head = html! {
-        @for (extension, media_type) in
-            [("atom", "application/atom+xml"), ("rss", "application/rss+xml"), ("json", "application/feed+json")]
-        {
-            link rel="alternate" type=(media_type) title=(spec.title) href={ "/" (path) "." (extension) };
-        }
-    };
+    let head = parts::discovery(path, &spec.title);
     let main = html! {
         h1 { (spec.title) }
         @if let Some(description) = &spec.description { p.lead { (description) } }
@@ -243,7 +237,7 @@ fn write_issue(
         (issue_pager(path, beside, &publisher))
         p.quiet { "Subscribe:" } (parts::formats(path))
     };
-    whole_page(site, Section::Digests, &title, &html! {}, &main)
+    whole_page(site, Section::Digests, &title, &parts::discovery(path, &digest.spec.title), &main)
 }
 
 /// The issues after and before this one.

@@ -41,5 +41,5 @@ fn write(site: &Site, notices: &[Notice]) -> Markup {
             }
         }
     };
-    whole_page(site, Section::Feeds, "Feed health", &html! {}, &main)
+    whole_page(site, Section::Feeds, "Feed health", &parts::discovery("digests/feed-health", "Feed health"), &main)
 }

@@ -4,7 +4,7 @@ use super::layout::{Section, Site, page as whole_page};
 use super::{chart, page, parts, search};
 use crate::http::AppState;
 use crate::http::documents::cut_page;
-use crate::model::{ItemId, Story, TagName, Timestamp};
+use crate::model::{DigestSpec, ItemId, Story, TagName, Timestamp};
 use crate::store::{ItemFilter, ReadTx, StoreError};
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, Uri};
@@ -83,7 +83,11 @@ pub(super) fn newest_stories(tx: &ReadTx<'_>, filter: &ItemFilter) -> Result<(Ve
 }
 
 fn write(site: &Site, overview: &Overview) -> Markup {
-    let feeds = html! { link rel="alternate" type="text/x-opml" title="All digests" href="/digests.opml"; };
+    let digests = digests_shown(site);
+    let feeds = html! {
+        link rel="alternate" type="text/x-opml" title="All digests" href="/digests.opml";
+        @for spec in &digests { (parts::discovery(&format!("digests/{}", spec.name.0), &spec.title)) }
+    };
     let main = html! {
         h1 { "What is new" }
         (search::search_box(""))
@@ -103,7 +107,7 @@ fn write(site: &Site, overview: &Overview) -> Markup {
             }
             aside aria-label="Overview" {
                 h2 { "Digests to subscribe to" }
-                (digests_aside(site))
+                (digests_aside(site, &digests))
                 @if !overview.tags.is_empty() {
                     h2 { "Tags of the last " (CHART_DAYS) " days" }
                     ul {
@@ -121,18 +125,23 @@ fn write(site: &Site, overview: &Overview) -> Markup {
 }
 
 /// The digests that somebody thought of, then those that tags make by themselves, up to a number.
-fn digests_aside(site: &Site) -> Markup {
+fn digests_shown(site: &Site) -> Vec<&DigestSpec> {
     let mut public: Vec<_> = site.settings.digests.iter().filter(|digest| !digest.spec.private).collect();
     public.sort_by_key(|digest| digest.from_tag);
+    public.into_iter().take(DIGESTS_SHOWN).map(|digest| &digest.spec).collect()
+}
+
+fn digests_aside(site: &Site, shown: &[&DigestSpec]) -> Markup {
+    let public = site.settings.digests.iter().filter(|digest| !digest.spec.private).count();
     html! {
         ul {
-            @for digest in public.iter().take(DIGESTS_SHOWN) {
+            @for spec in shown {
                 li {
-                    a href={ "/digests/" (digest.spec.name.0) } { (digest.spec.title) }
-                    (parts::formats(&format!("digests/{}", digest.spec.name.0)))
+                    a href={ "/digests/" (spec.name.0) } { (spec.title) }
+                    (parts::formats(&format!("digests/{}", spec.name.0)))
                 }
             }
-            @if public.len() > DIGESTS_SHOWN { li { a href="/digests" { "All " (public.len()) " digests" } } }
+            @if public > shown.len() { li { a href="/digests" { "All " (public) " digests" } } }
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::layout::Site;
 use crate::digest::abridged;
+use crate::export::Format;
 use crate::model::{Item, Story, TagName, Timestamp};
 use jiff::civil::Date;
 use maud::{Markup, html};
@@ -152,6 +153,15 @@ fn date(site: &Site, at: Timestamp) -> Date {
 
 pub(super) fn plural<'a>(count: usize, one: &'a str, many: &'a str) -> &'a str {
     if count == 1 { one } else { many }
+}
+
+/// In the head of a page: where readers that are given its address find the digest at this path.
+pub(super) fn discovery(path: &str, title: &str) -> Markup {
+    html! {
+        @for format in Format::ALL {
+            link rel="alternate" type=(format.media_type()) title=(title) href={ "/" (path) "." (format.extension()) };
+        }
+    }
 }
 
 /// Where to subscribe to the digest at this path.

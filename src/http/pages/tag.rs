@@ -58,11 +58,7 @@ fn write(site: &Site, tag: &TagName, carried: &Carried, stories: &[Story], older
     let title = site.tag_title(tag);
     let rule = site.settings.rules.tags.iter().find(|rule| rule.name == *tag);
     let digest = site.settings.digests.iter().find(|digest| digest.spec.name.0 == tag.0 && !digest.spec.private);
-    let feed = html! {
-        @if digest.is_some() {
-            link rel="alternate" type="application/atom+xml" title=(title) href={ "/digests/" (tag.0) ".atom" };
-        }
-    };
+    let feed = html! { @if digest.is_some() { (parts::discovery(&format!("digests/{}", tag.0), title)) } };
     let main = html! {
         h1 { (title) }
         p.lead {
