@@ -357,6 +357,7 @@ fn p37_the_pages_refresh_is_conditional_and_declines_as_a_poll_by_hand_does() {
     let known = [("Authorization", "Basic Y3VyYXRvcjpvcGVuIHNlc2FtZQ==")];
     let page = daemon.get("/feeds").text();
     assert!(page.contains("action=\"/feeds/1/refresh\""), "{page}");
+    assert!(page.contains("<button aria-label=\"Refresh "), "each button says which feed: {page}");
     assert_eq!(daemon.post("/feeds/1/refresh", &[], &[]).status, 401, "changing something needs the login");
     let declined = daemon.post("/feeds/1/refresh", &[], &known);
     assert_eq!(declined.status, 409);

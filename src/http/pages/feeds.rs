@@ -90,7 +90,9 @@ fn row(site: &Site, feed: &FeedHealth) -> Markup {
                     @if at <= site.now { "due" } @else { (parts::time(site, at)) }
                     p.quiet { (feed.next_check_reason) }
                     @if can_refresh(site) {
-                        form method="post" action={ "/feeds/" (feed.id.0) "/refresh" } { button { "Refresh" } }
+                        form method="post" action={ "/feeds/" (feed.id.0) "/refresh" } {
+                            button aria-label={ "Refresh " (feed.title) } { "Refresh" }
+                        }
                     }
                 }
             }
