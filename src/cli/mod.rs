@@ -31,6 +31,7 @@ mod why;
 mod workplace;
 
 use clap::{Parser, Subcommand};
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use workplace::Workplace;
@@ -98,11 +99,21 @@ pub fn main() -> ExitCode {
     logging::start(&arguments.context);
     match run(&arguments) {
         Ok(code) => code,
+        Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("veille: {error:#}");
             ExitCode::from(2)
         }
     }
+}
+
+/// Whether a command stopped because whoever reads its output has seen enough.
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    let kind = match error.downcast_ref::<io::Error>() {
+        Some(error) => Some(error.kind()),
+        None => error.downcast_ref::<serde_json::Error>().and_then(serde_json::Error::io_error_kind),
+    };
+    kind == Some(io::ErrorKind::BrokenPipe)
 }
 
 fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {

@@ -5,10 +5,7 @@ use std::io::{self, Write};
 
 /// Prints one JSON document and a line break.
 pub(super) fn print_json<T: Serialize>(value: &T) -> anyhow::Result<()> {
-    let mut out = io::stdout().lock();
-    serde_json::to_writer_pretty(&mut out, value)?;
-    writeln!(out)?;
-    Ok(())
+    print_lines([serde_json::to_string_pretty(value)?])
 }
 
 /// Text from a feed as it may stand on a terminal: no control characters, no marks that turn the
@@ -18,7 +15,7 @@ pub(super) fn printable(text: &str) -> String {
     text.chars().filter(|c| !turns(*c)).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
-/// A line break ends the program's interest quietly: `veille … | head` is no failure.
+/// Who reads them and has seen enough changes nothing about the command's answer: `veille … | head` is no failure.
 pub(super) fn print_lines(lines: impl IntoIterator<Item = String>) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
     for line in lines {

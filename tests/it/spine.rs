@@ -253,6 +253,26 @@ fn s06_sigterm_ends_in_order_within_five_seconds_though_a_visit_hangs_and_though
 }
 
 #[test]
+fn a_reader_of_our_output_who_has_seen_enough_is_no_failure() {
+    let origin = Origin::start();
+    origin.feed("/news.xml").add(3);
+    let app = App::watching(&[&origin.url("/news.xml")]);
+    app.poll(&[]);
+    let document = app.directory().join("news.xml");
+    std::fs::write(&document, rss(1)).unwrap();
+    let document = document.display().to_string();
+    for arguments in
+        [&["status", "--json"][..], &["feeds"], &["search", "item", "--json"], &["parse", &document], &["man"]]
+    {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = app.command(arguments).stdout(writer).output().unwrap();
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && !told.contains("veille:"), "{arguments:?}: {} {told}", output.status);
+    }
+}
+
+#[test]
 fn an_export_is_byte_for_byte_what_is_served() {
     let origin = Origin::start();
     origin.feed("/news.xml").add(3);
