@@ -24,6 +24,10 @@ use std::time::{Duration, Instant};
 const VERSION_TRUSTED_FOR: Duration = Duration::from_millis(100);
 const VERSION_TRUSTED_AT_MOST: Duration = Duration::from_secs(2);
 
+/// For documents in memory: those of a hundred digests in one format. Where more are polled, the ones not asked for
+/// longest are made again.
+const ROOM_BYTES: usize = 64 << 20;
+
 const FEED_POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; sandbox");
 const ANYONE: HeaderValue = HeaderValue::from_static("*");
 
@@ -44,9 +48,11 @@ pub(super) fn routes() -> Router<AppState> {
 /// Whoever makes a document holds its gate.
 type Gate = Arc<tokio::sync::Mutex<()>>;
 
-/// Documents that subscribers poll, one a digest and format, by their file name. Bounded by the config.
-#[derive(Debug, Default)]
+/// Documents that subscribers poll, one a digest and format, by their file name.
+#[derive(Debug)]
 pub struct DocumentCache {
+    /// In bytes.
+    room: usize,
     documents: RwLock<HashMap<String, CachedDocument>>,
     gates: RwLock<HashMap<String, Gate>>,
 }
@@ -276,6 +282,12 @@ async fn outline(State(state): State<AppState>, headers: HeaderMap) -> Response 
     representation.with(header::ACCESS_CONTROL_ALLOW_ORIGIN, ANYONE).answer(&headers)
 }
 
+impl Default for DocumentCache {
+    fn default() -> Self {
+        Self { room: ROOM_BYTES, documents: RwLock::default(), gates: RwLock::default() }
+    }
+}
+
 impl DocumentCache {
     /// A document that was made with this config.
     fn get(&self, file: &str, settings: &Arc<Settings>) -> Option<CachedDocument> {
@@ -295,12 +307,18 @@ impl DocumentCache {
         documents.get(file).filter(|cached| Arc::ptr_eq(&cached.settings, settings)).map(take)
     }
 
-    /// Keeps a document, and none that was made with another config.
+    /// Keeps a document, none that was made with another config, and of the others as many as there is room for.
     fn keep(&self, file: String, made: CachedDocument) -> Arc<Representation> {
         let representation = Arc::clone(&made.representation);
         let mut documents = self.documents.write().unwrap_or_else(PoisonError::into_inner);
         documents.retain(|_, cached| Arc::ptr_eq(&cached.settings, &made.settings));
         documents.insert(file, made);
+        let mut bytes: usize = documents.values().map(|cached| cached.representation.bytes()).sum();
+        while bytes > self.room && documents.len() > 1 {
+            let oldest = documents.iter().min_by_key(|(_, cached)| cached.checked_at).map(|(file, _)| file.clone());
+            let removed = oldest.and_then(|file| documents.remove(&file)).expect("there is one at least");
+            bytes -= removed.representation.bytes();
+        }
         representation
     }
 
@@ -325,5 +343,45 @@ fn content_type(format: Format) -> &'static str {
         Format::Atom => "application/atom+xml; charset=utf-8",
         Format::Rss => "application/rss+xml; charset=utf-8",
         Format::JsonFeed => "application/feed+json; charset=utf-8",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{self, Environment};
+    use crate::model::Timestamp;
+
+    fn settings() -> Arc<Settings> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("veille.toml");
+        std::fs::write(&path, "[service]\ndata_dir = \"data\"\n").unwrap();
+        Arc::new(config::load(&path, &Environment::default()).unwrap().settings)
+    }
+
+    #[test]
+    fn documents_not_asked_for_longest_make_room() {
+        let settings = settings();
+        let cache = DocumentCache { room: 2_500, ..DocumentCache::default() };
+        let begin = Instant::now();
+        let keep = |file: &str, second: u64| {
+            let made = CachedDocument {
+                representation: Arc::new(Representation::new("text/plain", vec![b'x'; 1_000], Effort::Passing)),
+                version: DigestVersion { version: 1, changed_at: Timestamp::UNIX_EPOCH },
+                is_private: false,
+                settings: Arc::clone(&settings),
+                checked_at: begin + Duration::from_secs(second),
+                cost: Duration::ZERO,
+            };
+            cache.keep(file.to_owned(), made);
+        };
+        let kept =
+            || ["a", "b", "c"].into_iter().filter(|file| cache.get(file, &settings).is_some()).collect::<String>();
+        keep("a", 1);
+        keep("b", 2);
+        assert_eq!(kept(), "ab");
+        keep("a", 3);
+        keep("c", 4);
+        assert_eq!(kept(), "ac", "b was not asked for longest");
     }
 }

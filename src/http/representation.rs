@@ -102,6 +102,16 @@ impl Representation {
         self
     }
 
+    /// What it takes in memory, all codings that were made included.
+    pub(super) fn bytes(&self) -> usize {
+        self.identity.len()
+            + [Coding::Gzip, Coding::Brotli]
+                .into_iter()
+                .filter_map(|coding| self.coded[coding as usize].get())
+                .map(|coded| coded.bytes.len())
+                .sum::<usize>()
+    }
+
     /// The answer to a GET with these headers: 200, or 304 when the client has it already.
     ///
     /// For HEAD whoever sends it drops the body and keeps the headers.
