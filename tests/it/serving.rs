@@ -545,6 +545,7 @@ async fn the_api_tells_what_the_pages_tell() {
 
 #[tokio::test]
 async fn a_list_that_is_whole_leads_to_no_older_one() {
+    const PAGE: usize = 50;
     let watch = Watch::start().await;
     let goes_on = async |path: &str, limit: usize| {
         let answer = watch.get(&format!("{path}limit={limit}"), "").await;
@@ -557,7 +558,6 @@ async fn a_list_that_is_whole_leads_to_no_older_one() {
     }
     assert!(!goes_on("/api/v1/digests/weekly?", 1).await);
 
-    const PAGE: usize = 50;
     let fill = async |numbers: std::ops::Range<usize>| {
         let filled = watch.store.write(move |tx| {
             numbers.into_iter().try_for_each(|number| enter(tx, number, &format!("Story {number} of many"), now()))
