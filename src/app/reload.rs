@@ -68,7 +68,7 @@ impl Daemon {
             Err(error) => {
                 let error = format!("{error:#}");
                 // Told first: who reads the line and asks is not to hear of a config without faults.
-                self.health.reload_refused((self.clock)(), error.clone());
+                self.health.reload_refused((self.clock)(), self.source.files().without_directory(&error));
                 tracing::error!("config not reloaded, the one before stays in force: {error}");
             }
         }

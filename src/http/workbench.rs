@@ -20,8 +20,9 @@ pub struct ConfigFiles {
 }
 
 impl ConfigFiles {
-    /// Messages with the files named as seen from the entry file: who tries a rule learns nothing of this machine.
-    pub(super) fn without_directory(&self, text: &str) -> String {
+    /// Messages with the files named as seen from the entry file: who reads them on a page learns nothing of this machine.
+    #[must_use]
+    pub fn without_directory(&self, text: &str) -> String {
         let directory = self.path.parent().filter(|directory| directory.is_absolute() && directory.parent().is_some());
         directory.map_or_else(|| text.to_owned(), |directory| text.replace(&format!("{}/", directory.display()), ""))
     }

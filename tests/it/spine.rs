@@ -161,6 +161,8 @@ fn a_reload_by_signal_or_by_a_changed_file_takes_effect_and_a_bad_one_changes_no
     let refused = daemon.json("/healthz");
     let said = refused["refused_reload"]["error"].as_str().unwrap_or_default();
     assert!(said.contains("watch.toml:") && said.contains("feds"), "{refused}");
+    let directory = app.directory().display().to_string();
+    assert!(!said.contains(&directory), "strangers learn nothing of this machine: {refused}");
     origin.wait_for("/one.xml", origin.requests("/one.xml").len() + 2);
     assert!(origin.requests("/three.xml").is_empty(), "nothing of the bad config is in force");
     app.write("watch.toml", &watch(&["/one.xml", "/two.xml", "/three.xml"]));
