@@ -275,6 +275,16 @@ fn a_reader_of_our_output_who_has_seen_enough_is_no_failure() {
 }
 
 #[test]
+fn a_watch_without_a_digest_offers_none() {
+    let app = App::new(FAST, "");
+    let daemon = app.start();
+    for path in ["/", "/digests"] {
+        let page = daemon.get(path).text();
+        assert!(!page.contains("subscribe to</h2>") && !page.contains("import"), "{path}: {page}");
+    }
+}
+
+#[test]
 fn an_export_is_byte_for_byte_what_is_served() {
     let origin = Origin::start();
     origin.feed("/news.xml").add(3);

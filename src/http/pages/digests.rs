@@ -31,11 +31,14 @@ pub(super) async fn list(State(state): State<AppState>, uri: Uri, headers: Heade
 fn write_list(site: &Site, digests: &[(&DigestSettings, u64)]) -> Markup {
     let main = html! {
         h1 { "Digests" }
-        p.lead {
-            "Add an address to the reader of your choice, or import "
-            a href="/digests.opml" { "all of them as OPML" } "."
+        @if digests.is_empty() {
+            p { "The config has no public digest yet; see " code { "digests.toml" } "." }
+        } @else {
+            p.lead {
+                "Add an address to the reader of your choice, or import "
+                a href="/digests.opml" { "all of them as OPML" } "."
+            }
         }
-        @if digests.is_empty() { p { "The config has no digest yet; see " code { "digests.toml" } "." } }
         ul.cards {
             @for (digest, stories) in digests {
                 li {

@@ -106,8 +106,10 @@ fn write(site: &Site, overview: &Overview) -> Markup {
                 }
             }
             aside aria-label="Overview" {
-                h2 { "Digests to subscribe to" }
-                (digests_aside(site, &digests))
+                @if !digests.is_empty() {
+                    h2 { "Digests to subscribe to" }
+                    (digests_aside(site, &digests))
+                }
                 @if !overview.tags.is_empty() {
                     h2 { "Tags of the last " (CHART_DAYS) " days" }
                     ul {
