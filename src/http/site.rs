@@ -11,14 +11,16 @@ use super::{AppState, HttpMetrics, digests, private, websub};
 use crate::config::HttpSettings;
 use axum::Router;
 use axum::body::{Body, HttpBody};
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{FromRequestParts, MatchedPath, Query, Request, State};
 use axum::http::header::{self, HeaderName, HeaderValue};
+use axum::http::request::Parts;
 use axum::http::{Method, StatusCode, Uri};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Either, Ready, ready};
+use serde::de::DeserializeOwned;
 use std::borrow::Cow;
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
@@ -144,6 +146,20 @@ fn closing(mut response: Response) -> Response {
 pub(super) fn path_for_logs(uri: &Uri) -> &str {
     let secret = [private::ROOT, websub::ROOT].into_iter().find(|root| uri.path().starts_with(root));
     secret.unwrap_or(uri.path())
+}
+
+/// The parameters of an address, or a refusal in our own words.
+pub(super) struct Parameters<T>(pub(super) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Parameters<T> {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
+        match Query::from_request_parts(parts, state).await {
+            Ok(Query(parameters)) => Ok(Self(parameters)),
+            Err(_) => Err(refuse(&parts.uri, StatusCode::BAD_REQUEST, "the parameters of this address cannot be read")),
+        }
+    }
 }
 
 /// A small answer that says no: JSON for the API, else a page.

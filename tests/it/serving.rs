@@ -655,15 +655,23 @@ async fn w6_other_methods_are_405_and_name_those_allowed() {
 }
 
 #[tokio::test]
-async fn w6_an_address_that_is_no_text_is_refused_as_any_other() {
+async fn w6_an_address_that_cannot_be_read_is_refused_in_our_own_words() {
     let watch = Watch::start().await;
     for path in ["/api/v1/tags/%FF", "/api/v1/digests/%F0%9F"] {
         let answer = watch.get(path, "").await;
         assert_eq!((answer.status, answer.header("content-type")), (404, Some("application/json")), "{path}");
         assert_eq!(answer.text(), r#"{"error":"there is nothing at this address"}"#);
     }
-    let page = watch.get("/tags/%FF", "").await;
-    assert_eq!((page.status, page.header("content-type")), (404, Some("text/html; charset=utf-8")));
+    for (path, status) in [
+        ("/tags/%FF", 404),
+        ("/?before=abc", 400),
+        ("/?q=a&q=b", 400),
+        ("/tags/french-ai?before=abc", 400),
+        ("/rules?tag=a&tag=b", 400),
+    ] {
+        let page = watch.get(path, "").await;
+        assert_eq!((page.status, page.header("content-type")), (status, Some("text/html; charset=utf-8")), "{path}");
+    }
 }
 
 #[tokio::test]

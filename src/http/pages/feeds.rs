@@ -4,7 +4,7 @@ use super::layout::{Section, Site, page as whole_page};
 use super::{page, parts};
 use crate::http::operations::unavailable;
 use crate::http::visitor::Visitor;
-use crate::http::{AppState, login, refuse};
+use crate::http::{AppState, login, not_found, refuse};
 use crate::model::{FeedHealth, FeedId, FeedState};
 use crate::notices;
 use crate::scheduler::declined;
@@ -21,13 +21,14 @@ pub(super) async fn show(State(state): State<AppState>, uri: Uri, headers: Heade
 pub(super) async fn refresh(
     State(state): State<AppState>,
     Extension(visitor): Extension<Visitor>,
-    Path(id): Path<i64>,
+    Path(id): Path<String>,
     uri: Uri,
     headers: HeaderMap,
 ) -> Response {
     if let Err(denial) = login::check(&state.settings().http, &headers, visitor.address, &state.bad_tries) {
         return denial.answer(&uri);
     }
+    let Ok(id) = id.parse() else { return not_found(uri).await };
     let (feed, now) = (FeedId(id), state.now());
     let record = match state.store.read(move |tx| tx.feed_record(feed)).await {
         Ok(Some(record)) => record,

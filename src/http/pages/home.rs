@@ -4,9 +4,10 @@ use super::layout::{Section, Site, page as whole_page};
 use super::{chart, page, parts, search};
 use crate::http::AppState;
 use crate::http::documents::cut_page;
+use crate::http::site::Parameters;
 use crate::model::{DigestSpec, ItemId, Story, TagName, Timestamp};
 use crate::store::{ItemFilter, ReadTx, StoreError};
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use maud::{Markup, html};
@@ -29,7 +30,7 @@ pub(super) struct HomeQuery {
 
 pub(super) async fn show(
     State(state): State<AppState>,
-    Query(query): Query<HomeQuery>,
+    Parameters(query): Parameters<HomeQuery>,
     uri: Uri,
     headers: HeaderMap,
 ) -> Response {

@@ -5,12 +5,13 @@ use super::layout::{Section, Site, page as whole_page};
 use super::{marks, parts, style};
 use crate::http::login;
 use crate::http::operations::unavailable;
+use crate::http::site::Parameters;
 use crate::http::visitor::Visitor;
 use crate::http::workbench::{self, Fault, Hit, Hits, Preview, Trial};
 use crate::http::{AppState, PAGE_POLICY, refuse, until_search_deadline};
 use crate::model::{Field, TagName};
+use axum::extract::State;
 use axum::extract::rejection::FormRejection;
-use axum::extract::{Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::{Extension, Form};
@@ -50,7 +51,7 @@ enum Below {
     Tried(Box<Trial>, Preview),
 }
 
-pub(super) async fn show(State(state): State<AppState>, Query(asked): Query<Asked>, uri: Uri) -> Response {
+pub(super) async fn show(State(state): State<AppState>, Parameters(asked): Parameters<Asked>, uri: Uri) -> Response {
     let site = Site::new(&state);
     let first = site.settings.rules.tags.first().map(|rule| rule.name.clone());
     let Some(tag) = asked.tag.map(TagName).or(first) else {

@@ -3,9 +3,10 @@
 use super::layout::{Section, Site, page as whole_page};
 use super::{chart, home, page, parts};
 use crate::http::AppState;
+use crate::http::site::Parameters;
 use crate::model::{ItemId, Story, TagName};
 use crate::store::ItemFilter;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use maud::{Markup, html};
@@ -23,7 +24,7 @@ pub(super) struct TagQuery {
 pub(super) async fn show(
     State(state): State<AppState>,
     Path(name): Path<String>,
-    Query(query): Query<TagQuery>,
+    Parameters(query): Parameters<TagQuery>,
     uri: Uri,
     headers: HeaderMap,
 ) -> Response {
