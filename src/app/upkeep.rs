@@ -1,14 +1,16 @@
 //! What happens beside polling and serving: issues, retention, retagging, the watchdog.
 
 use super::Daemon;
+use crate::config::RetentionSettings;
 use crate::model::Timestamp;
 use crate::refresh::{Surroundings, archive, discovery, push};
 use crate::scheduler::{Bells, cut_due_issues, review_feeds};
 use crate::search;
-use crate::store::StoreError;
+use crate::store::{Store, StoreError};
 use crate::stories;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 /// Items removed in one transaction.
 const PRUNE_BATCH: u32 = 500;
@@ -22,6 +24,44 @@ const HUBS_ASKED_EVERY: Duration = Duration::from_secs(2);
 const RETAG_RETRY: Duration = Duration::from_mins(1);
 /// The index of words gathers what came for so long: many items at once cost less.
 const INDEX_PAUSE: Duration = Duration::from_secs(10);
+
+/// Retention, and what keeps the database small and fast, until told to stop.
+///
+/// # Errors
+/// The store failed; what was removed before that is gone.
+pub async fn maintain(
+    store: &Store,
+    retention: &RetentionSettings,
+    now: Timestamp,
+    stop: &CancellationToken,
+) -> Result<(), StoreError> {
+    let before = |keep| now.checked_sub(keep).unwrap_or(Timestamp::MIN);
+    let untagged_before = before(retention.keep_items);
+    let tagged_before = before(retention.keep_tagged_items.unwrap_or(retention.keep_items));
+    let issues_before = before(retention.keep_issues.unwrap_or(retention.keep_items));
+    let news_before = before(stories::WINDOW);
+    let deliveries_before = before(DELIVERIES_KEPT);
+    // Before the items: an issue keeps those that it holds.
+    store.write(move |tx| tx.remove_issues(issues_before)).await?;
+    let mut removed = 0;
+    loop {
+        let pruned = store.write(move |tx| tx.prune(untagged_before, tagged_before, now, PRUNE_BATCH)).await?;
+        removed += pruned.items;
+        if pruned.items < PRUNE_BATCH as usize || stop.is_cancelled() {
+            break;
+        }
+    }
+    if removed > 0 {
+        tracing::info!(items = removed, "retention removed old items");
+    }
+    store.write(move |tx| tx.forget_signatures(news_before)).await?;
+    let forgotten = store.write(move |tx| {
+        tx.end_leases(now)?;
+        tx.forget_deliveries(deliveries_before)
+    });
+    forgotten.await?;
+    store.checkpoint().await
+}
 
 impl Daemon {
     /// Answers the calendar's bells, one at a time.
@@ -51,42 +91,11 @@ impl Daemon {
         }
     }
 
-    /// Retention, and what keeps the database small and fast.
     async fn maintain(&self) {
-        let now = (self.clock)();
-        let retention = self.current_watch().settings.retention.clone();
-        let before = |keep| now.checked_sub(keep).unwrap_or(Timestamp::MIN);
-        let untagged_before = before(retention.keep_items);
-        let tagged_before = before(retention.keep_tagged_items.unwrap_or(retention.keep_items));
-        let issues_before = before(retention.keep_issues.unwrap_or(retention.keep_items));
-        let news_before = before(stories::WINDOW);
-        let deliveries_before = before(DELIVERIES_KEPT);
-        let mut removed = 0;
-        let done = async {
-            // Before the items: an issue keeps those that it holds.
-            self.store.write(move |tx| tx.remove_issues(issues_before)).await?;
-            loop {
-                let pruned =
-                    self.store.write(move |tx| tx.prune(untagged_before, tagged_before, now, PRUNE_BATCH)).await?;
-                removed += pruned.items;
-                if pruned.items < PRUNE_BATCH as usize || self.stop.is_cancelled() {
-                    break;
-                }
-            }
-            self.store.write(move |tx| tx.forget_signatures(news_before)).await?;
-            self.store
-                .write(move |tx| {
-                    tx.end_leases(now)?;
-                    tx.forget_deliveries(deliveries_before)
-                })
-                .await?;
-            self.store.checkpoint().await
-        };
-        if let Err(error) = done.await {
+        let watch = self.current_watch();
+        let maintained = maintain(&self.store, &watch.settings.retention, (self.clock)(), &self.stop);
+        if let Err(error) = maintained.await {
             tracing::error!(%error, "maintenance was cut short; it goes on in an hour");
-        }
-        if removed > 0 {
-            tracing::info!(items = removed, "retention removed old items");
         }
     }
 

@@ -168,6 +168,18 @@ fn h28_what_retention_removed_does_not_come_back_while_its_feed_lists_it() {
 }
 
 #[test]
+fn a_poll_removes_what_has_had_its_time_as_the_daemon_does() {
+    let origin = Origin::start();
+    let items: String = (1..6).map(|n| item(n, &format!("Item {n}"), "Mon, 23 Nov 2026 08:00:00 GMT", "")).collect();
+    origin.script("/feed.xml", [ok(document(&items))]);
+    let app = watch(&origin);
+    app.poll(&["--force"]);
+    app.change("UPDATE items SET first_seen_at = 0 WHERE item_id <= 3");
+    app.poll(&[]);
+    assert_eq!(app.ask::<i64>("SELECT count(*) FROM items"), 2);
+}
+
+#[test]
 fn an_item_that_comes_back_begins_no_second_story_while_others_tell_the_first() {
     let origin = Origin::start();
     let date = "Mon, 23 Nov 2026 08:00:00 GMT";
