@@ -1,14 +1,14 @@
 //! A single query, compiled: what digests and search ask, by the evaluator of the rules.
 
-use super::ScratchPool;
 use super::clause::{Clause, Gathered};
 use super::evaluate::Scratch;
 use super::index::Index;
 use super::item::ItemText;
 use super::program::{CompileError, Compiler, Fields};
 use super::words;
+use super::{Classifier, ScratchPool};
 use crate::model::{Evidence, Needed, TagName, Timestamp};
-use crate::query::Query;
+use crate::query::{Query, RuleSet, TagRule};
 use std::collections::BTreeMap;
 
 /// The buffers of all queries: they grow to the longest text read, and a config may have hundreds of digests.
@@ -82,6 +82,44 @@ impl CompiledQuery {
     }
 }
 
+/// Queries compiled together: an item is read once for all of them. For digests, of which there may be hundreds.
+#[derive(Debug)]
+pub struct CompiledQueries(Classifier);
+
+impl CompiledQueries {
+    /// Compiles queries that may use `lists`.
+    ///
+    /// # Errors
+    /// Lists that dangle or go in circles.
+    pub fn compile<'a>(
+        queries: impl Iterator<Item = &'a Query>,
+        lists: &BTreeMap<String, Vec<Query>>,
+    ) -> Result<Self, Vec<CompileError>> {
+        // Rules by number, after a sign that no tag's name has: no query names one.
+        let rule = |(number, query): (usize, &Query)| TagRule {
+            name: TagName(format!("/{number}")),
+            title: String::new(),
+            any: Vec::new(),
+            matches: Some(query.clone()),
+            except: None,
+            score: Vec::new(),
+            threshold: 1.0,
+            examples_match: Vec::new(),
+            examples_no_match: Vec::new(),
+            publish: false,
+        };
+        let tags = queries.enumerate().map(rule).collect();
+        // Their tags are those that an item brings.
+        let is_fine = |error: &CompileError| matches!(error, CompileError::UnknownTag { .. });
+        Classifier::compile_but_for(&RuleSet { tags, lists: lists.clone() }, is_fine).map(Self)
+    }
+
+    /// The numbers of those that hold for an item, seen from `now`.
+    pub fn holding(&self, item: &ItemText<'_>, now: Timestamp) -> impl Iterator<Item = usize> {
+        self.0.tags(item, now).into_iter().filter_map(|rule| rule.0.strip_prefix('/')?.parse().ok())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,5 +140,26 @@ mod tests {
             assert!(!holds(query, &empty), "{query} holds for what another item said");
         }
         assert_eq!(SCRATCH.0.lock().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn queries_compiled_together_hold_as_each_alone() {
+        let texts = [
+            "office NEAR/3 mistral",
+            "NOT office",
+            "tag:ai AND office",
+            "words<2 OR age<1d",
+            "author:office",
+            "nothing",
+        ];
+        let queries: Vec<Query> = texts.iter().map(|text| crate::query::parse(text).unwrap().0).collect();
+        let together = CompiledQueries::compile(queries.iter(), &BTreeMap::new()).unwrap();
+        for (title, tags) in [("Mistral opens an office", &["ai"][..]), ("office", &[]), ("", &["/1"])] {
+            let item = ItemText { title, tags, ..ItemText::default() };
+            let alone: Vec<usize> = (0..texts.len()).filter(|number| holds(texts[*number], &item)).collect();
+            let mut found: Vec<usize> = together.holding(&item, Timestamp::UNIX_EPOCH).collect();
+            found.sort_unstable();
+            assert_eq!(found, alone, "{title}");
+        }
     }
 }

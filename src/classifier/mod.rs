@@ -25,7 +25,7 @@ mod suggest;
 mod tokens;
 mod words;
 
-pub use compiled_query::CompiledQuery;
+pub use compiled_query::{CompiledQueries, CompiledQuery};
 pub use explain::{ClauseExplanation, Explanation, PartExplanation};
 pub use item::ItemText;
 pub use program::CompileError;
@@ -64,11 +64,20 @@ impl Classifier {
     /// # Errors
     /// All that dangles or goes in circles. What is wrong within a query, parsing it has told.
     pub fn compile(rules: &RuleSet) -> Result<Classifier, Vec<CompileError>> {
+        Self::compile_but_for(rules, |_| false)
+    }
+
+    /// As [`Self::compile`], whatever is wrong that `is_fine`.
+    fn compile_but_for(
+        rules: &RuleSet,
+        is_fine: impl Fn(&CompileError) -> bool,
+    ) -> Result<Classifier, Vec<CompileError>> {
         let mut compiler = Compiler::new(&rules.lists);
         let mut compiled: Vec<Rule> = rules.tags.iter().map(|rule| Rule::compile(rule, rules, &mut compiler)).collect();
         compiled.iter_mut().for_each(|rule| rule.tag = compiler.tag_number(&rule.name.0));
         let Compiler { index, tag_names, fields, mut errors, .. } = compiler;
         let order = rule::in_dependency_order(&compiled, &mut errors, &tag_names);
+        errors.retain(|error| !is_fine(error));
         if !errors.is_empty() {
             return Err(errors);
         }

@@ -1,6 +1,6 @@
 //! A config made ready for work: the settings, the compiled rules and digests, the client.
 
-use crate::classifier::{Classifier, CompileError, CompiledQuery, ItemText};
+use crate::classifier::{Classifier, CompileError, CompiledQueries, CompiledQuery, ItemText};
 use crate::config::{DigestSettings, FeedSettings, Settings};
 use crate::fetch::{Client, ClientError};
 use crate::model::{ConfiguredDigest, DigestKind, DigestName, DigestSpec, Item, TagName, Timestamp};
@@ -20,8 +20,9 @@ pub struct Watch {
     feeds: HashMap<String, usize>,
     /// By tag: indices of the digests that need it, or another one of several.
     digests_by_tag: HashMap<String, Vec<usize>>,
-    /// Indices of the digests that may hold an item without any tag.
+    /// Indices of the digests that may hold an item without any tag, and their queries in that order.
     digests_of_all: Vec<usize>,
+    queries_of_all: CompiledQueries,
 }
 
 /// A digest and the query that says which stories are in it.
@@ -70,7 +71,10 @@ impl Watch {
                 }
             }
         }
-        Ok(Self { settings, client, classifier, digests, feeds, digests_by_tag, digests_of_all })
+        let queries_of_all = digests_of_all.iter().map(|index: &usize| &settings.digests[*index].query);
+        let queries_of_all =
+            CompiledQueries::compile(queries_of_all, &settings.rules.lists).map_err(WatchError::Rules)?;
+        Ok(Self { settings, client, classifier, digests, feeds, digests_by_tag, digests_of_all, queries_of_all })
     }
 
     /// What is configured for the feed that the config lists at `url`; `None` when it has left the config.
@@ -86,9 +90,10 @@ impl Watch {
         let text = ItemText { tags: &tags, ..*text };
         // A tag has a digest of its own, so a config of a thousand rules has a thousand digests; an item has few tags.
         let by_tag = tags.iter().filter_map(|tag| self.digests_by_tag.get(*tag)).flatten();
-        let candidates: BTreeSet<usize> = by_tag.chain(&self.digests_of_all).copied().collect();
-        let digests = candidates.into_iter().map(|index| &self.digests[index]);
-        digests.filter(|digest| digest.query.matches(&text, now)).map(|digest| digest.spec.name.clone()).collect()
+        let by_tag = by_tag.copied().filter(|index| self.digests[*index].query.matches(&text, now));
+        let of_all = self.queries_of_all.holding(&text, now).map(|number| self.digests_of_all[number]);
+        let found: BTreeSet<usize> = by_tag.chain(of_all).collect();
+        found.into_iter().map(|index| self.digests[index].spec.name.clone()).collect()
     }
 
     /// The digests that a stored item belongs to, by the tags that it has.
