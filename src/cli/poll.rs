@@ -105,7 +105,9 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
         cut_due_issues(store, &watch, Workplace::now()).await?;
         let Sent { delivered, failed } = delivery::send_due(&*around, DELIVERING_AT_MOST).await?;
         (report.delivered, report.deliveries_failed) = (delivered, failed);
-        app::maintain(store, &watch.settings.retention, Workplace::now(), &stop).await?;
+        if args.feeds.is_empty() {
+            app::maintain(store, &watch.settings.retention, Workplace::now(), &stop).await?;
+        }
         Ok::<_, anyhow::Error>(())
     })?;
     if context.json {
