@@ -4,7 +4,7 @@
 //! reports what it leaves out by place. `export` writes OPML; what it writes reads back as the same feeds.
 
 use super::diagnostics::quoted;
-use super::values::parse_web_address;
+use super::values::{language_tag, parse_web_address};
 use encoding_rs::Encoding;
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
@@ -230,7 +230,8 @@ impl Outline {
             let value = value.split_whitespace().collect::<Vec<_>>().join(" ");
             *slot = Some(value.chars().filter(|c| !c.is_control()).collect()).filter(|text: &String| !text.is_empty());
         }
-        outline.language = outline.language.filter(|tag| tag.len() <= 35 && !tag.contains(char::is_whitespace));
+        // Real lists write `unknown`, which would stand before what the feed itself says.
+        outline.language = outline.language.and_then(|tag| language_tag(&tag.replace('_', "-")));
         outline
     }
 

@@ -165,18 +165,24 @@ fn fires(cron: &croner::Cron) -> bool {
 
 /// A BCP 47 tag in form (`fr`, `zh-Hant`), language in lower case.
 pub(super) fn language(text: Text<'_>) -> Option<String> {
-    let mut subtags = text.text.split('-');
-    let primary = subtags.next().unwrap_or_default();
-    let is_valid = (2..=3).contains(&primary.len())
-        && primary.bytes().all(|byte| byte.is_ascii_alphabetic())
-        && subtags.all(|tag| (1..=8).contains(&tag.len()) && tag.bytes().all(|byte| byte.is_ascii_alphanumeric()));
-    if is_valid {
-        let rest = &text.text[primary.len()..];
-        return Some(primary.to_ascii_lowercase() + rest);
+    let tag = language_tag(text.text);
+    if tag.is_none() {
+        let message = format!("{} is not a language", quoted(text.text));
+        text.report().add(text.error(message).help("write a tag such as \"fr\", \"en\" or \"zh-Hant\""));
     }
-    let message = format!("{} is not a language", quoted(text.text));
-    text.report().add(text.error(message).help("write a tag such as \"fr\", \"en\" or \"zh-Hant\""));
-    None
+    tag
+}
+
+/// A language tag in BCP 47 form, or none where the text cannot be one.
+pub(super) fn language_tag(text: &str) -> Option<String> {
+    let (primary, rest) = text.split_at(text.find('-').unwrap_or(text.len()));
+    let is_tag = (2..=3).contains(&primary.len())
+        && primary.bytes().all(|byte| byte.is_ascii_alphabetic())
+        && rest
+            .split('-')
+            .skip(1)
+            .all(|part| (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric()));
+    is_tag.then(|| primary.to_ascii_lowercase() + rest)
 }
 
 /// Why a name cannot be a tag's or a digest's: it becomes part of addresses and of file names, on

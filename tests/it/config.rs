@@ -159,6 +159,16 @@ fn an_outline_of_a_configured_feed_only_adds_its_groups() {
 }
 
 #[test]
+fn an_outline_without_a_real_language_names_none() {
+    for (said, language) in [("unknown", None), ("Français", None), ("fr_CA", Some("fr-CA")), ("EN-us", Some("en-us"))]
+    {
+        let read =
+            opml::read(&format!("<opml><body><outline xmlUrl='http://a.test/' language='{said}'/></body></opml>"));
+        assert_eq!(read.feeds[0].language.as_deref(), language, "{said}");
+    }
+}
+
+#[test]
 fn addresses_keep_path_and_query_as_written() {
     let toml = "[[feeds]]\nurl = 'https://a.test/a%2Fb//c;d?q=%7E&z=1#top'\n";
     let feeds = load_valid(&[("veille.toml", toml)]).settings.feeds;
