@@ -68,7 +68,8 @@ impl Rule {
     pub fn weight(&self, reading: &Reading<'_>, may_hold: impl Fn(usize) -> bool) -> f64 {
         let clauses = self.score.iter().enumerate();
         let held = clauses.filter(|(place, (clause, _))| may_hold(*place) && reading.holds(&clause.node));
-        held.map(|(_, (_, weight))| weight).sum()
+        // Not `sum`, which gives -0 for none.
+        held.fold(0.0, |sum, (_, (_, weight))| sum + weight)
     }
 
     pub fn reached(&self, weight: f64) -> bool {

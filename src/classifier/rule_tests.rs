@@ -324,6 +324,16 @@ fn why_not_says_how_near_it_came() {
 }
 
 #[test]
+fn a_score_of_nothing_is_zero_and_not_minus_zero() {
+    let score = vec![ScoreClause { query: query("Kyutai"), weight: 2.0 }];
+    let scored = TagRule { score, threshold: 2.0, ..rule("scored") };
+    let all = rules(vec![scored], &[]);
+    let classifier = Classifier::compile(&all).unwrap();
+    let explained = classifier.explain(&all, &ItemText::from_title("calm"), "scored", now()).unwrap();
+    assert_eq!(explained.lines()[0], "scored does not hold, score 0 of 2");
+}
+
+#[test]
 fn failing_examples_tell_which_clause_misled() {
     let classifier = Classifier::compile(&french_ai()).unwrap();
     let fault = |text: &str, must_match| {
