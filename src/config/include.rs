@@ -10,8 +10,11 @@ use super::source::{FileId, Place, Source};
 use super::stamps::FileStamps;
 use super::tree::{self, Branch};
 use std::collections::{BTreeSet, VecDeque};
+use std::ffi::OsString;
+use std::fs::DirEntry;
+use std::io::ErrorKind;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// Longest file that is read; a list of 100,000 feeds takes 20 MB.
 const LONGEST_FILE_BYTES: u64 = 64 << 20;
@@ -147,7 +150,7 @@ fn includes(document: &Document, path: &Path, report: &Report) -> Vec<Pending> {
 
 /// The files that one pattern names, sorted.
 fn matching(pattern: Text<'_>, directory: &Path, report: &Report) -> Vec<Pending> {
-    let is_glob = pattern.text.contains(['*', '?', '[']);
+    let is_glob = is_glob(pattern.text);
     let mut paths = if is_glob { glob_paths(pattern, directory, report) } else { vec![directory.join(pattern.text)] };
     paths.sort();
     let mut found = Vec::new();
@@ -169,31 +172,95 @@ fn matching(pattern: Text<'_>, directory: &Path, report: &Report) -> Vec<Pending
     found
 }
 
+fn is_glob(text: &str) -> bool {
+    text.contains(['*', '?', '['])
+}
+
 fn glob_paths(pattern: Text<'_>, directory: &Path, report: &Report) -> Vec<PathBuf> {
-    let options =
-        glob::MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: true };
-    let escaped = glob::Pattern::escape(&directory.to_string_lossy());
-    let full = Path::new(&escaped).join(pattern.text);
-    let paths = match glob::glob_with(&full.to_string_lossy(), options) {
-        Ok(paths) => paths,
+    let parts = match parts(pattern.text) {
+        Ok(parts) => parts,
         Err(error) => {
             report.add(pattern.error(format!("bad pattern {}: {}", quoted(pattern.text), error.msg)));
             return Vec::new();
         }
     };
-    let mut found = Vec::new();
-    for path in paths {
-        match path {
-            Ok(path) if path.is_dir() => {}
-            Ok(path) => found.push(path),
-            Err(error) => report.add(pattern.error(format!("cannot read a directory: {error}"))),
-        }
+    let mut walk = Walk::default();
+    walk.follow(directory, &parts);
+    for (path, error) in walk.unread {
+        let shown = quoted(&path.display().to_string());
+        report.add(pattern.error(format!("cannot read the directory {shown}: {error}")));
     }
-    if found.is_empty() {
+    if walk.found.is_empty() {
         let message = format!("{} matches no file", quoted(pattern.text));
         report.add(
             Diagnostic::warning(pattern.place(), message).help("patterns are relative to the file that they stand in"),
         );
     }
-    found
+    walk.found
+}
+
+/// What stands between the slashes of a pattern.
+enum Part {
+    Name(OsString),
+    Pattern(glob::Pattern),
+    AnyDepth,
+}
+
+fn parts(pattern: &str) -> Result<Vec<Part>, glob::PatternError> {
+    let components = Path::new(pattern).components().filter(|component| *component != Component::CurDir);
+    let part = |component: Component<'_>| match component.as_os_str().to_string_lossy() {
+        text if text == "**" => Ok(Part::AnyDepth),
+        text if is_glob(&text) => Ok(Part::Pattern(glob::Pattern::new(&text)?)),
+        _ => Ok(Part::Name(component.as_os_str().to_owned())),
+    };
+    components.map(part).collect()
+}
+
+/// The files that a pattern matches. The walk of the `glob` crate panics at a name that is not UTF-8, or passes over it;
+/// here such a name matches as it is shown.
+#[derive(Default)]
+struct Walk {
+    found: Vec<PathBuf>,
+    unread: Vec<(PathBuf, std::io::Error)>,
+}
+
+impl Walk {
+    fn follow(&mut self, path: &Path, parts: &[Part]) {
+        match parts.split_first() {
+            None if path.is_dir() || path.symlink_metadata().is_err() => {}
+            None => self.found.push(path.to_owned()),
+            Some((Part::Name(name), rest)) => self.follow(&path.join(name), rest),
+            Some((Part::Pattern(pattern), rest)) => {
+                for (name, _) in self.visible(path).iter().filter(|(name, _)| pattern.matches(&name.to_string_lossy()))
+                {
+                    self.follow(&path.join(name), rest);
+                }
+            }
+            Some((Part::AnyDepth, rest)) => {
+                self.follow(path, rest);
+                for (name, _) in self.visible(path).iter().filter(|(_, is_directory)| *is_directory) {
+                    self.follow(&path.join(name), parts);
+                }
+            }
+        }
+    }
+
+    /// The names in a directory that do not begin with a dot, and whether they are directories themselves, links apart.
+    fn visible(&mut self, directory: &Path) -> Vec<(OsString, bool)> {
+        let here = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
+        let entry = |entry: std::io::Result<DirEntry>| {
+            let entry = entry?;
+            Ok((entry.file_name(), entry.file_type()?.is_dir()))
+        };
+        let mut names = match here.read_dir().and_then(|entries| entries.map(entry).collect::<Result<Vec<_>, _>>()) {
+            Ok(names) => names,
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Vec::new(),
+            Err(error) => {
+                self.unread.push((directory.to_owned(), error));
+                Vec::new()
+            }
+        };
+        names.retain(|(name, _)| !name.as_encoded_bytes().starts_with(b"."));
+        names
+    }
 }

@@ -145,6 +145,26 @@ fn tables_of_several_files_are_joined_and_globs_are_sorted() {
     assert!(loaded.warnings.is_empty());
 }
 
+#[cfg(unix)]
+#[test]
+fn a_pattern_matches_names_that_are_not_utf8_and_passes_over_hidden_ones() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let directory = tempfile::tempdir().unwrap();
+    let config = directory.path().join(std::ffi::OsStr::from_bytes(b"d\xe9p\xf4t"));
+    fs::create_dir_all(config.join("tags/deeper/.git")).unwrap();
+    for name in [&b"\xe9.toml"[..], b"ab.toml", b".#a.toml", b"deeper/b.toml", b"deeper/.git/c.toml"] {
+        let path = config.join("tags").join(std::ffi::OsStr::from_bytes(name));
+        fs::write(path, format!("[tags.t{}]\nany = ['x']\n", name.len())).unwrap();
+    }
+    let tags_of = |include: &str| {
+        fs::write(config.join("veille.toml"), format!("include = ['{include}']")).unwrap();
+        let loaded = load(&config.join("veille.toml"), &environment()).unwrap_or_else(|errors| panic!("{errors}"));
+        loaded.settings.rules.tags.iter().map(|rule| rule.name.0.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(tags_of("tags/*.toml"), ["t7", "t6"]);
+    assert_eq!(tags_of("**/*.toml"), ["t7", "t13", "t6"]);
+}
+
 #[test]
 fn an_outline_of_a_configured_feed_only_adds_its_groups() {
     let opml = "<opml><body><outline text='News &amp; more'><outline title='From OPML' xmlUrl='HTTP://a.test:80/x?a=1&b=2'/>\
