@@ -175,12 +175,13 @@ impl Writer {
     }
 }
 
-/// The thread ends once all that was sent is written.
+/// The thread ends once all that was sent is written. Nobody waits for it where a job held the store last, whose
+/// caller was cancelled: that is the thread itself.
 impl Drop for Writer {
     fn drop(&mut self) {
         drop(self.jobs.take());
         let thread = self.thread.get_mut().ok().and_then(Option::take);
-        if let Some(thread) = thread
+        if let Some(thread) = thread.filter(|thread| thread.thread().id() != std::thread::current().id())
             && thread.join().is_err()
         {
             tracing::error!("the store's writer ended by a panic");
@@ -415,6 +416,27 @@ mod tests {
         });
         assert!(orphan.await.is_err());
         assert_ne!(look().await.expect("reads"), after_a_job, "undone with its commit");
+    }
+
+    #[tokio::test]
+    async fn a_job_may_hold_the_store_last() {
+        let (_directory, store) = store();
+        let ((go, wait), (let_go, dropped)) = (mpsc::channel(), mpsc::channel());
+        let cancelled = {
+            let (store, held) = (Arc::clone(&store), Arc::clone(&store));
+            let job = move |_: &WriteTx<'_>| {
+                wait.recv().expect("sent");
+                drop(held);
+                let_go.send(()).map_err(|_| StoreError::Closed)
+            };
+            tokio::spawn(async move { store.write(job).await })
+        };
+        yield_now().await;
+        cancelled.abort();
+        assert!(cancelled.await.is_err_and(|error| error.is_cancelled()));
+        drop(store);
+        go.send(()).expect("received");
+        dropped.recv().expect("the thread goes on");
     }
 
     #[tokio::test]
