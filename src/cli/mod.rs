@@ -46,11 +46,13 @@ struct Arguments {
     command: Command,
 }
 
+const CONFIG_HELP: &str =
+    "The config's entry point [default: $VEILLE_CONFIG, else ./config/veille.toml, else /etc/veille/veille.toml]";
+
 /// What every command shares.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Context {
-    /// The config's entry point [default: ./config/veille.toml, then /etc/veille/veille.toml]
-    #[arg(long, global = true, env = "VEILLE_CONFIG", value_name = "PATH")]
+    #[arg(long, global = true, value_name = "PATH", help = CONFIG_HELP)]
     pub config: Option<PathBuf>,
     /// Where the database lives [default: as configured, else the state directory of systemd or XDG]
     #[arg(long, global = true, value_name = "DIR")]

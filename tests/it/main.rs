@@ -5,6 +5,7 @@
 mod architecture;
 mod archive;
 mod articles;
+mod commands;
 mod config;
 mod corpus;
 mod demo;

@@ -1,0 +1,55 @@
+//! What all commands do alike: with a reader that leaves, with an environment that says nothing.
+
+use crate::support::app::{ALL, App, FAST, finish, veille};
+
+const TAG: &str = "[tags.mistral]\nany = [\"mistral\"]\n";
+
+/// Runs a command into a pipe that nobody reads.
+fn into_the_void(app: &App, arguments: &[&str]) -> (i32, String) {
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let child = app.command(arguments).stdout(writer).stderr(std::process::Stdio::piped()).spawn().expect("starts");
+    let output = child.wait_with_output().expect("ends");
+    (output.status.code().expect("no signal"), String::from_utf8(output.stderr).expect("UTF-8"))
+}
+
+#[test]
+fn a_reader_that_leaves_early_is_no_failure() {
+    let app = App::new(FAST, &format!("{ALL}{TAG}"));
+    app.write("items.jsonl", "{\"id\": 1, \"title\": \"Mistral\", \"tags\": [\"mistral\"]}\n");
+    app.write("feed.json", "{\"version\": \"https://jsonfeed.org/version/1.1\", \"title\": \"t\", \"items\": []}");
+    let (items, feed) = (app.directory().join("items.jsonl"), app.directory().join("feed.json"));
+    let (items, feed) = (items.to_str().expect("UTF-8"), feed.to_str().expect("UTF-8"));
+    assert_eq!(app.run(&["poll"]).code(), 0);
+    for command in [
+        &["status"][..],
+        &["check"],
+        &["feeds"],
+        &["feeds", "export"],
+        &["digests"],
+        &["diff"],
+        &["retag"],
+        &["poll"],
+        &["eval", items],
+        &["tag", items],
+        &["parse", feed],
+        &["man"],
+        &["completions", "bash"],
+    ] {
+        for json in [&[][..], &["--json"]] {
+            let command = [command, json].concat();
+            assert_eq!(into_the_void(&app, &command), (0, String::new()), "{command:?}");
+        }
+    }
+    assert_eq!(into_the_void(&app, &["search", "mistral", "--json"]).0, 1, "the answer stays the answer");
+}
+
+#[test]
+fn an_empty_variable_is_one_that_is_not_set() {
+    let check = |variable: &str| {
+        finish(veille(&["check"]).current_dir(env!("CARGO_MANIFEST_DIR")).env("VEILLE_CONFIG", variable))
+    };
+    assert_eq!(check("").code(), 0, "{:?}", check(""));
+    let missing = check("/nowhere/veille.toml");
+    assert!(missing.code() == 2 && missing.stderr.contains("/nowhere/veille.toml"), "{missing:?}");
+}
