@@ -53,7 +53,9 @@ pub(super) fn classifier(context: &Context) -> anyhow::Result<Classifier> {
 }
 
 fn load(context: &Context) -> anyhow::Result<Result<Loaded, Diagnostics>> {
-    let environment = Environment::new(std::env::vars_os()).with_data_dir(context.data_dir.clone());
+    // No data is touched, so nobody has to say where they are: a unit of systemd has no $HOME.
+    let data_dir = context.data_dir.clone().unwrap_or_default();
+    let environment = Environment::new(std::env::vars_os()).with_data_dir(Some(data_dir));
     let path = config::find(context.config.as_deref(), &environment)?;
     Ok(config::load(&path, &environment))
 }

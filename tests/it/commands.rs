@@ -53,3 +53,17 @@ fn an_empty_variable_is_one_that_is_not_set() {
     let missing = check("/nowhere/veille.toml");
     assert!(missing.code() == 2 && missing.stderr.contains("/nowhere/veille.toml"), "{missing:?}");
 }
+
+#[test]
+fn commands_that_touch_no_data_need_no_home() {
+    let app = App::new("", TAG);
+    app.write("veille.toml", "include = [\"watch.toml\"]");
+    app.write("items.jsonl", "{\"id\": 1, \"title\": \"Mistral\"}\n");
+    let items = app.directory().join("items.jsonl");
+    for command in [&["check"][..], &["tag", items.to_str().expect("UTF-8")]] {
+        let finished = finish(app.command(command).env_clear());
+        assert_eq!(finished.code(), 0, "{finished:?}");
+    }
+    let finished = finish(app.command(&["status"]).env_clear());
+    assert!(finished.code() == 2 && finished.stderr.contains("write `data_dir`"), "{finished:?}");
+}
