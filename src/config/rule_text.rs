@@ -6,6 +6,8 @@ use super::diagnostics::quoted;
 use super::tree::{self, Branch, Node};
 use crate::model::TagName;
 use std::ops::Range;
+#[cfg(unix)]
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use toml::Spanned;
 
@@ -75,14 +77,18 @@ impl RuleText {
 }
 
 impl Edit {
-    /// Writes the text beside the file, with the file's permissions, and moves it over it: a reader sees the old text
-    /// or the new one. A symbolic link stays one.
+    /// Writes the text beside the file, with the file's owner and permissions, and moves it over it: a reader sees the
+    /// old text or the new one. A symbolic link stays one.
     pub fn save(&self) -> Result<(), RuleTextError> {
         let saved = || {
             let path = self.path.canonicalize()?;
             let partial = path.with_extension("toml.partial");
             std::fs::write(&partial, &self.text)?;
-            std::fs::set_permissions(&partial, std::fs::metadata(&path)?.permissions())?;
+            let of_old = std::fs::metadata(&path)?;
+            // Root edits what belongs to the service. Nobody else may give a file away.
+            #[cfg(unix)]
+            let _ = std::os::unix::fs::chown(&partial, Some(of_old.uid()), Some(of_old.gid()));
+            std::fs::set_permissions(&partial, of_old.permissions())?;
             std::fs::rename(&partial, &path)
         };
         saved().map_err(|error| failed(&self.path, error))
@@ -160,6 +166,23 @@ mod tests {
         edit.save().unwrap();
         assert_eq!(std::fs::read_to_string(&found.file).unwrap(), expected);
         assert_eq!(rule_text(directory.path(), FILE, "chips").unwrap().as_str(), "[tags.chips]\nany = [\"chips\"]");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn an_edited_file_keeps_its_owner_and_its_permissions() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("feeds.toml");
+        std::fs::write(&path, "").unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+        // Without root it stays ours, and is kept so.
+        let _ = std::os::unix::fs::chown(&path, Some(1000), Some(1000));
+        let before = std::fs::metadata(&path).unwrap();
+        Edit { path: path.clone(), text: "# edited".into() }.save().unwrap();
+        let after = std::fs::metadata(&path).unwrap();
+        assert_eq!((after.uid(), after.gid(), after.mode()), (before.uid(), before.gid(), before.mode()));
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "# edited");
     }
 
     #[test]
