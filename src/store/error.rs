@@ -51,8 +51,16 @@ impl StoreError {
         match error.sqlite_error_code() {
             Some(Code::NotADatabase) => Self::Foreign { path },
             Some(Code::DatabaseCorrupt) => Self::Damaged { path, detail: error.to_string() },
+            Some(Code::CannotOpen | Code::PermissionDenied | Code::ReadOnly) => Self::closed_to_us(path, error),
             _ => Self::Unusable { path, detail: format!("the database cannot be opened: {error}") },
         }
+    }
+
+    /// SQLite makes files beside a database that is only looked at, too.
+    pub(super) fn closed_to_us(path: PathBuf, error: &dyn std::error::Error) -> Self {
+        const HELP: &str = "looking at it, too, takes the right to write it and its directory: \
+            be their owner or root, or look at a copy elsewhere";
+        Self::Unusable { path, detail: format!("the database cannot be opened: {error}; {HELP}") }
     }
 }
 

@@ -99,8 +99,10 @@ impl Store {
     /// There is no database in `data_dir`, its schema is not this veille's, or as [`Store::open`].
     pub fn open_existing(data_dir: &Path) -> Result<Self, StoreError> {
         let path = data_dir.join(DATABASE_NAME);
-        if !path.exists() {
-            return Err(StoreError::Missing { path });
+        match path.try_exists() {
+            Ok(true) => {}
+            Ok(false) => return Err(StoreError::Missing { path }),
+            Err(error) => return Err(StoreError::closed_to_us(path, &error)),
         }
         let connection = schema::open_as_it_is(&path)?;
         let readers = Readers::open(&path, 1)?;

@@ -67,3 +67,17 @@ fn commands_that_touch_no_data_need_no_home() {
     let finished = finish(app.command(&["status"]).env_clear());
     assert!(finished.code() == 2 && finished.stderr.contains("write `data_dir`"), "{finished:?}");
 }
+
+#[test]
+fn a_database_out_of_reach_is_not_taken_for_none() {
+    let app = App::new(FAST, ALL);
+    std::fs::write(app.data_dir(), "a file").expect("where the directory would be");
+    let looked = app.run(&["status"]);
+    assert!(looked.code() == 2 && looked.stderr.contains("takes the right to write it"), "{looked:?}");
+    std::fs::remove_file(app.data_dir()).expect("a file");
+    let looked = app.run(&["status"]);
+    assert!(looked.code() == 2 && looked.stderr.contains("there is no database here yet"), "{looked:?}");
+    std::fs::create_dir_all(app.data_dir().join("veille.db")).expect("a directory that SQLite cannot open");
+    let looked = app.run(&["status"]);
+    assert!(looked.code() == 2 && looked.stderr.contains("takes the right to write it"), "{looked:?}");
+}
