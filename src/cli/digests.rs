@@ -27,9 +27,15 @@ enum Action {
     /// Show all digests (the default)
     List,
     /// Show one digest's entries
-    Show { name: String },
+    Show {
+        /// The digest, as `veille digests` names it
+        name: String,
+    },
     /// Give a private digest new addresses: the old ones, and whoever has them, get nothing more
-    Rotate { name: String },
+    Rotate {
+        /// The digest, as `veille digests` names it
+        name: String,
+    },
 }
 
 #[derive(Debug, Serialize)]

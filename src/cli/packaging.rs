@@ -1,5 +1,6 @@
 //! `veille completions` and `veille man`: what packagers need.
 
+use anyhow::Context as _;
 use clap::CommandFactory;
 use clap_complete::Shell;
 use std::io::Write;
@@ -8,12 +9,17 @@ use std::process::ExitCode;
 /// Print the completion script of a shell
 #[derive(Debug, clap::Args)]
 pub struct CompletionsArgs {
+    /// The shell that is to know our commands
     shell: Shell,
 }
 
-/// Print the manual page
+/// Print the manual page, or that of a command
 #[derive(Debug, clap::Args)]
-pub struct ManArgs {}
+pub struct ManArgs {
+    /// The command, such as `poll` or `feeds add`
+    #[arg(value_name = "COMMAND")]
+    command: Vec<String>,
+}
 
 pub fn completions(args: &CompletionsArgs) -> anyhow::Result<ExitCode> {
     let mut script = Vec::new();
@@ -22,9 +28,16 @@ pub fn completions(args: &CompletionsArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-pub fn man(_: &ManArgs) -> anyhow::Result<ExitCode> {
+pub fn man(args: &ManArgs) -> anyhow::Result<ExitCode> {
+    let mut command = super::Arguments::command();
+    // Names the commands as their pages name each other: `veille-feeds-add`.
+    command.build();
+    for name in &args.command {
+        let found = command.find_subcommand(name).cloned();
+        command = found.with_context(|| format!("`{}` is no command", args.command.join(" ")))?;
+    }
     let mut page = Vec::new();
-    clap_mangen::Man::new(super::Arguments::command()).render(&mut page)?;
+    clap_mangen::Man::new(command).render(&mut page)?;
     std::io::stdout().lock().write_all(&page)?;
     Ok(ExitCode::SUCCESS)
 }

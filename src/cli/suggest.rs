@@ -19,6 +19,7 @@ const BATCH_ITEMS: usize = 500;
 /// Rank the terms that set a tag's items apart from the rest, with what each would add to the rule's F1
 #[derive(Debug, clap::Args)]
 pub struct Args {
+    /// A tag of the config
     tag: String,
     /// Labelled items as `veille eval` reads them, instead of the stored ones with their tags
     #[arg(long, value_name = "FILE")]

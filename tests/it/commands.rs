@@ -81,3 +81,22 @@ fn a_database_out_of_reach_is_not_taken_for_none() {
     let looked = app.run(&["status"]);
     assert!(looked.code() == 2 && looked.stderr.contains("takes the right to write it"), "{looked:?}");
 }
+
+#[test]
+fn every_page_of_the_manual_that_is_named_is_printed() {
+    let page = |command: &[&str]| finish(&mut veille(&[&["man"], command].concat()));
+    let named = |page: &str| -> Vec<String> {
+        page.lines().filter(|line| line.ends_with("(1)")).map(|line| line.replace("\\-", "-")).collect()
+    };
+    let all = named(&page(&[]).stdout);
+    assert!(all.contains(&"veille-poll(1)".to_owned()), "{all:?}");
+    for name in all {
+        let command = name.trim_start_matches("veille-").trim_end_matches("(1)");
+        let shown = page(&[command]);
+        assert!(shown.code() == 0 && shown.stdout.contains(".SH SYNOPSIS"), "{name}: {shown:?}");
+    }
+    assert!(page(&["feeds"]).stdout.contains("veille\\-feeds\\-add(1)"));
+    assert!(page(&["feeds", "add"]).stdout.contains("dry"));
+    let unknown = page(&["fedes"]);
+    assert!(unknown.code() == 2 && unknown.stderr.contains("`fedes` is no command"), "{unknown:?}");
+}

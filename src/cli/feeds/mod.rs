@@ -27,7 +27,7 @@ enum Action {
     Add {
         /// A feed, or a page that names one
         url: String,
-        /// Groups of the new feed
+        /// A group of the new feed; may be given several times
         #[arg(long = "group", value_name = "GROUP")]
         groups: Vec<String>,
         /// Show what was found, change nothing
@@ -36,6 +36,7 @@ enum Action {
     },
     /// Add the feeds of an OPML file to the config
     Import {
+        /// The list, as a reader exports it
         file: PathBuf,
         /// Show what would be added, change nothing
         #[arg(long)]
