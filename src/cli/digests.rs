@@ -245,15 +245,17 @@ fn show(name: &str, context: &Context) -> anyhow::Result<ExitCode> {
         bail!("`{name}` is not in the store yet: `veille run` or `veille poll` puts it there");
     };
     let outputs: Vec<OutputLine> = outputs.into_iter().map(|output| output_line(output, now)).collect();
+    let code = ExitCode::from(u8::from(document.entries.is_empty()));
     if context.json {
         let PublishedFeed { title, updated_at, entries, .. } = document;
         print_json(&Shown { name: name.to_owned(), title, updated_at, entries, outputs })?;
-        return Ok(ExitCode::SUCCESS);
+        return Ok(code);
     }
+    let time_zone = &workplace.settings.service.time_zone;
     let entry = |entry: &crate::model::PublishedEntry| {
         let tags: Vec<&str> = entry.categories.iter().map(|category| category.term.as_str()).collect();
-        let first = printable(&format!("{}  {}", entry.published_at.strftime("%F %H:%M"), entry.title));
-        printable(&first)
+        let at = time_zone.to_datetime(entry.published_at).strftime("%F %H:%M");
+        printable(&format!("{at}  {}", entry.title))
             + &printable(&format!("  [{}]", tags.join(", ")))
             + "\n    "
             + &printable(entry.url.as_deref().unwrap_or(""))
@@ -262,5 +264,5 @@ fn show(name: &str, context: &Context) -> anyhow::Result<ExitCode> {
     if !outputs.is_empty() {
         print_lines([format!("pushed to{}", output_lines(&outputs))])?;
     }
-    Ok(if document.entries.is_empty() { ExitCode::from(1) } else { ExitCode::SUCCESS })
+    Ok(code)
 }

@@ -1,6 +1,9 @@
 //! What all commands do alike: with a reader that leaves, with an environment that says nothing.
 
 use crate::support::app::{ALL, App, FAST, finish, veille};
+use crate::support::origin::Origin;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 const TAG: &str = "[tags.mistral]\nany = [\"mistral\"]\n";
 
@@ -99,4 +102,24 @@ fn every_page_of_the_manual_that_is_named_is_printed() {
     assert!(page(&["feeds", "add"]).stdout.contains("dry"));
     let unknown = page(&["fedes"]);
     assert!(unknown.code() == 2 && unknown.stderr.contains("`fedes` is no command"), "{unknown:?}");
+}
+
+#[test]
+fn entries_are_shown_in_the_watchs_time_zone_with_the_same_exit_code_as_json() {
+    let origin = Origin::start();
+    origin.feed("/news.xml").add(1);
+    let app = App::watching(&[&origin.url("/news.xml")]);
+    let service = std::fs::read_to_string(app.config()).expect("written");
+    app.write("veille.toml", &service.replace("\"UTC\"", "\"Asia/Tokyo\""));
+    let show = |json: &[&str]| app.run(&[&["digests", "show", "all"], json].concat());
+    app.poll(&[]);
+    let published: Timestamp =
+        show(&["--json"]).json()["entries"][0]["published_at"].as_str().unwrap().parse().unwrap();
+    let there = TimeZone::get("Asia/Tokyo").unwrap().to_datetime(published).strftime("%F %H:%M").to_string();
+    assert!(show(&[]).stdout.starts_with(&there), "{there}: {:?}", show(&[]));
+    let empty = App::watching(&[]);
+    empty.poll(&[]);
+    for json in [&[][..], &["--json"]] {
+        assert_eq!(empty.run(&[&["digests", "show", "all"], json].concat()).code(), 1, "{json:?}");
+    }
 }
