@@ -12,6 +12,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::ExitCode;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// The digest whose addresses are shown: what the shipped watch is for.
 const SHOWN_DIGEST: &str = "french-ai-west";
@@ -44,8 +45,15 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
         let config = demo::write_config(directory.path(), &origin.base_url(), listen)
             .with_context(|| format!("the demo's config cannot be written to {}", directory.path().display()))?;
         let source = ConfigSource::of(Some(&config), None)?;
-        app::run(source, |address| announce(&Addresses::at(address), directory.path(), context.json)).await
+        let mut terminal_closed = signal(SignalKind::hangup())?;
+        tokio::select! {
+            ran = app::run(source, |address| announce(&Addresses::at(address), directory.path(), context.json)) => ran,
+            // To the daemon it means a reload; here nobody would be left to end it.
+            _ = terminal_closed.recv() => Ok(()),
+        }
     })?;
+    // What is still at work would write into the directory.
+    drop(runtime);
     directory.close().context("the demo's data cannot be removed")?;
     Ok(ExitCode::SUCCESS)
 }

@@ -61,6 +61,15 @@ impl Demo {
         .expect("veille.db")
     }
 
+    /// In order, and without a trace.
+    fn ends_at(&mut self, signal: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args([signal, &pid]).status().expect("kill runs").success());
+        let status = wait_until(PATIENCE, || self.child.try_wait().expect("a child of ours")).expect("it ends");
+        assert!(status.success(), "{status}");
+        assert_eq!(self.directory(), None, "its directory is gone");
+    }
+
     fn count(&self, sql: &str) -> usize {
         let count: i64 = self.database().query_row(sql, [], |row| row.get(0)).expect(sql);
         usize::try_from(count).expect("a count")
@@ -105,11 +114,12 @@ fn the_demo_shows_the_whole_watch_without_a_network_and_leaves_nothing_behind() 
     }
     assert_eq!(demo.json("/healthz")["status"], "ok");
 
-    let pid = demo.child.id().to_string();
-    assert!(Command::new("kill").arg("-TERM").arg(pid).status().expect("kill runs").success());
-    let status = wait_until(PATIENCE, || demo.child.try_wait().expect("a child of ours")).expect("it ends");
-    assert!(status.success(), "{status}");
-    assert_eq!(demo.directory(), None, "its directory is gone");
+    demo.ends_at("-TERM");
+}
+
+#[test]
+fn the_demo_ends_with_its_terminal() {
+    Demo::start().ends_at("-HUP");
 }
 
 /// The names of the tags in the config that the demo runs on.
