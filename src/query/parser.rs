@@ -18,7 +18,7 @@ pub(super) fn parse_query(text: &str) -> Parsed {
         return (None, vec![problem.with_help("move its terms to a named list")]);
     }
     let (tokens, diagnostics) = lexer::lex(text);
-    let mut parser = Parser { text, tokens, at: 0, depth: 0, diagnostics };
+    let mut parser = Parser { text, tokens, at: 0, depth: 0, is_too_deep: false, diagnostics };
     let root = parser.whole();
     (root, parser.diagnostics)
 }
@@ -98,6 +98,8 @@ struct Parser<'a> {
     tokens: Vec<Spanned>,
     at: usize,
     depth: usize,
+    /// What is missing from then on is what was skipped.
+    is_too_deep: bool,
     diagnostics: Vec<QueryDiagnostic>,
 }
 
@@ -122,7 +124,9 @@ impl Parser<'_> {
     }
 
     fn report(&mut self, diagnostic: QueryDiagnostic) {
-        self.diagnostics.push(diagnostic);
+        if !self.is_too_deep {
+            self.diagnostics.push(diagnostic);
+        }
     }
 
     fn whole(&mut self) -> Option<Expr> {
@@ -301,7 +305,7 @@ impl Parser<'_> {
             }
             return inner.map(|inner| Expr { span: open.start..close.end, ..inner });
         }
-        if self.at >= self.tokens.len() && self.depth < MAX_DEPTH {
+        if self.at >= self.tokens.len() {
             let problem = QueryDiagnostic::error(open, "this parenthesis is never closed");
             self.report(problem.with_help("add `)` where the group ends"));
         }
@@ -398,6 +402,7 @@ impl Parser<'_> {
             QueryDiagnostic::error(self.span(), format!("the query is nested more than {MAX_DEPTH} levels deep"));
         self.report(problem.with_help("split it into lists, tags or several clauses"));
         self.at = self.tokens.len();
+        self.is_too_deep = true;
     }
 }
 
