@@ -6,6 +6,8 @@ use std::path::Path;
 use toml_edit::{DocumentMut, Item, TableLike, Value};
 use url::Url;
 
+const BYTE_ORDER_MARK: &str = "\u{FEFF}";
+
 /// A file with new addresses in it.
 #[derive(Debug)]
 pub struct Readdressed {
@@ -58,7 +60,8 @@ fn readdress(text: &str, from: &Url, to: &Url) -> Result<Option<String>, toml_ed
     if !text.contains("feeds") {
         return Ok(None);
     }
-    let mut document: DocumentMut = text.parse()?;
+    let mark = if text.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK } else { "" };
+    let mut document: DocumentMut = text[mark.len()..].parse()?;
     let mut found = false;
     let mut visit = |table: &mut dyn TableLike| {
         let Some(value) = table.get_mut("url").and_then(Item::as_value_mut) else { return };
@@ -76,9 +79,11 @@ fn readdress(text: &str, from: &Url, to: &Url) -> Result<Option<String>, toml_ed
         }
         _ => {}
     }
-    // The editor writes every line end as the Unix one.
+    // The editor writes every line end as the Unix one, and one after the last value.
     let line_end = if text.contains("\r\n") { "\r\n" } else { "\n" };
-    Ok(found.then(|| document.to_string().replace("\r\n", "\n").replace('\n', line_end)))
+    let edited = document.to_string().replace("\r\n", "\n");
+    let edited = if text.ends_with('\n') { edited.as_str() } else { edited.trim_end_matches('\n') };
+    Ok(found.then(|| mark.to_owned() + &edited.replace('\n', line_end)))
 }
 
 /// The one line in which two texts differ; `None` when they differ in more, or in their line ends.
@@ -130,6 +135,12 @@ mod tests {
                 "feeds = [\n  { url = \"https://new.test/%22%C3%A9%22\", title = 'A' }, # a\n  { title = 'B', url = \"https://new.test/2\" },\n]\n",
             ),
         );
+    }
+
+    #[test]
+    fn a_byte_order_mark_stays_and_a_last_line_without_an_end() {
+        let text = |url: &str| format!("\u{FEFF}[[feeds]]\nurl = {url}");
+        check(&text("'https://old.test/2'"), Some(&text("\"https://new.test/2\"")));
     }
 
     #[test]
