@@ -40,6 +40,7 @@ impl Readdressed {
         // One move at a time: each is to change one line.
         for (index, (from, to)) in moves.iter().enumerate() {
             let Some(after) = readdress(&text, from, to).map_err(|error| format!("{name}: {error}"))? else { continue };
+            let after = Edit::of(path, &before, &after).text;
             let line = only_change(&text, &after)
                 .ok_or_else(|| format!("{name}: the address of {from} stands alone in no line; change it by hand"))?;
             lines.push(ChangedLine { index, ..line });
@@ -80,10 +81,9 @@ fn readdress(text: &str, from: &Url, to: &Url) -> Result<Option<String>, toml_ed
         _ => {}
     }
     // The editor writes every line end as the Unix one, and one after the last value.
-    let line_end = if text.contains("\r\n") { "\r\n" } else { "\n" };
-    let edited = document.to_string().replace("\r\n", "\n");
+    let edited = document.to_string();
     let edited = if text.ends_with('\n') { edited.as_str() } else { edited.trim_end_matches('\n') };
-    Ok(found.then(|| mark.to_owned() + &edited.replace('\n', line_end)))
+    Ok(found.then(|| mark.to_owned() + edited))
 }
 
 /// The one line in which two texts differ; `None` when they differ in more, or in their line ends.

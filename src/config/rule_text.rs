@@ -72,11 +72,18 @@ impl RuleText {
         }
         let (before, after) = (&self.whole[..self.span.start], &self.whole[self.span.end..]);
         let text = format!("{before}{}{after}", text.trim_end());
-        Ok(Edit { path: self.file.clone(), text })
+        Ok(Edit::of(&self.file, &self.whole, &text))
     }
 }
 
 impl Edit {
+    /// With the line ends that the file had before: the Windows ones, if any were.
+    #[must_use]
+    pub fn of(path: &Path, before: &str, text: &str) -> Self {
+        let line_end = if before.contains("\r\n") { "\r\n" } else { "\n" };
+        Self { path: path.to_owned(), text: text.replace("\r\n", "\n").replace('\n', line_end) }
+    }
+
     /// Writes the text beside the file, with the file's owner and permissions, and moves it over it: a reader sees the
     /// old text or the new one. A symbolic link stays one.
     pub fn save(&self) -> Result<(), RuleTextError> {
@@ -166,6 +173,15 @@ mod tests {
         edit.save().unwrap();
         assert_eq!(std::fs::read_to_string(&found.file).unwrap(), expected);
         assert_eq!(rule_text(directory.path(), FILE, "chips").unwrap().as_str(), "[tags.chips]\nany = [\"chips\"]");
+    }
+
+    #[test]
+    fn windows_line_ends_stay() {
+        let directory = tempfile::tempdir().unwrap();
+        let text = FILE.replace('\n', "\r\n");
+        let found = rule_text(directory.path(), &text, "chips").unwrap();
+        let edit = found.replaced(&TagName("chips".into()), "[tags.chips]\nany = [\"wafers\"]").unwrap();
+        assert_eq!(edit.text, text.replace("[\"chips\"]", "[\"wafers\"]"));
     }
 
     #[cfg(unix)]

@@ -123,3 +123,19 @@ fn entries_are_shown_in_the_watchs_time_zone_with_the_same_exit_code_as_json() {
         assert_eq!(empty.run(&[&["digests", "show", "all"], json].concat()).code(), 1, "{json:?}");
     }
 }
+
+#[test]
+fn what_is_added_to_a_file_has_its_line_ends() {
+    let app = App::new(FAST, "");
+    let service = std::fs::read_to_string(app.config()).expect("written");
+    app.write("veille.toml", &service.replace("watch.toml", "feeds.toml"));
+    app.write("feeds.toml", "# Mine.\r\n[tags.a]\r\nany = [\"x\"]");
+    app.write("list.opml", "<opml><body><outline text='One' xmlUrl='http://a.test/'/></body></opml>");
+    let list = app.directory().join("list.opml");
+    assert_eq!(app.run(&["feeds", "import", list.to_str().expect("UTF-8")]).code(), 0);
+    let text = std::fs::read_to_string(app.directory().join("feeds.toml")).expect("a file");
+    assert_eq!(
+        text,
+        "# Mine.\r\n[tags.a]\r\nany = [\"x\"]\r\n\r\n[[feeds]]\r\nurl = \"http://a.test/\"\r\ntitle = \"One\"\r\n"
+    );
+}

@@ -101,14 +101,15 @@ fn feeds_file(settings: &Settings, source: &ConfigSource) -> PathBuf {
 
 /// Appends, once the config as a whole is known to be right with it.
 fn append_tables(file: &Path, feeds: &[Found], source: &ConfigSource) -> anyhow::Result<()> {
-    let mut after = std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
+    let before = std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
+    let mut after = before.clone();
     if !after.is_empty() && !after.ends_with('\n') {
         after.push('\n');
     }
     for feed in feeds {
         after.push_str(&table(feed));
     }
-    let edit = Edit { path: file.to_owned(), text: after };
+    let edit = Edit::of(file, &before, &after);
     source
         .load_edited(std::slice::from_ref(&edit))
         .context("the new feeds do not fit the config, which is as it was")?;
