@@ -1,7 +1,7 @@
 //! `veille check`: the whole config, and every rule example.
 
 use super::Context;
-use super::output::{print_json, print_lines};
+use super::output::{print_json, print_lines, tell};
 use crate::classifier::Classifier;
 use crate::config::{self, Diagnostics, Environment, Loaded, PlacedMessage};
 use crate::model::Timestamp;
@@ -79,10 +79,13 @@ fn show(context: &Context, errors: &Diagnostics, warnings: &Diagnostics) -> anyh
         return print_json(&Verdict { ok: errors.is_empty(), errors: errors.placed(), warnings: warnings.placed() });
     }
     let styled = std::io::stderr().is_terminal();
-    eprint!("{}{}", errors.render(styled), warnings.render(styled));
+    let shown = errors.render(styled) + &warnings.render(styled);
+    if let Some(shown) = shown.strip_suffix('\n') {
+        tell(shown);
+    }
     if !errors.is_empty() {
         let plural = if errors.len() == 1 { "" } else { "s" };
-        eprintln!("{} error{plural}", errors.len());
+        tell(format_args!("{} error{plural}", errors.len()));
     }
     Ok(())
 }

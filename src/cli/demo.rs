@@ -1,7 +1,7 @@
 //! `veille demo`: the whole daemon on sample feeds, without a network, in a temporary directory.
 
 use super::Context;
-use super::output::{print_json, print_lines};
+use super::output::{print_json, print_lines, tell};
 use super::workplace::daemon_runtime;
 use crate::app::{self, ConfigSource};
 use crate::demo::{self, OUTLETS, Origin};
@@ -62,7 +62,7 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
 fn free_address(wanted: SocketAddr) -> anyhow::Result<SocketAddr> {
     let listener = match TcpListener::bind(wanted) {
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-            eprintln!("veille: {wanted} is taken; the demo serves at a free port");
+            tell(format_args!("veille: {wanted} is taken; the demo serves at a free port"));
             TcpListener::bind((wanted.ip(), 0))
         }
         other => other,

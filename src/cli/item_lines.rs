@@ -2,6 +2,7 @@
 //!
 //! Owns the form of a line and the way from plain-text evidence back to the fields as they were given.
 
+use super::output::tell;
 use crate::classifier::{Classifier, ItemText};
 use crate::feed::{MappedText, to_text_mapped};
 use crate::model::{Evidence, Field, TagMatch, Timestamp};
@@ -146,7 +147,7 @@ pub(super) fn for_each<T: Send>(
                 Ok(result) => take(result)?,
                 Err(error) => {
                     bad_lines += 1;
-                    eprintln!("{name}:{line}: {error}");
+                    tell(format_args!("{name}:{line}: {error}"));
                 }
             }
         }

@@ -103,7 +103,7 @@ pub fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("veille: {error:#}");
+            output::tell(format_args!("veille: {error:#}"));
             ExitCode::from(2)
         }
     }

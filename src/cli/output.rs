@@ -1,11 +1,18 @@
 //! Printing: JSON for programs, lines for people, and never a raw escape sequence from a feed.
 
 use serde::Serialize;
+use std::fmt::Display;
 use std::io::{self, Write};
 
 /// Prints one JSON document and a line break.
 pub(super) fn print_json<T: Serialize>(value: &T) -> anyhow::Result<()> {
     print_lines([serde_json::to_string_pretty(value)?])
+}
+
+/// Tells whoever runs the command, on standard error. When that is closed or full nobody is told; the exit code tells all
+/// the same.
+pub(super) fn tell(message: impl Display) {
+    let _ = writeln!(io::stderr(), "{message}");
 }
 
 /// Text from a feed as it may stand on a terminal: no control characters, no marks that turn the

@@ -1,6 +1,7 @@
 //! A counter for long work: on a terminal, and nothing in a pipe.
 
-use std::io::{IsTerminal, Write};
+use super::output::tell;
+use std::io::{self, IsTerminal, Write};
 
 pub(super) struct Progress {
     done: usize,
@@ -12,7 +13,7 @@ pub(super) struct Progress {
 
 impl Progress {
     pub(super) fn of(all: usize, what: &'static str) -> Self {
-        Self { done: 0, all, what, shown: std::io::stderr().is_terminal() }
+        Self { done: 0, all, what, shown: io::stderr().is_terminal() }
     }
 
     /// So many more are done.
@@ -24,9 +25,9 @@ impl Progress {
     pub(super) fn reach(&mut self, done: usize) {
         self.done = done;
         if self.shown {
-            eprint!("\r{}/{} {}", self.done, self.all.max(self.done), self.what);
             // A counter that cannot be shown is no reason to stop.
-            let _ = std::io::stderr().flush();
+            let _ = write!(io::stderr(), "\r{}/{} {}", self.done, self.all.max(self.done), self.what);
+            let _ = io::stderr().flush();
         }
     }
 }
@@ -35,7 +36,7 @@ impl Progress {
 impl Drop for Progress {
     fn drop(&mut self) {
         if self.shown && self.done > 0 {
-            eprintln!();
+            tell("");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! An item of the store as a command names it (an id or a URL), and as it is shown.
 
-use super::output::printable;
+use super::output::{printable, tell};
 use crate::feed::link_key;
 use crate::model::{Item, ItemId, StoryId, TagName, Timestamp};
 use crate::store::{ReadTx, StoreError};
@@ -16,7 +16,7 @@ pub(super) fn find(tx: &ReadTx<'_>, named: &str) -> Result<Option<Item>, StoreEr
 
 /// Says on standard error that there is no such item.
 pub(super) fn say_not_found(named: &str) {
-    eprintln!("veille: {}: there is no item with this id or URL", printable(named));
+    tell(format_args!("veille: {}: there is no item with this id or URL", printable(named)));
 }
 
 /// An item as lists show it to programs.

@@ -1,7 +1,7 @@
 //! `veille suggest`: terms that set a tag's items apart, for whoever writes its rule.
 
 use super::item_lines::{self, ItemLine};
-use super::output::{print_json, print_lines, printable};
+use super::output::{print_json, print_lines, printable, tell};
 use super::why::unknown_tag;
 use super::{Context, Workplace};
 use crate::classifier::{Candidates, Classifier, ItemText, Suggestion};
@@ -48,7 +48,7 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     } else if !is_empty {
         print_lines(table(&terms))?;
     } else {
-        eprintln!("veille: {}: no term is in two of its items and rarer elsewhere", printable(&tag.0));
+        tell(format_args!("veille: {}: no term is in two of its items and rarer elsewhere", printable(&tag.0)));
     }
     Ok(if is_empty { ExitCode::from(1) } else { ExitCode::SUCCESS })
 }

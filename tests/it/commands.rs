@@ -48,6 +48,22 @@ fn a_reader_that_leaves_early_is_no_failure() {
 }
 
 #[test]
+fn an_exit_code_tells_when_nobody_reads_what_is_wrong() {
+    let app = App::new(FAST, &format!("{ALL}{TAG}"));
+    assert_eq!(app.run(&["poll"]).code(), 0);
+    let code = |arguments: &[&str]| {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        app.command(arguments).stderr(writer).status().expect("runs").code()
+    };
+    assert_eq!(code(&["poll", "nobody"]), Some(2));
+    assert_eq!(code(&["why", "7"]), Some(1));
+    assert_eq!(code(&["tag", "nowhere.jsonl"]), Some(2));
+    app.write("watch.toml", "nonsense = 1");
+    assert_eq!(code(&["check"]), Some(2));
+}
+
+#[test]
 fn an_empty_variable_is_one_that_is_not_set() {
     let check = |variable: &str| {
         finish(veille(&["check"]).current_dir(env!("CARGO_MANIFEST_DIR")).env("VEILLE_CONFIG", variable))
