@@ -80,7 +80,7 @@ pub(super) fn smtp(documents: &[Document], secrets: &Secrets<'_>) -> Option<Smtp
         return None;
     }
     let table = Table::merged(documents, "smtp", secrets.report);
-    let host = table.text("host", "a host's name").map(|text| text.text.trim().to_owned());
+    let host = table.text("host", "a host's name").and_then(host);
     let from = table.text("from", "a mail address").and_then(mailbox);
     for (key, what) in [("host", "write `host = \"smtp.…\"`"), ("from", "write `from = \"veille <veille@…>\"`")] {
         if !table.has(key) {
@@ -103,13 +103,17 @@ pub(super) fn smtp(documents: &[Document], secrets: &Secrets<'_>) -> Option<Smtp
         MailTls::StartTls => 587,
         MailTls::None => 25,
     };
-    Some(SmtpSettings {
-        host: host.filter(|host| !host.is_empty())?,
-        port: port.unwrap_or(usual),
-        tls,
-        from: from?,
-        login,
-    })
+    Some(SmtpSettings { host: host?, port: port.unwrap_or(usual), tls, from: from?, login })
+}
+
+fn host(text: Text<'_>) -> Option<String> {
+    let host = text.text.trim();
+    if host.parse::<std::net::IpAddr>().is_ok() || url::Host::parse(host).is_ok() {
+        return Some(host.to_owned());
+    }
+    let fault = text.error(format!("{} is not a host's name", quoted(text.text)));
+    text.report().add(fault.help("write one such as \"smtp.example.org\""));
+    None
 }
 
 const TLS_FORM: &str = "\"starttls\", \"implicit\" or \"none\"";

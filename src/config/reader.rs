@@ -60,6 +60,7 @@ impl<'a> Table<'a> {
         for document in documents {
             let Some(value) = root_value(document, name, report) else { continue };
             let Some(table) = value.table(format!("[{name}]")) else { continue };
+            merged.place = merged.place.or(table.place);
             for entry in table.entries.into_values() {
                 merged.insert(entry, name);
             }
