@@ -50,6 +50,10 @@ fn a_moved_feed_is_written_into_the_config_and_nothing_comes_twice() {
     assert_eq!((&fixed["fixed"][0]["url"], &fixed["fixed"][0]["to"]), (&old.clone().into(), &new.clone().into()));
     assert_eq!(text(&app, "watch.toml"), original.replace(&format!("'{old}'"), &format!("\"{new}\"")));
 
+    assert!(
+        app.run(&["feeds", "fix"]).stdout.contains("nothing to fix"),
+        "nor before anybody has read the config anew"
+    );
     let asked = origin.requests("/new.xml").len();
     app.poll(&["--force"]);
     assert_eq!(origin.requests("/new.xml").len(), asked + 1, "it is polled where it is");

@@ -123,6 +123,10 @@ fn moves(chosen: &[&FeedHealth], take_offers: bool, settings: &Settings, report:
             _ => continue,
         };
         let (Ok(from), Ok(to)) = (Url::parse(&feed.configured_url), parse_web_address(to)) else { continue };
+        // It has been changed since a daemon or a poll last looked at the config.
+        if !settings.feeds.iter().any(|known| known.url == from) {
+            continue;
+        }
         let is_taken = settings.feeds.iter().any(|known| known.url == to) || moves.iter().any(|known| known.to == to);
         match refusal(&from, &to, is_taken, settings) {
             Some(reason) => report.by_hand.push(ByHand { url: from.into(), to: to.into(), reason }),
