@@ -37,7 +37,7 @@ pub fn man(args: &ManArgs) -> anyhow::Result<ExitCode> {
         command = found.with_context(|| format!("`{}` is no command", args.command.join(" ")))?;
     }
     let mut page = Vec::new();
-    clap_mangen::Man::new(command).render(&mut page)?;
+    clap_mangen::Man::new(command).source(concat!("veille ", env!("CARGO_PKG_VERSION"))).render(&mut page)?;
     std::io::stdout().lock().write_all(&page)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -115,7 +115,8 @@ fn every_page_of_the_manual_that_is_named_is_printed() {
         assert!(shown.code() == 0 && shown.stdout.contains(".SH SYNOPSIS"), "{name}: {shown:?}");
     }
     assert!(page(&["feeds"]).stdout.contains("veille\\-feeds\\-add(1)"));
-    assert!(page(&["feeds", "add"]).stdout.contains("dry"));
+    let add = page(&["feeds", "add"]).stdout;
+    assert!(add.contains("dry") && add.contains(concat!("\"veille ", env!("CARGO_PKG_VERSION"), "\"")), "{add}");
     let unknown = page(&["fedes"]);
     assert!(unknown.code() == 2 && unknown.stderr.contains("`fedes` is no command"), "{unknown:?}");
 }
