@@ -6,7 +6,8 @@ use super::output::tell;
 use crate::classifier::{Classifier, ItemText};
 use crate::feed::{MappedText, to_text_mapped};
 use crate::model::{Evidence, Field, TagMatch, Timestamp};
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -16,6 +17,7 @@ const BATCH_LINES: usize = 1_024;
 
 /// An item as given; only the id must be there.
 #[derive(Debug, Clone, Deserialize)]
+#[serde(expecting = "an object")]
 pub(super) struct ItemLine {
     pub id: Value,
     title: Option<String>,
@@ -27,6 +29,7 @@ pub(super) struct ItemLine {
     lang: Option<String>,
     feed: Option<String>,
     groups: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "instant")]
     published_at: Option<Timestamp>,
     /// The true labels, which only `eval` looks at.
     tags: Option<Vec<String>>,
@@ -123,8 +126,14 @@ fn give_back(evidence: &mut Evidence, text: &MappedText, source: Option<&str>) {
     evidence.text = source.unwrap_or_default().chars().skip(range.start).take(range.len()).collect();
 }
 
-/// A line of the input: what came of it, or why it is no item.
-pub(super) type Outcome<T> = Result<T, String>;
+fn instant<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+    let Some(text) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
+    let fault = || D::Error::custom(format!("`published_at` is no instant such as \"2026-11-24T08:00:00Z\": {text:?}"));
+    text.parse().map(Some).map_err(|_| fault())
+}
+
+/// A line of the input: what came of it, or in which column and why it is no item.
+pub(super) type Outcome<T> = Result<T, (usize, String)>;
 
 /// Reads the lines of a file (`-`: standard input), works on them on all cores and hands the results over in order.
 ///
@@ -145,9 +154,9 @@ pub(super) fn for_each<T: Send>(
         for ((line, _), outcome) in batch.iter().zip(side_by_side(&batch, &work)) {
             match outcome {
                 Ok(result) => take(result)?,
-                Err(error) => {
+                Err((column, error)) => {
                     bad_lines += 1;
-                    tell(format_args!("{name}:{line}: {error}"));
+                    tell(format_args!("{name}:{line}:{column}: this is no item: {error}"));
                 }
             }
         }
@@ -198,11 +207,14 @@ fn side_by_side<T: Send>(batch: &[(usize, Vec<u8>)], work: &(impl Fn(&ItemLine) 
 }
 
 fn parsed(line: &[u8]) -> Outcome<ItemLine> {
-    let item: ItemLine = serde_json::from_slice(line.strip_prefix("\u{FEFF}".as_bytes()).unwrap_or(line))
-        .map_err(|error| format!("this is no item: {error}"))?;
+    let item: ItemLine =
+        serde_json::from_slice(line.strip_prefix("\u{FEFF}".as_bytes()).unwrap_or(line)).map_err(|error| {
+            let place = format!(" at line {} column {}", error.line(), error.column());
+            (error.column().max(1), error.to_string().replace(&place, ""))
+        })?;
     match item.id {
         Value::String(_) | Value::Number(_) => Ok(item),
-        _ => Err("this is no item: `id` is neither a text nor a number".to_owned()),
+        _ => Err((1, "`id` is neither a text nor a number".to_owned())),
     }
 }
 

@@ -156,3 +156,26 @@ fn what_is_added_to_a_file_has_its_line_ends() {
         "# Mine.\r\n[tags.a]\r\nany = [\"x\"]\r\n\r\n[[feeds]]\r\nurl = \"http://a.test/\"\r\ntitle = \"One\"\r\n"
     );
 }
+
+#[test]
+fn a_line_that_is_no_item_is_told_with_its_place_and_what_is_wrong() {
+    let app = App::new(FAST, TAG);
+    let check = |line: &str, told: &str| {
+        app.write("items.jsonl", &format!("{{\"id\": 1}}\n{line}\n"));
+        let items = app.directory().join("items.jsonl");
+        let finished = app.run(&["tag", items.to_str().expect("UTF-8")]);
+        assert_eq!((finished.code(), finished.stdout.lines().count()), (2, 1), "{finished:?}");
+        assert!(finished.stderr.contains(told), "{line}: {finished:?}");
+    };
+    check("[]", "items.jsonl:2:1: this is no item: invalid type: sequence, expected an object");
+    check("{\"title\": \"x\"}", "items.jsonl:2:14: this is no item: missing field `id`");
+    check(
+        "{\"id\": 1, \"title\": 5}",
+        "items.jsonl:2:20: this is no item: invalid type: integer `5`, expected a string",
+    );
+    check(
+        "{\"id\": 1, \"published_at\": \"2026-01-01\"}",
+        "`published_at` is no instant such as \"2026-11-24T08:00:00Z\"",
+    );
+    check("{\"id\": []}", "`id` is neither a text nor a number");
+}
