@@ -165,8 +165,10 @@ fn configured(feed: &FeedSettings, now: Timestamp) -> ConfiguredFeed {
 }
 
 /// Watches the directories of the files, since editors replace a file rather than write into it.
+/// Watches the directories that hold the files: as they are named, and where links lead.
 fn watch_files(files: &[PathBuf], changed: &Arc<Notify>) -> Option<RecommendedWatcher> {
-    let directories: HashSet<&Path> = files.iter().filter_map(|file| file.parent()).collect();
+    let targets: Vec<PathBuf> = files.iter().filter_map(|file| file.canonicalize().ok()).collect();
+    let directories: HashSet<&Path> = files.iter().chain(&targets).filter_map(|file| file.parent()).collect();
     let changed = Arc::clone(changed);
     let started = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
         let matters = |event: &notify::Event| {
@@ -186,6 +188,8 @@ fn watch_files(files: &[PathBuf], changed: &Arc<Notify>) -> Option<RecommendedWa
     started.inspect_err(|error| tracing::warn!(%error, "config files are not watched: send SIGHUP after an edit")).ok()
 }
 
+/// Whether it may be a file of the config, or a link on the way to one: whole directories are put in force by such a link.
 fn is_config(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "toml" || extension == "opml")
+    let extension = path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
+    matches!(extension.as_deref(), Some("toml" | "opml" | "xml")) || path.is_symlink()
 }

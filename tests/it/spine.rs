@@ -173,6 +173,42 @@ fn a_reload_by_signal_or_by_a_changed_file_takes_effect_and_a_bad_one_changes_no
 }
 
 #[test]
+fn an_edit_is_noticed_where_links_of_the_config_lead_and_in_a_list_named_xml() {
+    use std::os::unix::fs::symlink;
+    let app = App::new(FAST, "");
+    let at = |name: &str| app.directory().join(name);
+    let rules = |name: &str| format!("[tags.{name}]\nany = [\"x\"]\n");
+    let service = std::fs::read_to_string(app.config()).expect("written");
+    app.write("veille.toml", &service.replace("\"watch.toml\"", "\"watch.toml\", \"list.xml\""));
+    app.write("list.xml", "<opml><body/></opml>");
+    for name in ["one", "two"] {
+        std::fs::create_dir(at(name)).expect("a directory");
+        app.write(&format!("{name}/watch.toml"), &rules(name));
+    }
+    std::fs::remove_file(at("watch.toml")).expect("a file");
+    symlink("one", at("current")).expect("a link");
+    symlink("current/watch.toml", at("watch.toml")).expect("a link");
+    let daemon = app.start();
+    let all = |name: &str, key: &str| -> Vec<String> {
+        let answer = daemon.json(&format!("/api/v1/{name}"));
+        let members = answer[name].as_array().expect("a list").iter();
+        members.map(|member| member[key].as_str().expect("a text").to_owned()).collect()
+    };
+    let wait_for = |tags: &[&str], feeds: usize| {
+        let is_so = || (all("tags", "name") == tags && all("feeds", "url").len() == feeds).then_some(());
+        wait_until(PATIENCE, is_so).unwrap_or_else(|| panic!("{tags:?}: {:?}", all("tags", "name")));
+    };
+    wait_for(&["one"], 0);
+    app.write("one/watch.toml", &(rules("one") + &rules("more")));
+    wait_for(&["one", "more"], 0);
+    symlink("two", at("next")).expect("a link");
+    std::fs::rename(at("next"), at("current")).expect("another link in its place");
+    wait_for(&["two"], 0);
+    app.write("list.xml", "<opml><body><outline xmlUrl='http://127.0.0.1:9/'/></body></opml>");
+    wait_for(&["two"], 1);
+}
+
+#[test]
 fn what_does_not_exist_is_said_with_what_was_meant() {
     let origin = Origin::start();
     let app = App::watching(&[&origin.url("/news.xml")]);
