@@ -96,11 +96,13 @@ fn what_the_config_cannot_follow_is_left_to_the_operator_by_name() {
     let (origin, app) = moved(|url| format!("{ALL}[[feeds]]\nurl = \"{url}\"\n"));
     let (old, new) = (origin.url("/old.xml"), origin.url("/new.xml"));
     let opml = format!("<opml version=\"2.0\"><body><outline xmlUrl=\"{old}\" text=\"x\"/></body></opml>");
-    app.write("list.opml", &opml);
-    app.write("watch.toml", &format!("include = [\"list.opml\"]\n{ALL}"));
-    let left = app.run(&["feeds", "fix", "--json"]).json();
-    assert!(left["by_hand"][0]["reason"].as_str().unwrap().contains("list.opml"), "{left}");
-    assert_eq!((left["fixed"].as_array().unwrap().len(), text(&app, "list.opml")), (0, opml));
+    for list in ["list.opml", "feeds.XML"] {
+        app.write(list, &opml);
+        app.write("watch.toml", &format!("include = [\"{list}\"]\n{ALL}"));
+        let left = app.run(&["feeds", "fix", "--json"]).json();
+        assert!(left["by_hand"][0]["reason"].as_str().unwrap().contains(list), "{left}");
+        assert_eq!((left["fixed"].as_array().unwrap().len(), text(&app, list)), (0, opml.clone()));
+    }
 
     let both = feed_tables(&[&old, &new]) + ALL;
     app.write("watch.toml", &both);

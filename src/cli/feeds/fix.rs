@@ -11,7 +11,7 @@ use crate::model::{FeedHealth, FeedId, FeedState, Timestamp};
 use anyhow::{Context as _, bail};
 use jiff::SignedDuration;
 use serde::Serialize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use url::Url;
 
@@ -155,11 +155,17 @@ fn refusal(from: &Url, to: &Url, is_taken: bool, settings: &Settings) -> Option<
 /// The OPML file that lists a feed: such files belong to the program that exports them.
 fn listed_in_opml(url: &Url, settings: &Settings) -> Option<PathBuf> {
     let lists = |file: &&PathBuf| {
-        file.extension().is_some_and(|extension| extension == "opml")
+        is_opml(file)
             && std::fs::read(file)
                 .is_ok_and(|bytes| opml::read(&opml::decode(&bytes)).feeds.iter().any(|feed| feed.url == *url))
     };
     settings.files.iter().find(lists).cloned()
+}
+
+/// As `include` tells the two kinds apart.
+fn is_opml(file: &Path) -> bool {
+    let extension = file.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
+    matches!(extension.as_deref(), Some("opml" | "xml"))
 }
 
 fn edits(moves: &[Move], settings: &Settings, report: &mut Report) -> anyhow::Result<Vec<Readdressed>> {
@@ -168,7 +174,7 @@ fn edits(moves: &[Move], settings: &Settings, report: &mut Report) -> anyhow::Re
     if addresses.is_empty() {
         return Ok(edits);
     }
-    for file in settings.files.iter().filter(|file| file.extension().is_some_and(|extension| extension != "opml")) {
+    for file in settings.files.iter().filter(|file| !is_opml(file)) {
         let Some(made) = Readdressed::of(file, &addresses).map_err(anyhow::Error::msg)? else { continue };
         report.fixed.extend(made.lines.iter().map(|line| Fixed {
             url: addresses[line.index].0.to_string(),
