@@ -25,7 +25,7 @@ const SITES_ASKED: u32 = 5;
 /// Refresh the feeds that are due, or those named, once
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
-    /// Feeds by URL or title; none: all that are due
+    /// Feeds by URL or title (all of that title); none: all that are due
     #[arg(value_name = "FEED")]
     feeds: Vec<String>,
     /// Refresh although it is too early, and feeds that are gone; a running Retry-After still holds
@@ -133,14 +133,12 @@ async fn chosen(store: &Store, args: &Args, now: Timestamp) -> anyhow::Result<Ve
     let names = args.feeds.clone();
     let named = move |feed: FeedRecord| names.iter().any(|name| is_named(&feed, name)).then_some(feed);
     let named = store.read(move |tx| tx.of_configured_feeds(named)).await?;
-    let mut chosen = Vec::new();
     for name in &args.feeds {
-        match named.iter().find(|feed| is_named(feed, name)) {
-            Some(feed) => chosen.push(Choice::of(feed.clone(), args, now)),
-            None => bail!("{name}: there is no such feed in the config{}", suggestion(store, name).await?),
+        if !named.iter().any(|feed| is_named(feed, name)) {
+            bail!("{name}: there is no such feed in the config{}", suggestion(store, name).await?);
         }
     }
-    Ok(chosen)
+    Ok(named.into_iter().map(|feed| Choice::of(feed, args, now)).collect())
 }
 
 fn is_named(feed: &FeedRecord, name: &str) -> bool {
@@ -214,12 +212,11 @@ impl Report {
                 (outcome, None) => outcome.replace('_', " "),
                 (outcome, Some(reason)) => format!("{outcome}: {reason}"),
             };
-            printable(&format!(
-                "{}  {what}; next {} ({})",
-                feed.url,
-                ahead(feed.next_check_at, now),
-                feed.next_check_reason
-            ))
+            let next = match feed.next_check_at {
+                Some(_) => format!("; next {} ({})", ahead(feed.next_check_at, now), feed.next_check_reason),
+                None => String::new(),
+            };
+            printable(&format!("{}  {what}{next}", feed.url))
         };
         let mut lines: Vec<String> = self.feeds.iter().map(line).collect();
         lines.push(format!(
@@ -235,7 +232,9 @@ impl Report {
 
 impl Line {
     fn declined(feed: &FeedRecord, reason: String) -> Self {
-        let line = Self::of(&feed.url, feed.next_check_at, feed.next_check_reason.clone());
+        // What is not polled has no next time, whatever was planned before.
+        let next_check_at = feed.next_check_at.filter(|_| feed.state == FeedState::Active);
+        let line = Self::of(&feed.url, next_check_at, feed.next_check_reason.clone());
         Self { outcome: "declined", reason: Some(reason), ..line }
     }
 

@@ -103,7 +103,8 @@ impl WriteTx<'_> {
         now: Timestamp,
         limit: u32,
     ) -> Result<Pruned, StoreError> {
-        let sql = "SELECT i.item_id, i.story_id FROM items i WHERE i.first_seen_at < ?1 \
+        // No item is ordered after it was first seen, and by that order there is an index.
+        let sql = "SELECT i.item_id, i.story_id FROM items i WHERE i.ordered_at < ?1 AND i.first_seen_at < ?1 \
              AND (i.first_seen_at < ?2 OR NOT EXISTS (SELECT 1 FROM item_tags t WHERE t.item_id = i.item_id)) \
              AND NOT EXISTS (SELECT 1 FROM digest_entries e WHERE e.story_id = i.story_id AND e.issue_id IS NOT NULL) \
              LIMIT ?3";

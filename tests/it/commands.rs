@@ -179,3 +179,21 @@ fn a_line_that_is_no_item_is_told_with_its_place_and_what_is_wrong() {
     );
     check("{\"id\": []}", "`id` is neither a text nor a number");
 }
+
+#[test]
+fn a_poll_by_title_asks_every_feed_of_it_and_tells_no_next_time_of_one_that_is_not_polled() {
+    let origin = Origin::start();
+    let table = |path: &str, more: &str| {
+        origin.feed(path).add(1);
+        format!("[[feeds]]\nurl = \"{}\"\ntitle = \"Harbour news\"\n{more}", origin.url(path))
+    };
+    let feeds = [table("/one.xml", ""), table("/two.xml", ""), table("/off.xml", "enabled = false\n")].concat();
+    let app = App::new(FAST, &(feeds + ALL));
+    let polled = app.run(&["poll", "Harbour news"]);
+    assert_eq!(polled.code(), 0, "{polled:?}");
+    assert_eq!(["/one.xml", "/two.xml", "/off.xml"].map(|path| origin.requests(path).len()), [1, 1, 0]);
+    let declined = polled.stdout.lines().find(|line| line.contains("/off.xml")).expect("it is told of");
+    assert!(declined.contains("enabled = false") && !declined.contains("next"), "{declined}");
+    let again = app.poll(&[&origin.url("/off.xml")]);
+    assert!(again["feeds"][0]["next_check_at"].is_null(), "{again}");
+}

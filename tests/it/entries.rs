@@ -158,7 +158,7 @@ fn h28_what_retention_removed_does_not_come_back_while_its_feed_lists_it() {
     origin.script("/feed.xml", [ok(document(&items))]);
     let app = watch(&origin);
     app.poll(&["--force"]);
-    app.change("UPDATE items SET first_seen_at = 0 WHERE item_id <= 3");
+    app.change("UPDATE items SET first_seen_at = 0, ordered_at = 0 WHERE item_id <= 3");
     let pruned = prune(&app);
     assert_eq!(pruned, 3);
     for _ in 0..2 {
@@ -174,7 +174,7 @@ fn a_poll_removes_what_has_had_its_time_as_the_daemon_does() {
     origin.script("/feed.xml", [ok(document(&items))]);
     let app = watch(&origin);
     app.poll(&["--force"]);
-    app.change("UPDATE items SET first_seen_at = 0 WHERE item_id <= 3");
+    app.change("UPDATE items SET first_seen_at = 0, ordered_at = 0 WHERE item_id <= 3");
     app.poll(&[]);
     assert_eq!(app.ask::<i64>("SELECT count(*) FROM items"), 2);
 }
@@ -199,11 +199,11 @@ fn an_item_that_comes_back_begins_no_second_story_while_others_tell_the_first() 
         app.change("DELETE FROM tombstones; DELETE FROM recent_signatures");
         assert_eq!(app.poll(&["--force"])["items_added"], expected);
     };
-    app.change("UPDATE items SET first_seen_at = 0 WHERE guid = '1'");
+    app.change("UPDATE items SET first_seen_at = 0, ordered_at = 0 WHERE guid = '1'");
     come_back(1);
     assert_eq!(stories(), story, "begun again, it is the same");
     assert_eq!(app.ask::<u32>("SELECT count(DISTINCT story_id) FROM items"), 1);
-    app.change("UPDATE items SET first_seen_at = 0");
+    app.change("UPDATE items SET first_seen_at = 0, ordered_at = 0");
     come_back(2);
     assert!(!stories().contains(&story), "a story that nobody tells is gone, and its number with it");
     assert_eq!(app.ask::<u32>("SELECT count(*) FROM bereft_stories"), 0);

@@ -521,7 +521,7 @@ fn the_parts_of_an_archive_keep_their_bounds_through_another_limit_and_retention
         assert_eq!(parts(&app), before, "with a limit of {limit}");
     }
     // The first three are as old as can be; the daemon removes them in its first hour.
-    app.change("UPDATE items SET first_seen_at = 0 WHERE item_id <= 3");
+    app.change("UPDATE items SET first_seen_at = 0, ordered_at = 0 WHERE item_id <= 3");
     let directory = app.data_dir().to_owned();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let pruned = runtime.block_on(async move {
