@@ -347,6 +347,8 @@ fn older_database(app: &App, migrations: usize, items: usize) {
     for file in &files[..migrations] {
         database.execute_batch(&std::fs::read_to_string(file).expect("SQL")).expect("migrates");
     }
+    // Of today, so that retention leaves them.
+    let now = jiff::Timestamp::now().as_millisecond() - 60_000;
     let filled = format!(
         "INSERT INTO feeds (feed_id, url) VALUES (1, 'https://news.example/feed.xml');
          CREATE TEMP TABLE numbers AS WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {items}) SELECT n FROM n;
@@ -354,9 +356,9 @@ fn older_database(app: &App, migrations: usize, items: usize) {
          INSERT INTO items (item_id, feed_id, story_id, item_key, link_key, content_key, content_hash, title, authors, categories,
              summary, content_html, content_text, enclosures, first_seen_at, changed_at, ordered_at)
          SELECT n, 1, n, 'g-' || n, format('l-%032x', n), 'c-' || n, zeroblob(16), 'Title ' || n, '[]', '[]',
-             hex(zeroblob(200)), '', '', '[]', n, n, n FROM numbers;
+             hex(zeroblob(200)), '', '', '[]', {now} + n, {now} + n, {now} + n FROM numbers;
          INSERT INTO recent_signatures (item_id, story_id, feed_id, ordered_at, first_seen_at, signature)
-         SELECT n, n, 1, n, n, zeroblob(60) FROM numbers;
+         SELECT n, n, 1, {now} + n, {now} + n, zeroblob(60) FROM numbers;
          PRAGMA application_id = 1986357612; PRAGMA user_version = {migrations};"
     );
     database.execute_batch(&filled).expect("items");
