@@ -108,10 +108,12 @@ impl CompiledQueries {
             examples_no_match: Vec::new(),
             publish: false,
         };
-        let tags = queries.enumerate().map(rule).collect();
+        let tags: Vec<TagRule> = queries.enumerate().map(rule).collect();
+        // Lists are long, and most configs have no such digest.
+        let lists = if tags.is_empty() { BTreeMap::new() } else { lists.clone() };
         // Their tags are those that an item brings.
         let is_fine = |error: &CompileError| matches!(error, CompileError::UnknownTag { .. });
-        Classifier::compile_but_for(&RuleSet { tags, lists: lists.clone() }, is_fine).map(Self)
+        Classifier::compile_but_for(&RuleSet { lists, tags }, is_fine).map(Self)
     }
 
     /// The numbers of those that hold for an item, seen from `now`.
