@@ -164,8 +164,8 @@ fn configured(feed: &FeedSettings, now: Timestamp) -> ConfiguredFeed {
     }
 }
 
-/// Watches the directories of the files, since editors replace a file rather than write into it.
-/// Watches the directories that hold the files: as they are named, and where links lead.
+/// Watches the directories that hold the files, as they are named and where links lead: editors replace a file rather than
+/// write into it.
 fn watch_files(files: &[PathBuf], changed: &Arc<Notify>) -> Option<RecommendedWatcher> {
     let targets: Vec<PathBuf> = files.iter().filter_map(|file| file.canonicalize().ok()).collect();
     let directories: HashSet<&Path> = files.iter().chain(&targets).filter_map(|file| file.parent()).collect();

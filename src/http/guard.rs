@@ -89,24 +89,10 @@ fn check_size(uri: &Uri, headers: &HeaderMap) -> Result<(), Refusal> {
 
 /// Names are text: a path that is none leads nowhere.
 fn check_path(path: &str) -> Result<(), Refusal> {
-    if !path.contains('%') || std::str::from_utf8(&percent_decoded(path)).is_ok() {
-        return Ok(());
+    match percent_encoding::percent_decode_str(path).decode_utf8() {
+        Ok(_) => Ok(()),
+        Err(_) => Err(refusal(StatusCode::NOT_FOUND, NOTHING_HERE)),
     }
-    Err(refusal(StatusCode::NOT_FOUND, NOTHING_HERE))
-}
-
-fn percent_decoded(path: &str) -> Vec<u8> {
-    let mut bytes = path.as_bytes().iter();
-    let mut decoded = Vec::with_capacity(path.len());
-    while let Some(&byte) = bytes.next() {
-        let escaped = bytes.as_slice().get(..2).filter(|_| byte == b'%');
-        let escaped = escaped.and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok());
-        if escaped.is_some() {
-            bytes.nth(1);
-        }
-        decoded.push(escaped.unwrap_or(byte));
-    }
-    decoded
 }
 
 fn check_host(uri: &Uri, headers: &HeaderMap, hosts: &KnownHosts<'_>) -> Result<(), Refusal> {

@@ -113,7 +113,9 @@ impl WriteTx<'_> {
         let parameters = params![millis(newest), millis(tagged_before), limit];
         let rows = statement.query_map(parameters, |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
         let (ids, stories): (Vec<i64>, Vec<i64>) = collect(rows)?.into_iter().unzip();
-        self.note_all_archive_bounds()?;
+        if !ids.is_empty() {
+            self.note_all_archive_bounds()?;
+        }
         let (ids, stories) = (to_json(&ids), to_json(&stories));
         self.make_documents_anew(
             "SELECT digest FROM digest_entries WHERE story_id IN (SELECT value FROM json_each(?1))",
@@ -149,6 +151,10 @@ impl WriteTx<'_> {
     /// come into no other issue. What archives hold is noted before.
     pub fn remove_issues(&self, before: Timestamp) -> Result<usize, StoreError> {
         let before = millis(before);
+        let any = "SELECT EXISTS (SELECT 1 FROM issues WHERE cut_at < ?1)";
+        if !self.connection.prepare_cached(any)?.query_row([before], |row| row.get::<_, bool>(0))? {
+            return Ok(0);
+        }
         self.note_all_archive_bounds()?;
         self.make_documents_anew("SELECT digest FROM issues WHERE cut_at < ?1", params![before])?;
         self.connection
