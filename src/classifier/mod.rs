@@ -73,7 +73,7 @@ impl Classifier {
         is_fine: impl Fn(&CompileError) -> bool,
     ) -> Result<Classifier, Vec<CompileError>> {
         let mut compiler = Compiler::new(&rules.lists);
-        let mut compiled: Vec<Rule> = rules.tags.iter().map(|rule| Rule::compile(rule, rules, &mut compiler)).collect();
+        let mut compiled: Vec<Rule> = rules.tags.iter().map(|rule| Rule::compile(rule, &mut compiler)).collect();
         compiled.iter_mut().for_each(|rule| rule.tag = compiler.tag_number(&rule.name.0));
         let Compiler { index, tag_names, fields, mut errors, .. } = compiler;
         let order = rule::in_dependency_order(&compiled, &mut errors, &tag_names);

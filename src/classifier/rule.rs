@@ -2,9 +2,9 @@
 
 use super::clause::{Clause, Gathered};
 use super::evaluate::Reading;
-use super::program::{CompileError, Compiler};
+use super::program::{CompileError, Compiler, lists_of};
 use crate::model::{TagMatch, TagName, TagOrigin};
-use crate::query::{Query, ReferenceKind, RuleSet, TagRule};
+use crate::query::{Query, TagRule};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -23,7 +23,7 @@ pub(super) struct Rule {
 }
 
 impl Rule {
-    pub fn compile(rule: &TagRule, rules: &RuleSet, compiler: &mut Compiler<'_>) -> Rule {
+    pub fn compile(rule: &TagRule, compiler: &mut Compiler<'_>) -> Rule {
         let used_by = format!("tag `{}`", rule.name.0);
         let mut clause = |query: &Query, part: &str| Clause::compile(query, part, &used_by, compiler);
         let any = rule.any.iter().map(|query| clause(query, "any")).collect();
@@ -41,7 +41,7 @@ impl Rule {
             except,
             score,
             threshold: rule.threshold,
-            hash: rule_hash(rule, rules),
+            hash: rule_hash(rule, compiler),
         }
     }
 
@@ -94,11 +94,11 @@ impl Rule {
 }
 
 /// A hash of all that decides whether the rule holds: its queries as they mean, its weights, the lists it uses.
-fn rule_hash(rule: &TagRule, rules: &RuleSet) -> String {
+fn rule_hash(rule: &TagRule, compiler: &mut Compiler<'_>) -> String {
     let mut text = String::new();
     let mut lists = BTreeSet::new();
     let mut line = |part: &str, query: &Query| {
-        collect_lists(query, rules, &mut lists);
+        collect_lists(lists_of(query), compiler, &mut lists);
         writeln!(text, "{part}: {query}").expect("writing to a string cannot fail");
     };
     rule.any.iter().for_each(|query| line("any", query));
@@ -108,20 +108,18 @@ fn rule_hash(rule: &TagRule, rules: &RuleSet) -> String {
     if !rule.score.is_empty() {
         writeln!(text, "threshold: {}", rule.threshold).expect("writing to a string cannot fail");
     }
-    for name in lists {
-        writeln!(text, "list {name}").expect("writing to a string cannot fail");
-        for term in rules.lists.get(&name).into_iter().flatten() {
-            writeln!(text, "  {term}").expect("writing to a string cannot fail");
-        }
+    for list in lists {
+        text.push_str(&compiler.written_list(&list).text);
     }
     Sha256::digest(text.as_bytes()).iter().take(8).fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
 }
 
-/// The lists that a query uses, with those that they use.
-fn collect_lists(query: &Query, rules: &RuleSet, found: &mut BTreeSet<String>) {
-    for reference in query.references() {
-        if reference.kind == ReferenceKind::List && found.insert(reference.name.clone()) {
-            rules.lists.get(&reference.name).into_iter().flatten().for_each(|term| collect_lists(term, rules, found));
+/// Lists, with those that they use.
+fn collect_lists(lists: Vec<String>, compiler: &mut Compiler<'_>, found: &mut BTreeSet<String>) {
+    for list in lists {
+        if found.insert(list.clone()) {
+            let used = compiler.written_list(&list).uses.clone();
+            collect_lists(used, compiler, found);
         }
     }
 }
