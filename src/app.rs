@@ -24,8 +24,8 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, watch};
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 /// The parts of the running daemon that its tasks share.
 #[derive(Clone)]
@@ -101,7 +101,7 @@ impl Daemon {
         let signals = StopSignals::listen()?;
         let bells = Bells::default();
         let calendar = Calendar::start(&bells).await?;
-        let tasks = TaskTracker::new();
+        let mut tasks = JoinSet::new();
         tasks.spawn(self.clone().poll());
         tasks.spawn(self.clone().serve(listener));
         tasks.spawn(self.clone().keep_calendar(bells));
@@ -114,15 +114,18 @@ impl Daemon {
         tracing::info!(%address, feeds = self.current_watch().settings.feeds.len(), "veille is watching");
         self.notifier.ready(&self.status_line());
         ready(address);
-        signals.wait(&self.stop).await;
+        let panicked = tokio::select! {
+            () = signals.wait(&self.stop) => None,
+            panicked = first_panic(&mut tasks) => Some(panicked),
+        };
+        self.stop.cancel();
         tracing::info!("stopping");
         self.notifier.stopping();
         calendar.stop().await;
-        tasks.close();
-        tasks.wait().await;
+        while tasks.join_next().await.is_some() {}
         self.store.checkpoint().await?;
         tracing::info!("stopped");
-        Ok(())
+        panicked.map_or(Ok(()), |panicked| Err(panicked.into()))
     }
 
     async fn poll(self) {
@@ -178,6 +181,21 @@ impl Daemon {
     }
 }
 
+/// A daemon without one of its parts would look well and miss news: it ends, for its supervisor to start it anew.
+#[derive(Debug, thiserror::Error)]
+#[error("a part of the daemon panicked, which is a defect of veille, please report it: {0}")]
+pub struct Panicked(JoinError);
+
+/// Until one of the tasks panics; those that have nothing to do may end.
+async fn first_panic(tasks: &mut JoinSet<()>) -> Panicked {
+    while let Some(ended) = tasks.join_next().await {
+        if let Err(panic) = ended {
+            return Panicked(panic);
+        }
+    }
+    std::future::pending().await
+}
+
 /// SIGTERM and SIGINT, caught from when it was made.
 struct StopSignals {
     terminate: Signal,
@@ -221,3 +239,18 @@ async fn either(one: &mut Signal, other: &mut Signal) {
 const ECHO: Duration = Duration::from_secs(1);
 /// The same number on every architecture that Linux's generic signal table covers.
 const SIGXFSZ: i32 = 25;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_part_that_panics_is_told_and_one_that_ends_is_not() {
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async {});
+        tasks.spawn(std::future::pending());
+        tasks.spawn(async { panic!("on purpose") });
+        assert!(first_panic(&mut tasks).await.to_string().contains("on purpose"));
+        assert_eq!(tasks.len(), 1, "the part that works");
+    }
+}

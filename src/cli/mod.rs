@@ -30,6 +30,7 @@ mod tag;
 mod why;
 mod workplace;
 
+use crate::app;
 use clap::{Parser, Subcommand};
 use std::io;
 use std::path::PathBuf;
@@ -104,7 +105,8 @@ pub fn main() -> ExitCode {
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             output::tell(format_args!("veille: {error:#}"));
-            ExitCode::from(2)
+            // A panic's own code: starting again may help, unlike where something must be mended first.
+            ExitCode::from(if error.is::<app::Panicked>() { 101 } else { 2 })
         }
     }
 }

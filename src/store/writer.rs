@@ -4,11 +4,13 @@
 //! mutex around a connection), and one failure leaves the others whole. A job is answered only after the commit.
 //!
 //! A savepoint for each job sees to that, at the price of a copy of every page that the job changes. Jobs that can run
-//! again do without: when one of them fails, all are rolled back, and run again each in a savepoint.
+//! again do without: when one of them fails, all are rolled back, and run again each in a savepoint. A job that panics has
+//! failed, and the thread goes on.
 
 use super::{StoreError, WriteTx};
 use rusqlite::Connection;
 use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -48,7 +50,7 @@ where
     F: FnMut(&WriteTx<'_>) -> Result<T, StoreError> + Send,
 {
     fn run(&mut self, tx: &WriteTx<'_>) -> bool {
-        self.result = (self.job)(tx);
+        self.result = caught(|| (self.job)(tx));
         self.result.is_ok()
     }
 
@@ -147,7 +149,7 @@ impl Writer {
     where
         F: FnOnce(&Connection) -> Result<(), StoreError> + Send + 'static,
     {
-        self.alone(Job::Alone, move |session, _| job(&session.connection)).await
+        self.alone(Job::Alone, move |session, _| caught(|| job(&session.connection))).await
     }
 
     /// How many transactions other than those in bulk have ended.
@@ -187,6 +189,13 @@ impl Drop for Writer {
             tracing::error!("the store's writer ended by a panic");
         }
     }
+}
+
+/// What a job comes to. A panic's message was printed; what the job wrote is undone as with any failure.
+fn caught<T>(job: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    let panicked =
+        |_| Err(StoreError::Other("a write ended by a panic; this is a defect of veille, please report it".into()));
+    catch_unwind(AssertUnwindSafe(job)).unwrap_or_else(panicked)
 }
 
 fn write_until_closed(connection: Connection, queue: &mut Receiver<Job>, ended: &AtomicU64) {
@@ -299,7 +308,7 @@ impl Session {
     /// Runs a job in the open transaction, to its end.
     fn run_job<T>(&self, job: impl FnOnce(&WriteTx<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let tx = WriteTx::new(&self.connection, self.rollbacks.get());
-        job(&tx).and_then(|value| tx.finish().map(|()| value))
+        caught(|| job(&tx)).and_then(|value| tx.finish().map(|()| value))
     }
 
     fn commit(&self) -> Result<(), StoreError> {
@@ -356,6 +365,47 @@ mod tests {
         if fails { Err(StoreError::Other("on purpose".into())) } else { Ok(()) }
     }
 
+    /// The rows inserted, in order.
+    async fn names(writer: &Writer) -> Vec<String> {
+        let names = writer.run(|tx| {
+            let mut statement =
+                tx.connection.prepare("SELECT name FROM facts WHERE name LIKE 'test %' ORDER BY name")?;
+            let names = statement.query_map([], |row| row.get::<_, String>(0))?;
+            Ok(names.collect::<Result<Vec<_>, _>>()?)
+        });
+        names.await.expect("the rows")
+    }
+
+    #[tokio::test]
+    async fn a_job_that_panics_has_failed_alone_and_the_thread_goes_on() {
+        let (_directory, store) = store();
+        let writer = &store.writer;
+        let (go, wait) = mpsc::channel();
+        let hold = writer.outside_transaction(move |_| wait.recv().map_err(|_| StoreError::Closed));
+        let panics = |tx: &WriteTx<'_>| -> Result<(), StoreError> {
+            insert(tx, "lost", false)?;
+            panic!("on purpose")
+        };
+        let release = async { go.send(()).expect("the thread waits") };
+        let (held, a, repeatable, once, b, at_length, outside, c, ()) = tokio::join!(
+            hold,
+            writer.run_repeatable(|tx| insert(tx, "a", false)),
+            writer.run_repeatable(panics),
+            writer.run(panics),
+            writer.run(|tx| insert(tx, "b", false)),
+            writer.run_at_length(move |tx, _| panics(tx)),
+            writer.outside_transaction(|_| panic!("on purpose")),
+            writer.run(|tx| insert(tx, "c", false)),
+            release
+        );
+        held.expect("the job ran");
+        assert!([a, b, c].iter().all(Result::is_ok));
+        for failed in [repeatable, once, at_length, outside] {
+            assert!(failed.unwrap_err().to_string().contains("panic"));
+        }
+        assert_eq!(names(writer).await, ["test a", "test b", "test c"]);
+    }
+
     #[tokio::test]
     async fn a_job_that_fails_takes_nothing_of_those_with_it_in_the_commit() {
         let (_directory, store) = store();
@@ -388,13 +438,7 @@ mod tests {
         assert!(failed.is_err() && failed_once.is_err());
         // a and b ran together, then each again; c, behind the failure, and f ran once.
         assert_eq!(runs.load(Ordering::Relaxed), 6);
-        let names = writer.run(|tx| {
-            let mut statement =
-                tx.connection.prepare("SELECT name FROM facts WHERE name LIKE 'test %' ORDER BY name")?;
-            let names = statement.query_map([], |row| row.get::<_, String>(0))?;
-            Ok(names.collect::<Result<Vec<_>, _>>()?)
-        });
-        assert_eq!(names.await.expect("the rows"), ["test a", "test c", "test e", "test f"]);
+        assert_eq!(names(writer).await, ["test a", "test c", "test e", "test f"]);
     }
 
     #[tokio::test]
