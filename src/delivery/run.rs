@@ -8,7 +8,8 @@ use crate::export::{self, Format};
 use crate::fetch::{Answer, FetchError, Message};
 use crate::http::{configured_digest, digest_document, digest_path, publisher};
 use crate::model::{
-    Delivery, DigestKind, EntryId, GroupBy, OutputId, OutputKind, PublishedEntry, SubscriptionRequest, Timestamp, Told,
+    Delivery, DeliveryId, DigestKind, EntryId, GroupBy, OutputId, OutputKind, PublishedEntry, SubscriptionRequest,
+    Timestamp, Told,
 };
 use crate::refresh::Surroundings;
 use crate::store::{Outcome, ReadTx, StoreError};
@@ -22,6 +23,10 @@ use url::Url;
 
 /// How often it is looked what is due.
 const TICK: Duration = Duration::from_secs(1);
+/// Nobody is told what cannot be noted: a disk that is full would let every try be made again at once.
+const AFTER_STORE_FAILURE: Duration = Duration::from_mins(1);
+/// A try of which nobody knows how it ended is made again after so long.
+const CLAIMED_FOR: SignedDuration = SignedDuration::from_mins(1);
 /// Tries at a time; of one output never more than one.
 const TRIES_AT_ONCE: usize = 8;
 /// A command that ends waits so long for what settles: a document is pushed a second after it changed.
@@ -35,8 +40,8 @@ const REQUESTS_SEEN: usize = 100;
 
 /// Works off deliveries, and asks subscribers back, until `stop`.
 ///
-/// A try that was under way then is made again at the next start: a receiver may get a delivery twice, with the
-/// same id, and never not at all.
+/// A try that was under way then is made again, a minute after it began at the earliest: a receiver may get a delivery
+/// twice, with the same id, and never not at all.
 pub async fn run(surroundings: Arc<dyn Fn() -> Surroundings + Send + Sync>, stop: &CancellationToken) {
     tokio::select! {
         () = stop.cancelled() => {}
@@ -97,9 +102,13 @@ async fn work_off(surroundings: &(dyn Fn() -> Surroundings + Send + Sync)) {
     let mut tries = JoinSet::new();
     let mut busy = HashSet::new();
     loop {
-        if let Err(error) = start_due(&surroundings(), &mut tries, &mut busy).await {
-            tracing::error!(%error, "deliveries cannot be read; they are tried again in a second");
-        }
+        let pause = match start_due(&surroundings(), &mut tries, &mut busy).await {
+            Ok(()) => TICK,
+            Err(error) => {
+                tracing::error!(%error, "no delivery can be noted; none is made for a minute");
+                AFTER_STORE_FAILURE
+            }
+        };
         tokio::select! {
             Some(ended) = tries.join_next() => match ended {
                 Ok((output, _)) => { busy.remove(&output); }
@@ -109,11 +118,12 @@ async fn work_off(surroundings: &(dyn Fn() -> Surroundings + Send + Sync)) {
                     busy.clear();
                 }
             },
-            () = tokio::time::sleep(TICK) => {}
+            () = tokio::time::sleep(pause) => {}
         }
     }
 }
 
+/// Starts tries that are due, once the store knows of them.
 async fn start_due(
     around: &Surroundings,
     tries: &mut JoinSet<(OutputId, bool)>,
@@ -123,15 +133,22 @@ async fn start_due(
         return Ok(());
     }
     let now = (around.clock)();
-    let due = around.store.read(move |tx| tx.due_deliveries(now, OUTPUTS_SEEN)).await?;
+    let mut due = around.store.read(move |tx| tx.due_deliveries(now, OUTPUTS_SEEN)).await?;
+    due.retain(|delivery| !busy.contains(&delivery.output));
+    due.truncate(TRIES_AT_ONCE - tries.len());
+    if due.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<DeliveryId> = due.iter().map(|delivery| delivery.id).collect();
+    let until = now.checked_add(CLAIMED_FOR).unwrap_or(Timestamp::MAX);
+    around.store.write(move |tx| tx.claim_deliveries(&ids, until)).await?;
     for delivery in due {
-        if tries.len() < TRIES_AT_ONCE && busy.insert(delivery.output) {
-            let around = around.clone();
-            tries.spawn(async move {
-                let delivered = attempt(&around, &delivery).await;
-                (delivery.output, delivered)
-            });
-        }
+        busy.insert(delivery.output);
+        let around = around.clone();
+        tries.spawn(async move {
+            let delivered = attempt(&around, &delivery).await;
+            (delivery.output, delivered)
+        });
     }
     Ok(())
 }
@@ -145,19 +162,24 @@ async fn attempt(around: &Surroundings, delivery: &Delivery) -> bool {
             None => gone("there is no [smtp] any more"),
         },
         Ok(Prepared::Nothing(why)) => gone(why),
-        Err(error) => {
-            tracing::error!(%error, digest = delivery.digest.0, "a delivery cannot be prepared");
-            return false;
-        }
+        Err(error) => unprepared(delivery, &error, (around.clock)()),
     };
     let (recorded, made, now) = (delivery.clone(), outcome.clone(), (around.clock)());
     match around.store.write(move |tx| tx.record_outcome(&recorded, &made, now)).await {
         Ok(()) => log(delivery, &outcome),
         Err(error) => {
-            tracing::error!(%error, digest = delivery.digest.0, "a delivery's outcome is not stored: it is tried again");
+            tracing::error!(%error, digest = delivery.digest.0, "a delivery's outcome is not stored: it is tried again in a minute");
         }
     }
     matches!(outcome, Outcome::Delivered)
+}
+
+fn unprepared(delivery: &Delivery, error: &StoreError, now: Timestamp) -> Outcome {
+    Outcome::Failed {
+        error: format!("what it tells of cannot be read: {error}"),
+        next_try_at: retry::next_try_at(delivery.created_at, delivery.attempts, None, fastrand::f64(), now),
+        holds_output: false,
+    }
 }
 
 fn gone(why: &str) -> Outcome {
@@ -315,12 +337,15 @@ impl Verifier {
     async fn answer_requests(mut self, surroundings: &(dyn Fn() -> Surroundings + Send + Sync)) {
         loop {
             let around = surroundings();
-            if around.watch.settings.http.hub
-                && let Err(error) = self.ask_back(&around).await
-            {
-                tracing::error!(%error, "the hub's requests cannot be read or answered; it goes on in a second");
-            }
-            tokio::time::sleep(TICK).await;
+            let asked = if around.watch.settings.http.hub { self.ask_back(&around).await } else { Ok(()) };
+            let pause = match asked {
+                Ok(()) => TICK,
+                Err(error) => {
+                    tracing::error!(%error, "the hub's requests cannot be read or answered; it goes on in a minute");
+                    AFTER_STORE_FAILURE
+                }
+            };
+            tokio::time::sleep(pause).await;
         }
     }
 

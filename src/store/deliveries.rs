@@ -167,6 +167,15 @@ impl WriteTx<'_> {
         Ok(())
     }
 
+    /// Notes that these are being tried: not due before `until`, whatever becomes of the try.
+    pub fn claim_deliveries(&self, deliveries: &[DeliveryId], until: Timestamp) -> Result<(), StoreError> {
+        let sql = "UPDATE deliveries SET next_try_at = max(next_try_at, ?2) \
+                   WHERE delivery_id IN (SELECT value FROM json_each(?1)) AND state = 'waiting'";
+        let ids: Vec<i64> = deliveries.iter().map(|delivery| delivery.0).collect();
+        self.connection.prepare_cached(sql)?.execute(params![super::rows::to_json(&ids), millis(until)])?;
+        Ok(())
+    }
+
     /// Records how a try of `delivery` ended. A document that changed meanwhile goes on waiting.
     pub fn record_outcome(&self, delivery: &Delivery, outcome: &Outcome, now: Timestamp) -> Result<(), StoreError> {
         let (id, at) = (delivery.id.0, millis(now));

@@ -1,6 +1,6 @@
 //! What is pushed: webhooks, mail, and `WebSub`, seen by receivers that fail, are slow to like us, or leave.
 
-use crate::support::app::{App, Daemon, FAST, PATIENCE, Response, wait_until};
+use crate::support::app::{App, Daemon, FAST, PATIENCE, Response, limit_file_size, wait_until};
 use crate::support::origin::{Origin, Request, ok, status};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -125,6 +125,27 @@ fn what_a_new_digest_finds_in_the_archive_is_not_pushed() {
     thread::sleep(A_WHILE);
     assert_eq!(origin.requests("/hook").len(), 1);
     drop(daemon);
+}
+
+#[test]
+fn what_a_full_disk_lets_nobody_note_is_not_delivered_again_and_again() {
+    let origin = Origin::start();
+    origin.feed("/news.xml").add(1);
+    origin.script("/hook", [status(500), status(204)]);
+    let app = hooked(&origin);
+    let daemon = app.start();
+    daemon.wait_for_line("a delivery failed: it answered 500");
+    limit_file_size(daemon.pid(), "1:unlimited");
+    daemon.wait_for_line("no delivery can be noted; none is made for a minute");
+    thread::sleep(A_WHILE);
+    assert_eq!(origin.requests("/hook").len(), 1, "it was told what cannot be noted");
+    let log = daemon.kill();
+    assert_eq!(log.iter().filter(|line| line.contains("no delivery can be noted")).count(), 1, "{log:#?}");
+
+    hurry(&app);
+    let _daemon = app.start();
+    wait_for_delivered(&app, 1);
+    assert_eq!(origin.requests("/hook").len(), 2);
 }
 
 #[test]

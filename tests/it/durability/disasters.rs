@@ -1,7 +1,7 @@
 //! What a kill does not show: the power fails, the clock jumps, the disk takes nothing, there are no descriptors left.
 
 use super::*;
-use crate::support::app::get;
+use crate::support::app::{get, limit_file_size};
 use std::net::TcpStream;
 use std::path::PathBuf;
 
@@ -99,11 +99,6 @@ fn goes_on(fleet: &mut Fleet, mut daemon: Daemon, make_room: impl FnOnce()) {
     let errors = log.iter().filter(|line| line.contains("ERROR")).count();
     assert!(errors <= 12, "{errors} lines on one matter: {log:#?}");
     assert_eq!(fleet.look(), Faults::default());
-}
-
-fn limit_file_size(pid: u32, bytes: &str) {
-    let limited = Command::new("prlimit").arg(format!("--pid={pid}")).arg(format!("--fsize={bytes}")).status();
-    assert!(limited.expect("prlimit is in util-linux").success());
 }
 
 #[test]

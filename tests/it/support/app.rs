@@ -441,3 +441,9 @@ fn joined_chunks(mut rest: &[u8]) -> Vec<u8> {
     }
     body
 }
+
+/// How large the files may be that a process writes: `SOFT[:HARD]`, in bytes. Beyond that it is as on a full disk.
+pub fn limit_file_size(pid: u32, bytes: &str) {
+    let limited = Command::new("prlimit").arg(format!("--pid={pid}")).arg(format!("--fsize={bytes}")).status();
+    assert!(limited.expect("prlimit is in util-linux").success());
+}
