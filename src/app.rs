@@ -70,7 +70,8 @@ pub async fn run(source: ConfigSource, ready: impl FnOnce(SocketAddr)) -> anyhow
         desk: Desk::default(),
         clock,
     };
-    daemon.sync_with_config().await?;
+    let stale = daemon.sync_with(&daemon.current_watch()).await?;
+    daemon.begin_with(&stale);
     cut_due_issues(&daemon.store, &daemon.current_watch(), clock()).await?;
     let address = listener.local_addr()?;
     daemon.work(listener, address, ready).await

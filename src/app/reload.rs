@@ -17,8 +17,18 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 
+/// A config that could not be stored is put in force after so long, if it can be by then.
+const AFTER_STORE_FAILURE: Duration = Duration::from_mins(1);
 /// Editors write a file in several steps: the reload waits until they have been quiet for so long.
 const QUIET: Duration = Duration::from_millis(400);
+
+/// What became of a reload.
+enum Reload {
+    InForce,
+    Refused,
+    /// Nothing is wrong with it, but with the disk.
+    Unstored,
+}
 
 impl Daemon {
     /// Reloads when told to, until the daemon stops.
@@ -29,6 +39,7 @@ impl Daemon {
         };
         let changed = Arc::new(Notify::new());
         let mut watcher = self.watch_config(&changed);
+        let mut is_unstored = false;
         loop {
             tokio::select! {
                 () = self.stop.cancelled() => return,
@@ -36,9 +47,12 @@ impl Daemon {
                 () = changed.notified() => {
                     while tokio::time::timeout(QUIET, changed.notified()).await.is_ok() {}
                 }
+                () = tokio::time::sleep(AFTER_STORE_FAILURE), if is_unstored => {}
             }
-            // A config that is refused leaves the files of the one before watched.
-            if self.reload().await {
+            let reload = self.reload().await;
+            is_unstored = matches!(reload, Reload::Unstored);
+            // A config that is not in force leaves the files of the one before watched.
+            if matches!(reload, Reload::InForce) {
                 // The one before goes when there is another, so that no edit falls between them.
                 drop(std::mem::replace(&mut watcher, self.watch_config(&changed)));
             }
@@ -55,25 +69,25 @@ impl Daemon {
         watcher
     }
 
-    /// Whether the config was put in force.
-    async fn reload(&self) -> bool {
+    async fn reload(&self) -> Reload {
         self.notifier.reloading();
-        let put_in_force = self.put_in_force().await;
-        let is_in_force = put_in_force.is_ok();
-        match put_in_force {
+        let reload = match self.put_in_force().await {
             Ok(()) => {
                 self.health.reload_accepted();
                 tracing::info!(feeds = self.current_watch().settings.feeds.len(), "config reloaded");
+                Reload::InForce
             }
             Err(error) => {
+                let is_passing = error.downcast_ref::<StoreError>().is_some_and(StoreError::is_passing);
                 let error = format!("{error:#}");
                 // Told first: who reads the line and asks is not to hear of a config without faults.
                 self.health.reload_refused((self.clock)(), self.source.files().without_directory(&error));
                 tracing::error!("config not reloaded, the one before stays in force: {error}");
+                if is_passing { Reload::Unstored } else { Reload::Refused }
             }
-        }
+        };
         self.notifier.ready(&self.status_line());
-        is_in_force
+        reload
     }
 
     async fn put_in_force(&self) -> anyhow::Result<()> {
@@ -88,21 +102,28 @@ impl Daemon {
         if watch.settings.http.listen != old.settings.http.listen {
             tracing::warn!("`http.listen` has changed: it takes effect at the next start");
         }
+        // What cannot be stored, as on a full disk, is not put in force.
+        let stale = self.sync_with(&watch).await?;
         self.watch.send_replace(Arc::new(watch));
-        self.sync_with_config().await
+        self.begin_with(&stale);
+        Ok(())
     }
 
-    /// Brings the store's feeds and digests in line with the config, and spreads what is overdue.
-    pub(super) async fn sync_with_config(&self) -> anyhow::Result<()> {
-        let watch = self.current_watch();
+    /// Brings the store's feeds and digests in line with a config, and spreads what is overdue. Returns the digests whose
+    /// members must be computed anew.
+    pub(super) async fn sync_with(&self, watch: &Watch) -> Result<Vec<DigestName>, StoreError> {
         let now = (self.clock)();
-        let stale = sync_store(&self.store, &watch, now).await?;
+        let stale = sync_store(&self.store, watch, now).await?;
+        spread_overdue(&self.store, now).await?;
+        Ok(stale)
+    }
+
+    /// Sets to work on the config in force.
+    pub(super) fn begin_with(&self, stale: &[DigestName]) {
         if !stale.is_empty() {
             self.retag.notify_one();
         }
-        spread_overdue(&self.store, now).await?;
         self.wake.notify_one();
-        Ok(())
     }
 }
 

@@ -20,8 +20,8 @@ const SITES_AN_HOUR: u32 = 20;
 const DELIVERIES_KEPT: jiff::SignedDuration = jiff::SignedDuration::from_hours(90 * 24);
 /// A feed that names a hub is subscribed to within so long.
 const HUBS_ASKED_EVERY: Duration = Duration::from_secs(2);
-/// A retag that could not be stored is tried again after so long.
-const RETAG_RETRY: Duration = Duration::from_mins(1);
+/// What could not be stored is tried again after so long.
+const AFTER_STORE_FAILURE: Duration = Duration::from_mins(1);
 /// The index of words gathers what came for so long: many items at once cost less.
 const INDEX_PAUSE: Duration = Duration::from_secs(10);
 
@@ -102,9 +102,9 @@ impl Daemon {
     /// Asks the hubs that are due, each in a few seconds at most, until the daemon stops.
     pub(super) async fn keep_subscriptions(self) {
         loop {
-            tokio::select! {
-                () = self.stop.cancelled() => return,
-                () = tokio::time::sleep(HUBS_ASKED_EVERY) => {}
+            self.pause(HUBS_ASKED_EVERY).await;
+            if self.stop.is_cancelled() {
+                return;
             }
             let around = (self.surroundings())();
             let asked = async {
@@ -159,7 +159,7 @@ impl Daemon {
                 Ok(_) => {}
                 Err(error) => {
                     tracing::error!(%error, "retagging was cut short; it goes on in a minute");
-                    tokio::time::sleep(RETAG_RETRY).await;
+                    self.pause(AFTER_STORE_FAILURE).await;
                     self.retag.notify_one();
                 }
             }
@@ -169,27 +169,33 @@ impl Daemon {
     /// Puts what new feeds brought and what was edited into the index of words, some seconds behind.
     pub(super) async fn keep_index(self) {
         loop {
-            tokio::select! {
-                () = self.stop.cancelled() => return,
-                () = tokio::time::sleep(INDEX_PAUSE) => {}
+            self.pause(INDEX_PAUSE).await;
+            if self.stop.is_cancelled() {
+                return;
             }
             if let Err(error) = search::index_items(&self.store, |_| !self.stop.is_cancelled()).await {
                 tracing::error!(%error, "the index of words cannot be written; searches do without until it can");
-                tokio::time::sleep(RETAG_RETRY).await;
+                self.pause(AFTER_STORE_FAILURE).await;
             }
         }
+    }
+
+    /// Waits so long, or until the daemon stops.
+    async fn pause(&self, length: Duration) {
+        let _ = tokio::time::timeout(length, self.stop.cancelled()).await;
     }
 
     /// Tells systemd that we live, as long as scheduler and store both do.
     pub(super) async fn feed_watchdog(self) {
         let Some(interval) = self.notifier.watchdog_interval() else { return };
         loop {
-            tokio::select! {
-                () = self.stop.cancelled() => return,
-                () = tokio::time::sleep(interval) => {}
+            self.pause(interval).await;
+            if self.stop.is_cancelled() {
+                return;
             }
-            // Whether the write succeeds does not matter (the disk may be full); that it is answered does.
-            let answered = tokio::time::timeout(interval, self.store.write(|_| Ok(()))).await.is_ok();
+            // Whether the write succeeds does not matter (the disk may be full); that the writer answers does.
+            let answer = tokio::time::timeout(interval, self.store.write(|_| Ok(()))).await;
+            let answered = answer.is_ok_and(|answer| !matches!(answer, Err(StoreError::Closed)));
             if answered && self.health.scheduler_is_alive((self.clock)()) {
                 self.notifier.watchdog();
             }

@@ -116,6 +116,45 @@ fn d07_a_limit_on_files_stops_nothing_but_storing() {
     goes_on(&mut fleet, daemon, || limit_file_size(pid, "unlimited"));
 }
 
+/// A digest more in the config.
+fn add_digest(fleet: &Fleet) {
+    let watch = std::fs::read_to_string(fleet.app.directory().join("watch.toml")).expect("written by us");
+    fleet.app.write("watch.toml", &format!("{watch}[digests.more]\nquery = \"news\"\n"));
+}
+
+#[test]
+fn d07_a_config_that_cannot_be_stored_is_put_in_force_once_there_is_room() {
+    let Some(faketime) = faketime_library() else { return };
+    let fleet = on_a_fast_clock(1);
+    let mut command = fleet.app.command(&["run"]);
+    command.env("LD_PRELOAD", faketime).env("FAKETIME", "+0 x20");
+    let daemon = Daemon::start(command);
+    limit_file_size(daemon.pid(), "1:unlimited");
+    add_digest(&fleet);
+    daemon.wait_for_line("config not reloaded, the one before stays in force");
+    limit_file_size(daemon.pid(), "unlimited");
+    daemon.wait_for_line("config reloaded");
+    assert_eq!(daemon.get("/digests/more").status, 200);
+}
+
+#[test]
+fn d07_a_reload_that_cannot_be_stored_changes_nothing_and_the_daemon_still_stops_at_once() {
+    let fleet = Fleet::new(1);
+    publish_long(&fleet);
+    let daemon = fleet.app.start();
+    wait_until(PATIENCE, || (fleet.stored() == fleet.published()).then_some(())).expect("there is room for these");
+    limit_file_size(daemon.pid(), "1:unlimited");
+    add_digest(&fleet);
+    daemon.wait_for_line("config not reloaded, the one before stays in force");
+    assert_eq!(daemon.get("/digests/more").status, 404, "a part of the new config is in force");
+    daemon.wait_for_line("the index of words cannot be written");
+    let (_, took, log) = daemon.stop();
+    assert!(took < Duration::from_secs(10), "{took:?}: {log:#?}");
+
+    let daemon = fleet.app.start();
+    assert_eq!(daemon.get("/digests/more").status, 200);
+}
+
 #[test]
 fn d08_a_file_system_that_turns_read_only_stops_nothing_but_storing() {
     let Some(faketime) = faketime_library() else { return };
