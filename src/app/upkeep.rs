@@ -81,7 +81,8 @@ impl Daemon {
 
     async fn cut_issues(&self) {
         if let Err(error) = cut_due_issues(&self.store, &self.current_watch(), (self.clock)()).await {
-            tracing::error!(%error, "issues cannot be cut; the next bell tries again");
+            tracing::error!(%error, "issues cannot be cut; they are tried again in a minute");
+            self.pause(AFTER_STORE_FAILURE).await;
         }
     }
 
@@ -118,7 +119,8 @@ impl Daemon {
                 () = self.stop.cancelled() => return,
                 asked = asked => {
                     if let Err(error) = asked {
-                        tracing::error!(%error, "what hubs were asked cannot be stored; they are asked again");
+                        tracing::error!(%error, "what hubs are asked cannot be stored; they are asked again in a minute");
+                        self.pause(AFTER_STORE_FAILURE).await;
                     }
                 }
             }

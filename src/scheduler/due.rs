@@ -229,13 +229,15 @@ impl Visits {
         self.queue.withdraw(host).into_iter().map(|feed| (feed, *until)).collect()
     }
 
-    async fn postpone(&self, around: &Surroundings, feeds: Vec<HeldBack>, reason: &'static str) {
+    async fn postpone(&mut self, around: &Surroundings, feeds: Vec<HeldBack>, reason: &'static str) {
         if feeds.is_empty() {
             return;
         }
-        // A failure costs a look at the same feeds in a second, no request.
+        let ids: Vec<FeedId> = feeds.iter().map(|(feed, _)| *feed).collect();
         if let Err(error) = around.store.write(move |tx| tx.postpone(&feeds, reason)).await {
-            tracing::error!(%error, "feeds that may not be asked yet could not be rescheduled");
+            tracing::error!(%error, "feeds that may not be asked yet could not be rescheduled; they are looked at again in a minute");
+            let until = Instant::now() + AFTER_STORE_FAILURE;
+            self.postponed.extend(ids.into_iter().map(|feed| (feed, until)));
         }
     }
 

@@ -117,9 +117,24 @@ fn d07_a_limit_on_files_stops_nothing_but_storing() {
 }
 
 /// A digest more in the config.
-fn add_digest(fleet: &Fleet) {
+fn add_digest(fleet: &Fleet, keys: &str) {
     let watch = std::fs::read_to_string(fleet.app.directory().join("watch.toml")).expect("written by us");
-    fleet.app.write("watch.toml", &format!("{watch}[digests.more]\nquery = \"news\"\n"));
+    fleet.app.write("watch.toml", &format!("{watch}[digests.more]\nquery = \"news\"\n{keys}"));
+}
+
+#[test]
+fn d07_issues_that_cannot_be_cut_are_told_of_once_a_minute() {
+    let fleet = Fleet::new(1);
+    add_digest(&fleet, "cron = \"* * * * * *\"\nempty_issues = true\n");
+    let daemon = fleet.app.start();
+    let issues = || fleet.app.ask::<i64>("SELECT count(*) FROM issues");
+    wait_until(PATIENCE, || (issues() > 0).then_some(())).expect("there is room for an issue a second");
+    limit_file_size(daemon.pid(), "1:unlimited");
+    let reason = "issues cannot be cut";
+    daemon.wait_for_line(reason);
+    std::thread::sleep(Duration::from_secs(4));
+    let log = daemon.kill();
+    assert_eq!(log.iter().filter(|line| line.contains(reason)).count(), 1, "{log:#?}");
 }
 
 #[test]
@@ -130,7 +145,7 @@ fn d07_a_config_that_cannot_be_stored_is_put_in_force_once_there_is_room() {
     command.env("LD_PRELOAD", faketime).env("FAKETIME", "+0 x20");
     let daemon = Daemon::start(command);
     limit_file_size(daemon.pid(), "1:unlimited");
-    add_digest(&fleet);
+    add_digest(&fleet, "");
     daemon.wait_for_line("config not reloaded, the one before stays in force");
     limit_file_size(daemon.pid(), "unlimited");
     daemon.wait_for_line("config reloaded");
@@ -144,7 +159,7 @@ fn d07_a_reload_that_cannot_be_stored_changes_nothing_and_the_daemon_still_stops
     let daemon = fleet.app.start();
     wait_until(PATIENCE, || (fleet.stored() == fleet.published()).then_some(())).expect("there is room for these");
     limit_file_size(daemon.pid(), "1:unlimited");
-    add_digest(&fleet);
+    add_digest(&fleet, "");
     daemon.wait_for_line("config not reloaded, the one before stays in force");
     assert_eq!(daemon.get("/digests/more").status, 404, "a part of the new config is in force");
     daemon.wait_for_line("the index of words cannot be written");
