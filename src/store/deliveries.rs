@@ -4,7 +4,7 @@ use super::rows::{collect, count, instant_at, millis, optional_instant_at};
 use super::{ReadTx, StoreError, WriteTx};
 use crate::model::{
     ConfiguredOutput, Delivery, DeliveryId, DigestName, EntryId, OutputHealth, OutputId, OutputKind, StoryId,
-    SubscriptionRequest, Timestamp, Told,
+    SubscriptionRequest, Timestamp, Told, WAIT_CEILING,
 };
 use rusqlite::{Row, params};
 use std::collections::BTreeMap;
@@ -38,18 +38,20 @@ pub struct HubLimits {
 const DOCUMENT_SETTLES_MS: i64 = 1_000;
 
 impl ReadTx<'_> {
-    /// The oldest due delivery of each output, the oldest first: an output gets its deliveries one by one.
+    /// The oldest due delivery of each output, the oldest first: an output gets its deliveries one by one. One that waits
+    /// for longer than any receiver may ask was put off by a clock that has since been set back, and is due.
     pub fn due_deliveries(&self, now: Timestamp, limit: usize) -> Result<Vec<Delivery>, StoreError> {
         // With one min() alone, the other columns are those of its row.
         let sql = "SELECT min(d.delivery_id) AS delivery_id, d.output_id, o.digest, o.kind, o.target, o.topic, \
              o.secret, d.what, d.subject, d.version, d.created_at, d.attempts \
              FROM deliveries d JOIN outputs o USING (output_id) \
-             WHERE d.state = 'waiting' AND d.next_try_at <= ?1 AND o.stopped_at IS NULL \
+             WHERE d.state = 'waiting' AND (d.next_try_at <= ?1 OR d.next_try_at > ?3) AND o.stopped_at IS NULL \
              AND (o.expires_at IS NULL OR o.expires_at > ?1) \
              GROUP BY d.output_id ORDER BY delivery_id LIMIT ?2";
         let mut statement = self.connection.prepare_cached(sql)?;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        collect(statement.query_map(params![millis(now), limit], delivery)?)
+        let furthest = now.saturating_add(WAIT_CEILING).unwrap_or(Timestamp::MAX);
+        collect(statement.query_map(params![millis(now), limit, millis(furthest)], delivery)?)
     }
 
     /// The outputs of all digests, or of one, and how they are doing.
@@ -169,7 +171,7 @@ impl WriteTx<'_> {
 
     /// Notes that these are being tried: not due before `until`, whatever becomes of the try.
     pub fn claim_deliveries(&self, deliveries: &[DeliveryId], until: Timestamp) -> Result<(), StoreError> {
-        let sql = "UPDATE deliveries SET next_try_at = max(next_try_at, ?2) \
+        let sql = "UPDATE deliveries SET next_try_at = ?2 \
                    WHERE delivery_id IN (SELECT value FROM json_each(?1)) AND state = 'waiting'";
         let ids: Vec<i64> = deliveries.iter().map(|delivery| delivery.0).collect();
         self.connection.prepare_cached(sql)?.execute(params![super::rows::to_json(&ids), millis(until)])?;

@@ -149,6 +149,21 @@ fn what_a_full_disk_lets_nobody_note_is_not_delivered_again_and_again() {
 }
 
 #[test]
+fn a_delivery_put_off_by_a_clock_that_was_set_back_is_made() {
+    let origin = Origin::start();
+    origin.feed("/news.xml").add(1);
+    origin.script("/hook", [status(500), status(204)]);
+    let app = hooked(&origin);
+    let daemon = app.start();
+    daemon.wait_for_line("a delivery failed: it answered 500");
+    daemon.kill();
+    let in_a_month = Timestamp::now() + SignedDuration::from_hours(30 * 24);
+    app.change(&format!("UPDATE deliveries SET next_try_at = {}", in_a_month.as_millisecond()));
+    let _daemon = app.start();
+    wait_for_delivered(&app, 1);
+}
+
+#[test]
 fn a_webhook_that_answers_410_is_left_alone_and_retry_after_is_kept() {
     let origin = Origin::start();
     let feed = origin.feed("/news.xml");
