@@ -135,7 +135,7 @@ pub async fn refresh(around: &Surroundings, feed: FeedId) -> Result<Option<Visit
     let Some((before, mut rhythm, held_hosts)) = known else { return Ok(None) };
     let Some(settings) = around.watch.feed(&before.configured_url) else { return Ok(None) };
     let answer = around.watch.client.fetch(&request(settings, &before, held_hosts), (around.clock)()).await;
-    let _place = match &answer {
+    let place = match &answer {
         Ok(FetchOutcome::Modified(_)) => Some(around.desk.document().await),
         _ => None,
     };
@@ -171,6 +171,7 @@ pub async fn refresh(around: &Surroundings, feed: FeedId) -> Result<Option<Visit
         rely_on_hub(&mut record, end, settings, around.watch.settings.fetch.max_interval, now);
     }
     let visit = store(around, record, &before, brought, now).await?;
+    drop(place);
     // The visit stands, whatever becomes of the pages: what was not read waits for the next.
     if settings.full_text
         && let Err(error) = articles::read_articles(around, feed, settings).await

@@ -1,8 +1,11 @@
 //! `full_text = true`: the page behind a teaser, read once, kept, and politely done without.
 
-use crate::support::app::{ALL, App, FAST};
-use crate::support::origin::{Answer, Origin, ok, status};
+use crate::support::app::{ALL, App, FAST, PATIENCE, wait_until};
+use crate::support::origin::{Answer, Gate, Origin, Request, ok, status};
 use crate::support::politeness::{Manners, assert_polite};
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
 
 const RULES: &str =
     "[tags.antitrust]\nany = [\"cartel\"]\n[digests.cases]\ntitle = \"Cases\"\nquery = \"tag:antitrust\"\n";
@@ -109,4 +112,30 @@ fn no_page_is_asked_for_a_whole_text_or_without_full_text() {
     let polled = app.poll(&[]);
     assert_eq!(polled["refreshed"], 2, "{polled}");
     assert_eq!(origin.requests("/article").len(), 0);
+}
+
+#[test]
+fn pages_that_do_not_come_keep_no_other_feed_waiting() {
+    let origin = Origin::start();
+    let gate = Arc::new(Gate::default());
+    let mut watch = format!("[[feeds]]\nurl = \"{}\"\n", origin.url("/quick.xml"));
+    // As many as there are places for documents.
+    for number in 0..32 {
+        let path = format!("/teasers.xml?n={number}");
+        origin.script(&path, [feed(&origin, "In short.")]);
+        let url = origin.url(&path);
+        let _ = write!(watch, "[[feeds]]\nurl = \"{url}\"\nfull_text = true\nhost_limits = false\n");
+    }
+    origin.script("/article", [page().behind(&gate)]);
+    let quick = origin.feed("/quick.xml");
+    quick.add(1);
+    let app = App::new(&(FAST.to_owned() + "per_host_gap = \"10ms\"\nconcurrency = 128\n"), &(watch + ALL));
+    let _daemon = app.start();
+    let asked = |log: &[Request]| log.iter().filter(|request| request.target == "/article").count() == 32;
+    origin.wait_until(PATIENCE, asked);
+    quick.add(1);
+    let stored = "SELECT count(*) FROM items JOIN feeds USING (feed_id) WHERE url LIKE '%/quick.xml'";
+    let came = wait_until(Duration::from_secs(12), || (app.ask::<i64>(stored) == 2).then_some(()));
+    gate.open();
+    assert!(came.is_some(), "the document of the quick feed waited for other feeds' pages");
 }
