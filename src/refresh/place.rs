@@ -103,7 +103,8 @@ impl Arrival {
         let digests = watch.digests_for(&text, &names, now);
         let signature = Signature::of(&item.content.title, body(&item.content));
         let bands = signature.bands();
-        let wants_article = watch.feed(&record.url).is_some_and(|feed| feed.full_text) && is_teaser(&item.content);
+        let wants_article =
+            watch.feed(&record.configured_url).is_some_and(|feed| feed.full_text) && is_teaser(&item.content);
         Self { item, tags, digests, signature, bands, words, wants_article }
     }
 

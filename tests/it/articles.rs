@@ -1,7 +1,7 @@
 //! `full_text = true`: the page behind a teaser, read once, kept, and politely done without.
 
 use crate::support::app::{ALL, App, FAST, PATIENCE, wait_until};
-use crate::support::origin::{Answer, Gate, Origin, Request, ok, status};
+use crate::support::origin::{Answer, Gate, Origin, Request, ok, redirect, rss, status};
 use crate::support::politeness::{Manners, assert_polite};
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -112,6 +112,25 @@ fn no_page_is_asked_for_a_whole_text_or_without_full_text() {
     let polled = app.poll(&[]);
     assert_eq!(polled["refreshed"], 2, "{polled}");
     assert_eq!(origin.requests("/article").len(), 0);
+}
+
+#[test]
+fn the_pages_of_a_feed_that_has_moved_are_read_too() {
+    let origin = Origin::start();
+    origin.script("/old.xml", [ok(rss(0)), redirect(301, origin.url("/news.xml"))]);
+    origin.script("/news.xml", [ok(rss(0))]);
+    origin.script("/article", [page()]);
+    let listed_at = |path: &str| format!("[[feeds]]\nurl = \"{}\"\nfull_text = true\n{RULES}{ALL}", origin.url(path));
+    let app = App::new(FAST, &listed_at("/old.xml"));
+    for _ in 0..7 {
+        app.poll(&["--force"]);
+        app.let_pass(2 * 24 * 3600);
+    }
+    app.write("watch.toml", &listed_at("/news.xml"));
+    origin.script("/news.xml", [feed(&origin, "In short.")]);
+    app.poll(&["--force"]);
+    assert_eq!(app.ask::<String>("SELECT url FROM feeds"), origin.url("/old.xml"), "the same feed");
+    assert!(text(&app).contains("a cartel of makers"), "{}", text(&app));
 }
 
 #[test]
