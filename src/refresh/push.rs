@@ -5,7 +5,7 @@
 
 use super::place::Arrivals;
 use super::visit::parse_document;
-use super::{Surroundings, plan};
+use super::{Surroundings, articles, plan};
 use crate::fetch::Message;
 use crate::model::{EndedSubscription, HubDelivery, LEASE, PrivateKey, Subscription, Timestamp, WithoutQuery};
 use crate::store::StoreError;
@@ -159,6 +159,7 @@ async fn take_in(around: &Surroundings, delivery: &Arc<HubDelivery>) -> Result<(
     let (arrived, known) =
         around.store.read(move |tx| tx.known_items(feed, &arrived).map(|known| (arrived, known))).await?;
     let plan = plan(&known.items, &known.pruned, arrived, record.item_identity);
+    let plan = articles::keep_articles(around, plan).await?;
     let (added, changed) = (plan.added.len(), plan.changed.len());
     let (watch, for_text) = (Arc::clone(&around.watch), record.clone());
     let arrivals = around.desk.work(move || Arrivals::classify(plan, false, &for_text, &watch, now)).await?;
@@ -166,7 +167,7 @@ async fn take_in(around: &Surroundings, delivery: &Arc<HubDelivery>) -> Result<(
     let (watch, desk) = (Arc::clone(&around.watch), around.desk.clone());
     let stored = around.store.write(move |tx| {
         desk.with_recent(tx, now, |recent| arrivals.store(tx, &record, &watch, recent, now))?;
-        tx.delivered(feed, added + changed > 0, now)
+        tx.delivered(feed, added > 0, now)
     });
     stored.await
 }

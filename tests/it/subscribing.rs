@@ -365,3 +365,36 @@ fn a_feed_that_names_another_hub_leaves_the_first_and_a_hub_that_is_silent_is_le
     wait_until(PATIENCE, forgotten).expect("its lease will end");
     assert_eq!(origin.requests("/hub").len(), 2);
 }
+
+#[test]
+fn a_teaser_that_a_hub_delivers_edited_takes_no_article_away_and_is_no_new_item() {
+    let origin = Origin::start();
+    let teaser = |words: &str| {
+        let item = format!(
+            "<item><guid isPermaLink=\"false\">1</guid><title>A merger</title><link>{}</link>\
+             <description>{words}</description></item></channel>",
+            origin.url("/article")
+        );
+        feed(&origin, 0).replace("</channel>", &item)
+    };
+    let words =
+        "The regulator said, in its statement, that a cartel of makers had fixed the price of paper. ".repeat(24);
+    let page = format!("<html><body><article><p>{words}</p></article></body></html>");
+    origin.script("/feed.xml", [ok(teaser("In short.")).etag("\"1\"")]);
+    origin.script("/article", [ok(page).header("Content-Type", "text/html")]);
+    origin.script("/hub", [status(202)]);
+    let listed = format!("[[feeds]]\nurl = \"{}\"\nfull_text = true\n{ALL}", origin.url("/feed.xml"));
+    let app = App::new(USUAL, &listed);
+    subscribing(&app);
+    let daemon = app.start();
+    let asked = asked(&origin, 1);
+    verify(&daemon, &asked, 864_000);
+    let has_article = "SELECT content_text LIKE '%a cartel of makers%' FROM items";
+    wait_until(PATIENCE, || app.ask::<bool>(has_article).then_some(())).expect("the page was read");
+    let last_new_item_at: i64 = app.ask("SELECT last_new_item_at FROM feeds");
+    let edited = teaser("In short, edited.").into_bytes();
+    post(&daemon, &callback(&asked), Some(&sha256(&asked["hub.secret"], &edited)), &edited);
+    assert_eq!(app.ask::<String>("SELECT summary FROM items"), "In short, edited.");
+    assert!(app.ask::<bool>(has_article), "{}", app.ask::<String>("SELECT content_text FROM items"));
+    assert_eq!(app.ask::<i64>("SELECT last_new_item_at FROM feeds"), last_new_item_at);
+}
