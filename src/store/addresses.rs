@@ -73,18 +73,25 @@ impl WriteTx<'_> {
         let sql = "INSERT INTO feed_addresses (feed_id, url) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET url = ?2";
         self.connection.prepare_cached("DELETE FROM feed_addresses WHERE url = ?1")?.execute([url])?;
         self.connection.prepare_cached(sql)?.execute(params![feed.0, url])?;
-        let sql = "UPDATE feeds SET state = CASE WHEN state = 'gone' THEN 'active' ELSE state END, fetch_url = ?2, \
-                   next_check_at = CASE WHEN fetch_url IS ?2 THEN next_check_at ELSE ?3 END, \
-                   redirect_url = NULL, redirect_count = 0, redirect_since_at = NULL WHERE feed_id = ?1";
-        self.connection.prepare_cached(sql)?.execute(params![feed.0, url, millis(due_at)])?;
+        self.ask_at(feed, Some(url), due_at)?;
         self.connection.prepare_cached("DELETE FROM offered_addresses WHERE feed_id = ?1")?.execute([feed.0])?;
         Ok(())
     }
 
-    /// The config lists a feed at its first address (again).
-    pub(super) fn list_feed_at_first(&self, url: &str) -> Result<(), StoreError> {
-        let sql = "DELETE FROM feed_addresses WHERE feed_id = (SELECT feed_id FROM feeds WHERE url = ?1)";
-        self.connection.prepare_cached(sql)?.execute([url])?;
+    /// The config lists a feed at its first address. If that is so again, it is asked for there, and at once.
+    pub(super) fn list_feed_at_first(&self, url: &str, due_at: Timestamp) -> Result<(), StoreError> {
+        let sql = "DELETE FROM feed_addresses WHERE feed_id = (SELECT feed_id FROM feeds WHERE url = ?1) \
+                   RETURNING feed_id";
+        let moved = self.connection.prepare_cached(sql)?.query_row([url], |row| row.get(0)).optional()?;
+        moved.map_or(Ok(()), |feed| self.ask_at(FeedId(feed), None, due_at))
+    }
+
+    /// Asks for a feed at another address than before; `None`: at its first.
+    fn ask_at(&self, feed: FeedId, address: Option<&str>, due_at: Timestamp) -> Result<(), StoreError> {
+        let sql = "UPDATE feeds SET state = CASE WHEN state = 'gone' THEN 'active' ELSE state END, fetch_url = ?2, \
+                   next_check_at = CASE WHEN fetch_url IS ?2 THEN next_check_at ELSE ?3 END, \
+                   redirect_url = NULL, redirect_count = 0, redirect_since_at = NULL WHERE feed_id = ?1";
+        self.connection.prepare_cached(sql)?.execute(params![feed.0, address, millis(due_at)])?;
         Ok(())
     }
 }

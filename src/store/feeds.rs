@@ -189,7 +189,7 @@ impl WriteTx<'_> {
         for feed in feeds {
             let mut identity = feed.url.clone();
             if known.query_row([&feed.url], |_| Ok(())).optional()?.is_some() {
-                self.list_feed_at_first(&feed.url)?;
+                self.list_feed_at_first(&feed.url, feed.first_check_at)?;
             } else if let Some((moved, url)) = self.as_read().feed_moved_to(&feed.url)? {
                 self.list_feed_at(moved, &feed.url, feed.first_check_at)?;
                 listed.execute([&url])?;

@@ -163,3 +163,23 @@ fn a_feed_that_is_gone_or_failing_for_long_is_named_with_what_to_do() {
     assert!(named.stdout.contains("its server fails"), "{named:?}");
     assert!(named.stdout.contains("nothing was changed"), "{named:?}");
 }
+
+#[test]
+fn a_feed_that_is_listed_where_it_was_at_first_is_asked_there() {
+    let origin = Origin::start();
+    origin.script("/first.xml", [ok(rss(2))]);
+    origin.script("/second.xml", [ok(rss(2))]);
+    let (first, second) = (origin.url("/first.xml"), origin.url("/second.xml"));
+    let app = App::new(USUAL, &(feed_tables(&[&first]) + ALL));
+    app.poll(&[]);
+    app.change(&format!(
+        "INSERT INTO offered_addresses (feed_id, url, searched_at) SELECT feed_id, '{second}', 0 FROM feeds"
+    ));
+    app.write("watch.toml", &(feed_tables(&[&second]) + ALL));
+    app.poll(&[]);
+    assert_eq!(origin.requests("/second.xml").len(), 1, "the address that was offered is this feed");
+    app.write("watch.toml", &(feed_tables(&[&first]) + ALL));
+    app.poll(&[]);
+    assert_eq!((origin.requests("/first.xml").len(), origin.requests("/second.xml").len()), (2, 1));
+    assert_eq!(app.ask::<String>(FEEDS), format!("{first} active"));
+}
