@@ -2,7 +2,7 @@
 
 use super::rows::{collect, millis};
 use super::{ReadTx, StoreError, WriteTx};
-use crate::model::{FeedId, Timestamp};
+use crate::model::{FeedId, FeedRecord, Timestamp};
 use rusqlite::{OptionalExtension, params};
 
 /// A feed that has long been missing, and the page to look for its new address on.
@@ -84,6 +84,16 @@ impl WriteTx<'_> {
                    RETURNING feed_id";
         let moved = self.connection.prepare_cached(sql)?.query_row([url], |row| row.get(0)).optional()?;
         moved.map_or(Ok(()), |feed| self.ask_at(FeedId(feed), None, due_at))
+    }
+
+    /// What a visit found of where and when to ask for a feed is of the address that the config listed when it began.
+    pub(super) fn follow_config(&self, visited: &FeedRecord) -> Result<(), StoreError> {
+        let sql = "SELECT a.url FROM feeds f LEFT JOIN feed_addresses a USING (feed_id) \
+                   WHERE f.feed_id = ?1 AND coalesce(a.url, f.url) <> ?2";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let listed = statement.query_row(params![visited.id.0, visited.configured_url], |row| row.get(0)).optional()?;
+        let due_at = visited.last_refresh_at.unwrap_or(Timestamp::MIN);
+        listed.map_or(Ok(()), |listed: Option<String>| self.ask_at(visited.id, listed.as_deref(), due_at))
     }
 
     /// Asks for a feed at another address than before; `None`: at its first.

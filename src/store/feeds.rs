@@ -216,7 +216,8 @@ impl WriteTx<'_> {
         Ok(new)
     }
 
-    /// Writes back what a visit made of a feed, but for what its addresses said.
+    /// Writes back what a visit made of a feed, but for what its addresses said. If the config has come to list it
+    /// elsewhere meanwhile, it is asked for there, and at once.
     pub fn save_feed(&self, feed: &FeedRecord) -> Result<(), StoreError> {
         let redirect = feed.redirect.as_ref();
         self.connection
@@ -261,7 +262,7 @@ impl WriteTx<'_> {
                 ":redirect_count": redirect.map_or(0, |redirect| redirect.answers),
                 ":redirect_since_at": redirect.map(|redirect| millis(redirect.first_seen_at)),
             })?;
-        Ok(())
+        self.follow_config(feed)
     }
 
     /// Moves feeds' next checks, as after a long sleep; not to before what their servers asked for, within `ceiling`.

@@ -1,7 +1,8 @@
 //! Feeds that move: what the config is told, what the operator is told, and that nobody downstream notices.
 
-use crate::support::app::{ALL, App, feed_tables};
-use crate::support::origin::{Origin, ok, redirect, rss, status};
+use crate::support::app::{ALL, App, PATIENCE, feed_tables};
+use crate::support::origin::{Gate, Origin, ok, redirect, rss, status};
+use std::sync::Arc;
 
 const DAY: i64 = 24 * 3600;
 const USUAL: &str = "allow_private_addresses = true\n";
@@ -182,4 +183,25 @@ fn a_feed_that_is_listed_where_it_was_at_first_is_asked_there() {
     app.poll(&[]);
     assert_eq!((origin.requests("/first.xml").len(), origin.requests("/second.xml").len()), (2, 1));
     assert_eq!(app.ask::<String>(FEEDS), format!("{first} active"));
+}
+
+#[test]
+fn a_feed_that_is_listed_elsewhere_during_a_visit_is_asked_there() {
+    let origin = Origin::start();
+    let gate = Arc::new(Gate::default());
+    origin.script("/old.xml", [ok(rss(2)).behind(&gate)]);
+    origin.script("/new.xml", [ok(rss(2))]);
+    let (old, new) = (origin.url("/old.xml"), origin.url("/new.xml"));
+    let app = App::new(USUAL, &(feed_tables(&[&old]) + ALL));
+    let daemon = app.start();
+    origin.wait_until(PATIENCE, |log| !log.is_empty());
+    app.change(&format!(
+        "INSERT INTO offered_addresses (feed_id, url, searched_at) SELECT feed_id, '{new}', 0 FROM feeds"
+    ));
+    app.write("watch.toml", &(feed_tables(&[&new]) + ALL));
+    daemon.wait_for_line("config reloaded");
+    gate.open();
+    origin.wait_for("/new.xml", 1);
+    assert_eq!(app.ask::<String>("SELECT fetch_url FROM feeds"), new);
+    assert_eq!(app.ask::<i64>("SELECT count(*) FROM items"), 2, "what the visit brought is kept");
 }
