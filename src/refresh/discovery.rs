@@ -42,18 +42,27 @@ pub enum DiscoveryError {
 }
 
 /// The feed at an address, or the first readable one that the page there names.
+///
+/// # Errors
+/// There is none: what kept the page, or the first that it names, from being read; else that it is no feed.
 pub async fn discover(client: &Client, page: Url, now: Timestamp) -> Result<Discovered, DiscoveryError> {
     let page = feed::known_site(page.as_str()).unwrap_or(page);
     let answer = get(client, FetchRequest::new(page.clone()), now).await?;
     if let Ok(found) = as_feed(&answer, &page) {
         return Ok(found);
     }
+    let mut unread = None;
     for url in candidates(&answer) {
-        if let Ok(found) = as_feed(&get(client, FetchRequest::new(url.clone()), now).await?, &url) {
-            return Ok(found);
+        match get(client, FetchRequest::new(url.clone()), now).await {
+            Ok(answer) => {
+                if let Ok(found) = as_feed(&answer, &url) {
+                    return Ok(found);
+                }
+            }
+            Err(error) => drop(unread.get_or_insert(error)),
         }
     }
-    Err(DiscoveryError::Nothing(page))
+    Err(unread.unwrap_or(DiscoveryError::Nothing(page)))
 }
 
 /// Asks the sites of at most `limit` missing feeds, each once a week, whether they name a feed elsewhere, and notes

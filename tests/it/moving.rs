@@ -205,3 +205,20 @@ fn a_feed_that_is_listed_elsewhere_during_a_visit_is_asked_there() {
     assert_eq!(app.ask::<String>("SELECT fetch_url FROM feeds"), new);
     assert_eq!(app.ask::<i64>("SELECT count(*) FROM items"), 2, "what the visit brought is kept");
 }
+
+#[test]
+fn what_a_site_names_is_tried_until_one_is_a_feed() {
+    let origin = Origin::start();
+    let page = "<link rel=alternate type='application/rss+xml' href='/dead.xml'>\
+                <link rel=alternate type='application/rss+xml' href='/there.xml'>";
+    origin.script("/", [ok(page)]);
+    origin.script("/dead.xml", [status(404)]);
+    origin.script("/there.xml", [ok(rss(2))]);
+    let app = App::new(USUAL, ALL);
+    let added = app.run(&["feeds", "add", &origin.url("/")]);
+    assert_eq!(added.code(), 0, "{added:?}");
+    assert!(added.stdout.contains("/there.xml"), "{added:?}");
+    origin.script("/", [ok(page.replace("/there.xml", "/dead.xml"))]);
+    let failed = app.run(&["feeds", "add", &origin.url("/")]);
+    assert!(failed.stderr.contains("HTTP 404"), "what was named is told of: {failed:?}");
+}
