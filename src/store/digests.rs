@@ -205,7 +205,7 @@ impl WriteTx<'_> {
         let mut upsert = self.connection.prepare_cached(
             "INSERT INTO digests (digest, kind, title, query, configured, changed_at, created_at) \
              VALUES (?1, ?2, ?3, ?4, 1, ?5, ?5) ON CONFLICT (digest) DO UPDATE SET kind = ?2, title = ?3, query = ?4, \
-             configured = 1",
+             rule_hash = iif(configured, rule_hash, ''), configured = 1",
         )?;
         let mut stale = Vec::new();
         for digest in digests {

@@ -337,3 +337,24 @@ fn an_export_is_byte_for_byte_what_is_served() {
         assert!(written == served.body, "{path}: {}\n{}", String::from_utf8_lossy(&written), served.text());
     }
 }
+
+#[test]
+fn a_digest_that_was_away_gets_what_came_meanwhile_though_nobody_retagged_when_it_returned() {
+    let origin = Origin::start();
+    let feed = origin.feed("/feed.xml");
+    feed.add(2);
+    let feeds = feed_tables(&[&origin.url("/feed.xml")]);
+    let app = App::new(FAST, &(feeds.clone() + ALL));
+    app.poll(&[]);
+    app.run(&["retag"]);
+    app.write("watch.toml", &feeds);
+    feed.add(1);
+    app.poll(&["--force"]);
+    app.write("watch.toml", &(feeds + ALL));
+    app.poll(&["--force"]);
+    let daemon = app.start();
+    let members = "SELECT count(*) FROM digest_entries WHERE digest = 'all'";
+    let all = wait_until(PATIENCE, || (app.ask::<i64>(members) == 3).then_some(()));
+    assert!(all.is_some(), "{} of 3 items are in the digest", app.ask::<i64>(members));
+    daemon.stop();
+}
