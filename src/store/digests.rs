@@ -218,10 +218,13 @@ impl WriteTx<'_> {
             upsert.execute(params![digest.name.0, kind, digest.title, digest.query, millis(now)])?;
             self.settle_archive(&digest.name, digest.limit)?;
             self.note_archive_bounds(&digest.name)?;
-            match same {
-                Some((true, true)) => {}
-                Some((true, false)) => self.digest_changed(&digest.name, now),
-                _ => stale.push(digest.name.clone()),
+            // Of a digest that is new nobody was shown another head.
+            let (same_members, same_head) = same.unwrap_or((false, true));
+            if !same_head {
+                self.digest_changed(&digest.name, now);
+            }
+            if !same_members {
+                stale.push(digest.name.clone());
             }
         }
         Ok(stale)

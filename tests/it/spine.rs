@@ -358,3 +358,19 @@ fn a_digest_that_was_away_gets_what_came_meanwhile_though_nobody_retagged_when_i
     assert!(all.is_some(), "{} of 3 items are in the digest", app.ask::<i64>(members));
     daemon.stop();
 }
+
+#[test]
+fn a_new_title_is_a_new_version_also_where_the_rules_change_with_it() {
+    let app = App::new(FAST, ALL);
+    app.poll(&[]);
+    app.run(&["retag"]);
+    let version = || app.ask::<i64>("SELECT version FROM digests WHERE digest = 'all'");
+    let before = version();
+    let renamed = ALL.replace("All of it", "Everything");
+    app.write("watch.toml", &renamed);
+    app.poll(&[]);
+    assert_eq!(version(), before + 1);
+    app.write("watch.toml", &(ALL.to_owned() + "[tags.ai]\nany = [\"AI\"]\n"));
+    app.poll(&[]);
+    assert_eq!(version(), before + 2);
+}
