@@ -102,11 +102,7 @@ impl Daemon {
 
     /// Asks the hubs that are due, each in a few seconds at most, until the daemon stops.
     pub(super) async fn keep_subscriptions(self) {
-        loop {
-            self.pause(HUBS_ASKED_EVERY).await;
-            if self.stop.is_cancelled() {
-                return;
-            }
+        while self.pause(HUBS_ASKED_EVERY).await {
             let around = (self.surroundings())();
             let asked = async {
                 push::unsubscribe_due(&around).await?;
@@ -170,11 +166,7 @@ impl Daemon {
 
     /// Puts what new feeds brought and what was edited into the index of words, some seconds behind.
     pub(super) async fn keep_index(self) {
-        loop {
-            self.pause(INDEX_PAUSE).await;
-            if self.stop.is_cancelled() {
-                return;
-            }
+        while self.pause(INDEX_PAUSE).await {
             if let Err(error) = search::index_items(&self.store, |_| !self.stop.is_cancelled()).await {
                 tracing::error!(%error, "the index of words cannot be written; searches do without until it can");
                 self.pause(AFTER_STORE_FAILURE).await;
@@ -182,19 +174,10 @@ impl Daemon {
         }
     }
 
-    /// Waits so long, or until the daemon stops.
-    async fn pause(&self, length: Duration) {
-        let _ = tokio::time::timeout(length, self.stop.cancelled()).await;
-    }
-
     /// Tells systemd that we live, as long as scheduler and store both do.
     pub(super) async fn feed_watchdog(self) {
         let Some(interval) = self.notifier.watchdog_interval() else { return };
-        loop {
-            self.pause(interval).await;
-            if self.stop.is_cancelled() {
-                return;
-            }
+        while self.pause(interval).await {
             // Whether the write succeeds does not matter (the disk may be full); that the writer answers does.
             let answer = tokio::time::timeout(interval, self.store.write(|_| Ok(()))).await;
             let answered = answer.is_ok_and(|answer| !matches!(answer, Err(StoreError::Closed)));
@@ -202,5 +185,10 @@ impl Daemon {
                 self.notifier.watchdog();
             }
         }
+    }
+
+    /// Waits for so long; `false` as soon as the daemon stops.
+    async fn pause(&self, length: Duration) -> bool {
+        self.stop.run_until_cancelled(tokio::time::sleep(length)).await.is_some()
     }
 }

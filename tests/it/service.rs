@@ -134,3 +134,17 @@ fn s08_a_log_holds_no_secret_of_an_address_and_little_of_a_failure() {
     assert!(!log.iter().any(|line| line.contains("s3cr3t")), "{log:#?}");
     assert!(log.iter().filter(|line| line.contains("WARN") || line.contains("ERROR")).count() <= 5, "{log:#?}");
 }
+
+#[test]
+fn s06_a_daemon_that_waits_to_retag_again_ends_when_told() {
+    let origin = Origin::start();
+    origin.script("/feed.xml", [ok(rss(3))]);
+    let app = App::watching(&[&origin.url("/feed.xml")]);
+    app.poll(&[]);
+    app.change("CREATE TRIGGER refusal BEFORE INSERT ON item_tags BEGIN SELECT RAISE (ABORT, 'on purpose'); END");
+    app.write("watch.toml", &(feed_tables(&[&origin.url("/feed.xml")]) + ALL + "[tags.news]\nany = [\"number\"]\n"));
+    let daemon = app.start();
+    daemon.wait_for_line("retagging was cut short");
+    let (status, took, _) = daemon.stop();
+    assert!(status.success() && took < Duration::from_secs(5), "{status} after {took:?}");
+}
