@@ -51,12 +51,12 @@ async fn cut_digest(
             .filter(|cut| *empty_issues || !cut.sequences.is_empty())
             .map(|cut| issue(&name, cut))
             .collect();
-        made += issues.len();
-        for issue in &issues {
+        let write = name.clone();
+        let cut = store.write(move |tx| tx.cut_issues(&write, &issues, until, now).map(|()| issues)).await?;
+        made += cut.len();
+        for issue in cut {
             tracing::info!(digest = name.0, period = issue.period, stories = issue.sequences.len(), "issue cut");
         }
-        let write = name.clone();
-        store.write(move |tx| tx.cut_issues(&write, &issues, until, now)).await?;
     }
 }
 
