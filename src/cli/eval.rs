@@ -84,11 +84,13 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     };
     let mut tally = Tally::new();
     let mut by: BTreeMap<String, Tally> = BTreeMap::new();
-    let bad_lines = item_lines::for_each(&args.file, judge, |item| {
-        count(&mut tally, &item);
-        let unnamed = || (args.by.is_some() && item.by.is_empty()).then(String::new);
-        for value in item.by.iter().cloned().chain(unnamed()) {
-            count(by.entry(value).or_default(), &item);
+    let bad_lines = item_lines::for_each(&args.file, judge, |items| {
+        for item in &items {
+            count(&mut tally, item);
+            let unnamed = || (args.by.is_some() && item.by.is_empty()).then(String::new);
+            for value in item.by.iter().cloned().chain(unnamed()) {
+                count(by.entry(value).or_default(), item);
+            }
         }
         Ok(())
     })?;

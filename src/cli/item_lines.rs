@@ -9,11 +9,13 @@ use crate::model::{Evidence, Field, TagMatch, Timestamp};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
-/// Lines that are read before they are tagged side by side; what is held in memory at a time.
+/// Most lines that are tagged side by side; what is held in memory at a time.
 const BATCH_LINES: usize = 1_024;
+/// What is read of a file at once: about a batch of news items.
+const BUFFER_BYTES: usize = 1 << 20;
 
 /// An item as given; only the id must be there.
 #[derive(Debug, Clone, Deserialize)]
@@ -135,47 +137,57 @@ fn instant<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestam
 /// A line of the input: what came of it, or in which column and why it is no item.
 pub(super) type Outcome<T> = Result<T, (usize, String)>;
 
-/// Reads the lines of a file (`-`: standard input), works on them on all cores and hands the results over in order.
+/// Reads the lines of a file (`-`: standard input), works on them on all cores and hands the results over in order,
+/// those of a batch together: as many as there are before the next line has to be waited for.
 ///
 /// Bad lines are reported on standard error by file and line, and do not stop the others. Gives their number.
 pub(super) fn for_each<T: Send>(
     file: &Path,
     work: impl Fn(&ItemLine) -> T + Sync,
-    mut take: impl FnMut(T) -> anyhow::Result<()>,
+    mut take: impl FnMut(Vec<T>) -> anyhow::Result<()>,
 ) -> anyhow::Result<usize> {
-    let (name, mut reader) = open(file)?;
+    let (name, source) = open(file)?;
+    let mut reader = BufReader::with_capacity(BUFFER_BYTES, source);
     let mut bad_lines = 0;
     let mut line_number = 0;
     loop {
-        let batch = read_batch(&name, reader.as_mut(), &mut line_number)?;
+        let batch = read_batch(&name, &mut reader, &mut line_number)?;
         if batch.is_empty() {
             return Ok(bad_lines);
         }
+        let mut results = Vec::new();
         for ((line, _), outcome) in batch.iter().zip(side_by_side(&batch, &work)) {
             match outcome {
-                Ok(result) => take(result)?,
+                Ok(result) => results.push(result),
                 Err((column, error)) => {
                     bad_lines += 1;
                     tell(format_args!("{name}:{line}:{column}: this is no item: {error}"));
                 }
             }
         }
+        take(results)?;
     }
 }
 
-fn open(file: &Path) -> anyhow::Result<(String, Box<dyn BufRead>)> {
+fn open(file: &Path) -> anyhow::Result<(String, Box<dyn Read>)> {
     if file == Path::new("-") {
         return Ok(("-".to_owned(), Box::new(std::io::stdin().lock())));
     }
     let name = file.display().to_string();
     let opened = std::fs::File::open(file).map_err(|error| anyhow::anyhow!("cannot read {name}: {error}"))?;
-    Ok((name, Box::new(BufReader::new(opened))))
+    Ok((name, Box::new(opened)))
 }
 
 /// Lines with their numbers, without the blank ones. A line that is not UTF-8 is a bad line, not an end.
-fn read_batch(name: &str, reader: &mut dyn BufRead, line_number: &mut usize) -> anyhow::Result<Vec<(usize, Vec<u8>)>> {
+///
+/// Whoever wrote a line may wait for its answer before writing the next: once there is a line, no more is waited for.
+fn read_batch<R: Read>(
+    name: &str,
+    reader: &mut BufReader<R>,
+    line_number: &mut usize,
+) -> anyhow::Result<Vec<(usize, Vec<u8>)>> {
     let mut batch = Vec::new();
-    while batch.len() < BATCH_LINES {
+    while batch.is_empty() || (batch.len() < BATCH_LINES && reader.buffer().contains(&b'\n')) {
         let mut line = Vec::new();
         let read =
             reader.read_until(b'\n', &mut line).map_err(|error| anyhow::anyhow!("cannot read {name}: {error}"))?;

@@ -63,8 +63,8 @@ fn from_labels(file: &Path, tag: &TagName, context: &Context) -> anyhow::Result<
     let now = Timestamp::now();
     let judge =
         |item: &ItemLine| (item.clone(), is_wanted(item), is_given(&classifier, &item.plain().text(), tag, now));
-    let bad_lines = item_lines::for_each(file, judge, |item| {
-        items.push(item);
+    let bad_lines = item_lines::for_each(file, judge, |batch| {
+        items.extend(batch);
         Ok(())
     })?;
     anyhow::ensure!(bad_lines == 0, "{}: {bad_lines} lines are no items", file.display());

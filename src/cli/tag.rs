@@ -42,15 +42,19 @@ impl From<TagMatch> for Given {
 pub fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let classifier = classifier(context)?;
     let now = Timestamp::now();
-    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    let mut out = std::io::stdout().lock();
     let line = |item: &item_lines::ItemLine| {
         let tags = item.tagged(&classifier, now).into_iter().map(Given::from).collect();
         serde_json::to_vec(&Line { id: item.id.clone(), tags })
     };
-    let bad_lines = item_lines::for_each(&args.file, line, |line| {
-        out.write_all(&line?)?;
-        Ok(out.write_all(b"\n")?)
+    let bad_lines = item_lines::for_each(&args.file, line, |lines| {
+        let mut answer = Vec::new();
+        for line in lines {
+            answer.extend(line?);
+            answer.push(b'\n');
+        }
+        out.write_all(&answer)?;
+        Ok(out.flush()?)
     })?;
-    out.flush()?;
     Ok(if bad_lines == 0 { ExitCode::SUCCESS } else { ExitCode::from(2) })
 }

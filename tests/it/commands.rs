@@ -4,6 +4,10 @@ use crate::support::app::{ALL, App, FAST, finish, veille};
 use crate::support::origin::Origin;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use std::io::{BufRead, BufReader, Write};
+use std::process::Stdio;
+use std::sync::mpsc;
+use std::time::Duration;
 
 const TAG: &str = "[tags.mistral]\nany = [\"mistral\"]\n";
 
@@ -11,7 +15,7 @@ const TAG: &str = "[tags.mistral]\nany = [\"mistral\"]\n";
 fn into_the_void(app: &App, arguments: &[&str]) -> (i32, String) {
     let (reader, writer) = std::io::pipe().expect("a pipe");
     drop(reader);
-    let child = app.command(arguments).stdout(writer).stderr(std::process::Stdio::piped()).spawn().expect("starts");
+    let child = app.command(arguments).stdout(writer).stderr(Stdio::piped()).spawn().expect("starts");
     let output = child.wait_with_output().expect("ends");
     (output.status.code().expect("no signal"), String::from_utf8(output.stderr).expect("UTF-8"))
 }
@@ -178,6 +182,26 @@ fn a_line_that_is_no_item_is_told_with_its_place_and_what_is_wrong() {
         "`published_at` is no instant such as \"2026-11-24T08:00:00Z\"",
     );
     check("{\"id\": []}", "`id` is neither a text nor a number");
+}
+
+#[test]
+fn a_program_that_writes_an_item_and_waits_gets_its_tags() {
+    let app = App::new(FAST, TAG);
+    let mut tagger =
+        app.command(&["tag"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the binary starts");
+    let mut items = tagger.stdin.take().expect("piped");
+    let mut tagged = BufReader::new(tagger.stdout.take().expect("piped")).lines();
+    let (answered, answer) = mpsc::channel();
+    std::thread::spawn(move || tagged.try_for_each(|line| answered.send(line.expect("UTF-8"))));
+    for (title, tag) in [("Mistral opens", "mistral"), ("Nothing", "\"tags\":[]")] {
+        write!(items, "\n{{\"id\": 1, \"title\": \"{title}\"}}\n{{\"id\": ").expect("it reads");
+        let line = answer.recv_timeout(Duration::from_secs(20)).expect("an answer while the next item is not there");
+        assert!(line.contains(tag), "{line}");
+        writeln!(items, "2}}").expect("it reads");
+        assert!(answer.recv_timeout(Duration::from_secs(20)).expect("the rest of the line").starts_with("{\"id\":2"));
+    }
+    drop(items);
+    assert!(tagger.wait().expect("it ends").success());
 }
 
 #[test]
