@@ -12,7 +12,7 @@ use super::tree::{self, Branch};
 use std::collections::{BTreeSet, VecDeque};
 use std::ffi::OsString;
 use std::fs::DirEntry;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read as _};
 use std::ops::Range;
 use std::path::{Component, Path, PathBuf};
 
@@ -45,6 +45,16 @@ enum Kind {
     Opml,
 }
 
+impl Kind {
+    fn of(path: &Path) -> Option<Self> {
+        match path.extension()?.to_string_lossy().to_ascii_lowercase().as_str() {
+            "toml" => Some(Self::Toml),
+            "opml" | "xml" => Some(Self::Opml),
+            _ => None,
+        }
+    }
+}
+
 /// Reads the entry file and all that it includes, over any number of levels; for the files of `edits` their texts.
 pub(super) fn read_all(entry: &Path, edits: &[Edit], report: &Report) -> Files {
     let mut files = Files::default();
@@ -75,7 +85,7 @@ pub(super) fn read_all(entry: &Path, edits: &[Edit], report: &Report) -> Files {
 fn read(pending: &Pending, report: &Report) -> Option<String> {
     let fault = |message: String| report.add(Diagnostic::error(pending.named_at.clone(), message));
     let shown = quoted(&pending.path.display().to_string());
-    let bytes = match read_bytes(&pending.path) {
+    let bytes = match read_bytes(pending) {
         Ok(bytes) => bytes,
         Err(error) => {
             fault(format!("cannot read {shown}: {error}"));
@@ -95,15 +105,22 @@ fn read(pending: &Pending, report: &Report) -> Option<String> {
     }
 }
 
-fn read_bytes(path: &Path) -> std::io::Result<Vec<u8>> {
-    let metadata = std::fs::metadata(path)?;
+/// The entry point may be a pipe: a shell makes one of `--config <(…)`. One that a pattern came upon would be waited for.
+fn read_bytes(pending: &Pending) -> std::io::Result<Vec<u8>> {
+    let fault = |message: &str| Err(std::io::Error::other(message));
+    let metadata = std::fs::metadata(&pending.path)?;
     if metadata.is_dir() {
-        return Err(std::io::Error::other("it is a directory"));
+        return fault("it is a directory");
     }
-    if metadata.len() > LONGEST_FILE_BYTES {
-        return Err(std::io::Error::other("it is larger than 64 MiB"));
+    if pending.named_at.is_some() && !metadata.is_file() {
+        return fault("it is a pipe, a socket or a device, not a file");
     }
-    std::fs::read(path)
+    let mut bytes = Vec::new();
+    std::fs::File::open(&pending.path)?.take(LONGEST_FILE_BYTES + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LONGEST_FILE_BYTES {
+        return fault("it is larger than 64 MiB");
+    }
+    Ok(bytes)
 }
 
 fn parse(file: FileId, report: &Report, syntax_errors: &mut Vec<Place>) -> Document {
@@ -155,17 +172,11 @@ fn matching(pattern: Text<'_>, directory: &Path, report: &Report) -> Vec<Pending
     paths.sort();
     let mut found = Vec::new();
     for path in paths {
-        let extension = path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
-        let kind = match extension.as_deref() {
-            Some("toml") => Kind::Toml,
-            Some("opml" | "xml") => Kind::Opml,
-            _ => {
-                let message = format!("{} is neither .toml nor .opml", quoted(&path.display().to_string()));
-                let place = pattern.place();
-                let doubt = if is_glob { Diagnostic::warning } else { Diagnostic::error };
-                report.add(doubt(Some(place), message).help("only such files are read"));
-                continue;
-            }
+        let Some(kind) = Kind::of(&path) else {
+            let message = format!("{} is neither .toml nor .opml", quoted(&path.display().to_string()));
+            let doubt = if is_glob { Diagnostic::warning } else { Diagnostic::error };
+            report.add(doubt(Some(pattern.place()), message).help("only such files are read"));
+            continue;
         };
         found.push(Pending { path, named_at: Some(pattern.place()), kind });
     }
@@ -227,7 +238,9 @@ struct Walk {
 impl Walk {
     fn follow(&mut self, path: &Path, parts: &[Part]) {
         match parts.split_first() {
-            None if path.is_dir() || path.symlink_metadata().is_err() => {}
+            None if path.symlink_metadata().is_err() => {}
+            // That `*` matches directories too is no fault; one with the name of a file is.
+            None if path.is_dir() && Kind::of(path).is_none() => {}
             None => self.found.push(path.to_owned()),
             Some((Part::Name(name), rest)) => self.follow(&path.join(name), rest),
             Some((Part::Pattern(pattern), rest)) => {

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use veille::config::{Diagnostics, Environment, Interval, Loaded, load, opml};
 use veille::export::{OutlinedFeed, opml as write_opml};
 use veille::model::{DigestKind, Schedule};
@@ -110,6 +111,29 @@ fn an_empty_file_is_a_config_of_defaults() {
         assert!(settings.fetch.user_agent.starts_with("veille/") && settings.fetch.user_agent.contains("(+https://"));
         assert!(settings.feeds.is_empty() && settings.digests.is_empty());
     }
+}
+
+/// A pipe would be waited for, a device read for ever.
+#[test]
+fn what_an_include_finds_and_is_no_file_is_an_error_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    fs::create_dir_all(at("tags/shelf")).unwrap();
+    fs::create_dir(at("tags/directory.toml")).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", at("tags/device.opml")).unwrap();
+    assert!(Command::new("mkfifo").arg(at("tags/pipe.toml")).status().unwrap().success());
+    fs::write(at("veille.toml"), "include = [\"tags/*\"]").unwrap();
+    let faults: Vec<_> =
+        load(&at("veille.toml"), &environment()).unwrap_err().placed().into_iter().map(|fault| fault.message).collect();
+    let expected = |name: &str, what: &str| format!("cannot read `{}`: it is a {what}", at(name).display());
+    assert_eq!(
+        faults,
+        [
+            expected("tags/device.opml", "pipe, a socket or a device, not a file"),
+            expected("tags/directory.toml", "directory"),
+            expected("tags/pipe.toml", "pipe, a socket or a device, not a file"),
+        ]
+    );
 }
 
 #[test]
