@@ -2,6 +2,7 @@
 //!
 //! Owns the form of a line and the way from plain-text evidence back to the fields as they were given.
 
+use super::input;
 use super::output::tell;
 use crate::classifier::{Classifier, ItemText};
 use crate::feed::{MappedText, to_text_mapped};
@@ -146,7 +147,8 @@ pub(super) fn for_each<T: Send>(
     work: impl Fn(&ItemLine) -> T + Sync,
     mut take: impl FnMut(Vec<T>) -> anyhow::Result<()>,
 ) -> anyhow::Result<usize> {
-    let (name, source) = open(file)?;
+    let name = file.display().to_string();
+    let source = input::open(file).map_err(|error| anyhow::anyhow!("cannot read {name}: {error}"))?;
     let mut reader = BufReader::with_capacity(BUFFER_BYTES, source);
     let mut bad_lines = 0;
     let mut line_number = 0;
@@ -167,15 +169,6 @@ pub(super) fn for_each<T: Send>(
         }
         take(results)?;
     }
-}
-
-fn open(file: &Path) -> anyhow::Result<(String, Box<dyn Read>)> {
-    if file == Path::new("-") {
-        return Ok(("-".to_owned(), Box::new(std::io::stdin().lock())));
-    }
-    let name = file.display().to_string();
-    let opened = std::fs::File::open(file).map_err(|error| anyhow::anyhow!("cannot read {name}: {error}"))?;
-    Ok((name, Box::new(opened)))
 }
 
 /// Lines with their numbers, without the blank ones. A line that is not UTF-8 is a bad line, not an end.

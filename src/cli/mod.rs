@@ -13,6 +13,7 @@ mod eval;
 mod export;
 mod feeds;
 mod init;
+mod input;
 mod item_lines;
 mod logging;
 mod output;

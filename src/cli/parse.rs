@@ -1,11 +1,11 @@
 //! `veille parse`: feed documents in, a line of JSON for each out; touches no store and no network.
 
+use super::input;
 use crate::feed::{self, ParsedFeed, ReadContext, one_line};
 use crate::model::{Enclosure, NewItem, Timestamp};
-use anyhow::Context;
 use serde::Serialize;
-use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
+use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Read feed documents and print what is in them, a JSON line each
@@ -24,9 +24,9 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut code = 0;
     for file in files {
         let name = file.to_string_lossy();
-        let result = match contents(file) {
+        let result = match input::read(file) {
             Ok(body) => feed::read(&body, &ReadContext::default()).map_err(|error| (1, error.to_string())),
-            Err(error) => Err((2, format!("{error:#}"))),
+            Err(error) => Err((2, format!("cannot read the file: {error}"))),
         };
         match result {
             Ok(feed) => serde_json::to_writer(&mut out, &Line::of(&name, &feed))?,
@@ -39,15 +39,6 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     out.flush()?;
     Ok(ExitCode::from(code))
-}
-
-fn contents(file: &Path) -> anyhow::Result<Vec<u8>> {
-    if file == Path::new("-") {
-        let mut body = Vec::new();
-        std::io::stdin().lock().read_to_end(&mut body).context("cannot read standard input")?;
-        return Ok(body);
-    }
-    std::fs::read(file).context("cannot read the file")
 }
 
 #[derive(Serialize)]

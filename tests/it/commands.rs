@@ -4,6 +4,7 @@ use crate::support::app::{ALL, App, FAST, finish, veille};
 use crate::support::origin::Origin;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use serde_json::Value;
 use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
 use std::sync::mpsc;
@@ -159,6 +160,25 @@ fn what_is_added_to_a_file_has_its_line_ends() {
         text,
         "# Mine.\r\n[tags.a]\r\nany = [\"x\"]\r\n\r\n[[feeds]]\r\nurl = \"http://a.test/\"\r\ntitle = \"One\"\r\n"
     );
+}
+
+#[test]
+fn a_list_comes_from_standard_input_too() {
+    let app = App::new(FAST, ALL);
+    let mut import = app
+        .command(&["feeds", "import", "-", "--dry-run", "--json"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the binary starts");
+    let mut list = import.stdin.take().expect("piped");
+    write!(list, "<opml><body><outline xmlUrl='http://a.test/'/><outline xmlUrl='nothing'/></body></opml>")
+        .expect("reads");
+    drop(list);
+    let output = import.wait_with_output().expect("ends");
+    let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(report["added"][0]["url"], "http://a.test/", "{report}");
+    assert!(report["problems"][0].as_str().expect("a text").starts_with("-:1: `nothing` is left out"), "{report}");
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod add;
 mod fix;
 mod list;
 
+use super::input;
 use super::output::print_lines;
 use super::{Context, Workplace};
 use crate::config::{FeedSettings, opml};
@@ -36,7 +37,7 @@ enum Action {
     },
     /// Add the feeds of an OPML file to the config
     Import {
-        /// The list, as a reader exports it
+        /// The list, as a reader exports it; `-` for standard input
         file: PathBuf,
         /// Show what would be added, change nothing
         #[arg(long)]
@@ -60,7 +61,7 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
         None | Some(Action::List) => list::run(context),
         Some(Action::Add { url, groups, dry_run }) => add::add(url, groups, *dry_run, context),
         Some(Action::Import { file, dry_run }) => {
-            let bytes = std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
+            let bytes = input::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
             add::import(&file.display().to_string(), &opml::decode(&bytes), *dry_run, context)
         }
         Some(Action::Fix { feeds, dry_run }) => fix::run(feeds, *dry_run, context),
