@@ -10,6 +10,7 @@ use crate::search::{Fault, compile, index_items, search};
 use crate::store::{Store, StoreError};
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use anyhow::bail;
+use clap::builder::RangedU64ValueParser;
 use serde::Serialize;
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -24,7 +25,7 @@ pub struct Args {
     #[arg(required = true, num_args = 1.., value_name = "QUERY")]
     query: Vec<String>,
     /// Most items shown
-    #[arg(long, default_value_t = 50, value_name = "N")]
+    #[arg(long, default_value_t = 50, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     limit: usize,
 }
 

@@ -8,6 +8,7 @@ use crate::classifier::{Candidates, Classifier, ItemText, Suggestion};
 use crate::model::{ItemId, TagName, Timestamp};
 use crate::refresh::Watch;
 use crate::store::{ItemFilter, ReadTx, StoreError};
+use clap::builder::RangedU64ValueParser;
 use serde::Serialize;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -25,7 +26,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
     /// Most terms shown
-    #[arg(long, default_value_t = 40, value_name = "N")]
+    #[arg(long, default_value_t = 40, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     limit: usize,
 }
 

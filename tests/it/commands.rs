@@ -182,6 +182,15 @@ fn a_list_comes_from_standard_input_too() {
 }
 
 #[test]
+fn a_limit_of_nothing_is_refused() {
+    let app = App::new(FAST, TAG);
+    for command in [["suggest", "mistral", "--limit", "0"], ["search", "mistral", "--limit", "0"]] {
+        let finished = app.run(&command);
+        assert!(finished.code() == 2 && finished.stderr.contains("0 is not in 1.."), "{finished:?}");
+    }
+}
+
+#[test]
 fn a_line_that_is_no_item_is_told_with_its_place_and_what_is_wrong() {
     let app = App::new(FAST, TAG);
     let check = |line: &str, told: &str| {
