@@ -201,17 +201,11 @@ async fn first_panic(tasks: &mut JoinSet<()>) -> Panicked {
 struct StopSignals {
     terminate: Signal,
     interrupt: Signal,
-    /// Caught, so that a write beyond a file-size limit is an error like a full disk and not the end.
-    _file_size_limit: Signal,
 }
 
 impl StopSignals {
     fn listen() -> std::io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            _file_size_limit: signal(SignalKind::from_raw(SIGXFSZ))?,
-        })
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
     /// Until one comes; a second one ends the process at once, unless it is the first one's echo.
@@ -238,8 +232,6 @@ async fn either(one: &mut Signal, other: &mut Signal) {
 
 /// `timeout` and some supervisors signal a process and then its group: two signals within so long are one wish.
 const ECHO: Duration = Duration::from_secs(1);
-/// The same number on every architecture that Linux's generic signal table covers.
-const SIGXFSZ: i32 = 25;
 
 #[cfg(test)]
 mod tests {

@@ -10,6 +10,7 @@ use crate::store::{DirectoryLock, Store, StoreError};
 use anyhow::Context as _;
 use std::sync::Arc;
 use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// An open config and store.
 pub(super) struct Workplace {
@@ -39,8 +40,9 @@ impl Workplace {
     ) -> anyhow::Result<Self> {
         let source = ConfigSource::of(context.config.as_deref(), context.data_dir.clone())?;
         let settings = Arc::new(source.load()?);
+        let runtime = runtime()?;
         let (store, lock) = open(&settings.service.data_dir)?;
-        Ok(Self { settings, store: Arc::new(store), runtime: runtime()?, _lock: lock })
+        Ok(Self { settings, store: Arc::new(store), runtime, _lock: lock })
     }
 
     pub(super) fn now() -> Timestamp {
@@ -77,5 +79,12 @@ pub(super) fn daemon_runtime() -> anyhow::Result<Runtime> {
 }
 
 fn started(mut runtime: Builder) -> anyhow::Result<Runtime> {
-    runtime.enable_all().build().context("the asynchronous runtime cannot be started")
+    let runtime = runtime.enable_all().build().context("the asynchronous runtime cannot be started")?;
+    // Caught for good, so that a write beyond a file-size limit is an error like a full disk and not the end.
+    let caught = runtime.block_on(async { signal(SignalKind::from_raw(SIGXFSZ)) });
+    drop(caught.context("SIGXFSZ cannot be caught")?);
+    Ok(runtime)
 }
+
+/// The same number on every architecture that Linux's generic signal table covers.
+const SIGXFSZ: i32 = 25;

@@ -1,5 +1,6 @@
 //! What can go wrong with the store, told apart where a caller acts differently.
 
+use rusqlite::ffi::SQLITE_IOERR_WRITE;
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, Clone, thiserror::Error)]
@@ -52,7 +53,7 @@ impl StoreError {
             Some(Code::NotADatabase) => Self::Foreign { path },
             Some(Code::DatabaseCorrupt) => Self::Damaged { path, detail: error.to_string() },
             Some(Code::CannotOpen | Code::PermissionDenied | Code::ReadOnly) => Self::closed_to_us(path, error),
-            _ => Self::Unusable { path, detail: format!("the database cannot be opened: {error}") },
+            _ => Self::Unusable { path, detail: format!("the database cannot be opened: {}", in_words(error)) },
         }
     }
 
@@ -70,10 +71,20 @@ impl From<rusqlite::Error> for StoreError {
         match error.sqlite_error_code() {
             Some(Code::DiskFull) => Self::Full,
             Some(Code::ReadOnly | Code::CannotOpen | Code::SystemIoFailure | Code::DatabaseBusy) => {
-                Self::NotWritable(error.to_string())
+                Self::NotWritable(in_words(&error))
             }
             Some(Code::OperationInterrupted) => Self::TimedOut,
             _ => Self::Other(error.to_string()),
         }
     }
+}
+
+/// SQLite tells a full disk by name, and all else that a write can meet by "disk I/O error".
+pub(super) fn in_words(error: &rusqlite::Error) -> String {
+    const REFUSED: &str = "the system takes no more of this file: raise the limit on its size \
+        (`ulimit -f`, LimitFSIZE=) or the quota; where there is neither, look at the disk";
+    if error.sqlite_extended_error_code() == Some(SQLITE_IOERR_WRITE) {
+        return format!("{error}: {REFUSED}");
+    }
+    error.to_string()
 }

@@ -1,5 +1,6 @@
 //! Keeping the store small, copied and measured.
 
+use super::error::in_words;
 use super::rows::{collect, count, millis, optional_instant_at, to_json};
 use super::{ReadTx, StoreError, WriteTx, schema};
 use crate::model::{TagName, Timestamp};
@@ -199,7 +200,7 @@ pub(super) fn backup(connection: &Connection, target: &Path) -> Result<(), Store
         .map_err(|error| error.to_string())
         .and_then(|()| {
             let copied = connection.backup("main", partial, None::<fn(rusqlite::backup::Progress)>);
-            copied.map_err(|error| error.to_string())
+            copied.map_err(|error| in_words(&error))
         })
         .and_then(|()| std::fs::rename(partial, target).map_err(|error| error.to_string()));
     copied.map_err(|error| {

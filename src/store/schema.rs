@@ -3,6 +3,7 @@
 //! Migrations only ever append. Each runs in one transaction with the version that it makes, so a
 //! kill at any moment leaves the old schema or the new one.
 
+use super::error::in_words;
 use super::{StoreError, maintenance};
 use rusqlite::{Connection, OpenFlags, TransactionBehavior, config::DbConfig};
 use std::path::Path;
@@ -59,7 +60,7 @@ pub(super) fn open_for_writing(path: &Path) -> Result<Connection, StoreError> {
     for (index, sql) in MIGRATIONS.iter().enumerate().skip(usize::try_from(version).unwrap_or(0)) {
         migrate(&mut connection, sql, index + 1).map_err(|error| StoreError::Unusable {
             path: path.to_owned(),
-            detail: format!("migration {} failed, the database is as it was: {error}", index + 1),
+            detail: format!("migration {} failed, the database is as it was: {}", index + 1, in_words(&error)),
         })?;
     }
     enforce_references(&connection, path, true)?;

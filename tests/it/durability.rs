@@ -5,7 +5,7 @@
 
 mod disasters;
 
-use crate::support::app::{App, Daemon, PATIENCE, faketime_library, feed_tables, wait_until};
+use crate::support::app::{App, Daemon, FAST, Finished, PATIENCE, faketime_library, feed_tables, finish, wait_until};
 use crate::support::origin::{Fault, Feed, Origin, fault, status};
 use rusqlite::Connection;
 use std::collections::{BTreeMap, HashMap, HashSet};

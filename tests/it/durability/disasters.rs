@@ -112,7 +112,7 @@ fn d07_a_limit_on_files_stops_nothing_but_storing() {
     wait_until(PATIENCE, || (fleet.stored() == fleet.published()).then_some(())).expect("there is room for these");
     let pid = daemon.pid();
     limit_file_size(pid, "700000:unlimited");
-    publish_until_refused(&fleet, &daemon, "cannot be written");
+    publish_until_refused(&fleet, &daemon, "raise the limit on its size");
     goes_on(&mut fleet, daemon, || limit_file_size(pid, "unlimited"));
 }
 
@@ -168,6 +168,25 @@ fn d07_a_reload_that_cannot_be_stored_changes_nothing_and_the_daemon_still_stops
 
     let daemon = fleet.app.start();
     assert_eq!(daemon.get("/digests/more").status, 200);
+}
+
+#[test]
+fn d07_a_command_beyond_a_limit_on_files_says_so_and_leaves_nothing_half() {
+    let app = App::new(FAST, ALL);
+    let limited = |bytes: &str, arguments: &[&str]| {
+        let (veille, mut command) = (app.command(arguments), Command::new("prlimit"));
+        command.arg(format!("--fsize={bytes}")).arg(veille.get_program()).args(veille.get_args());
+        command.envs(veille.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        finish(&mut command)
+    };
+    let refused = |finished: Finished| {
+        assert!(finished.code() == 2 && finished.stderr.contains("raise the limit on its size"), "{finished:?}");
+    };
+    refused(limited("100000", &["poll"]));
+    assert_eq!(app.run(&["poll"]).code(), 0, "where it stopped it goes on");
+    let copy = app.directory().join("copy.db");
+    refused(limited("100000", &["backup", copy.to_str().expect("UTF-8")]));
+    assert!(!copy.exists() && !copy.with_extension("db.partial").exists());
 }
 
 #[test]
