@@ -1,6 +1,6 @@
 //! `veille correct`: a tag given or taken away by hand, which wins over every later run.
 
-use super::output::{print_json, print_lines, printable};
+use super::output::{print_json, print_lines};
 use super::stored_item::{ItemSummary, find, lines, say_not_found};
 use super::why::unknown_tag;
 use super::{Context, Workplace};
@@ -65,7 +65,7 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::from(1));
     };
     if args.example && !is_known {
-        bail!("{}: the config has no such tag, so there is no rule to give an example of", printable(&tag.0));
+        bail!("{}: the config has no such tag, so there is no rule to give an example of", tag.0);
     }
     if context.json {
         print_json(&ItemSummary::from(&item))?;

@@ -12,7 +12,8 @@ pub(super) fn print_json<T: Serialize>(value: &T) -> anyhow::Result<()> {
 /// Tells whoever runs the command, on standard error. When that is closed or full nobody is told; the exit code tells all
 /// the same.
 pub(super) fn tell(message: impl Display) {
-    let _ = writeln!(io::stderr(), "{message}");
+    let lines: Vec<String> = message.to_string().split('\n').map(printable).collect();
+    let _ = writeln!(io::stderr(), "{}", lines.join("\n"));
 }
 
 /// Text from a feed as it may stand on a terminal: no control characters, no marks that turn the

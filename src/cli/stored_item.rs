@@ -16,7 +16,7 @@ pub(super) fn find(tx: &ReadTx<'_>, named: &str) -> Result<Option<Item>, StoreEr
 
 /// Says on standard error that there is no such item.
 pub(super) fn say_not_found(named: &str) {
-    tell(format_args!("veille: {}: there is no item with this id or URL", printable(named)));
+    tell(format_args!("veille: {named}: there is no item with this id or URL"));
 }
 
 /// An item as lists show it to programs.

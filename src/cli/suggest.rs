@@ -49,7 +49,7 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     } else if !is_empty {
         print_lines(table(&terms))?;
     } else {
-        tell(format_args!("veille: {}: no term is in two of its items and rarer elsewhere", printable(&tag.0)));
+        tell(format_args!("veille: {}: no term is in two of its items and rarer elsewhere", tag.0));
     }
     Ok(if is_empty { ExitCode::from(1) } else { ExitCode::SUCCESS })
 }
@@ -57,7 +57,7 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
 /// Against labels: the tag's items are those that are labelled with it.
 fn from_labels(file: &Path, tag: &TagName, context: &Context) -> anyhow::Result<Candidates> {
     let classifier = super::check::classifier(context)?;
-    anyhow::ensure!(classifier.rule_hash(&tag.0).is_some(), "{}: the config has no such tag", printable(&tag.0));
+    anyhow::ensure!(classifier.rule_hash(&tag.0).is_some(), "{}: the config has no such tag", tag.0);
     let mut candidates = Candidates::default();
     let is_wanted = |item: &ItemLine| item.labels().contains(&tag.0);
     let mut items = Vec::new();

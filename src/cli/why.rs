@@ -116,7 +116,7 @@ pub(super) fn unknown_tag(name: &str, watch: &Watch) -> anyhow::Error {
         || "; `veille status` lists those in use".to_owned(),
         |known| format!("; did you mean `{known}`?"),
     );
-    anyhow::anyhow!("{}: the config has no such tag{help}", printable(name))
+    anyhow::anyhow!("{name}: the config has no such tag{help}")
 }
 
 impl TagAnswer {

@@ -1,7 +1,7 @@
 //! What all commands do alike: with a reader that leaves, with an environment that says nothing.
 
-use crate::support::app::{ALL, App, FAST, finish, veille};
-use crate::support::origin::Origin;
+use crate::support::app::{ALL, App, FAST, feed_tables, finish, veille};
+use crate::support::origin::{Fault, Origin, fault, ok, redirect};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::Value;
@@ -249,4 +249,57 @@ fn a_poll_by_title_asks_every_feed_of_it_and_tells_no_next_time_of_one_that_is_n
     assert!(declined.contains("enabled = false") && !declined.contains("next"), "{declined}");
     let again = app.poll(&[&origin.url("/off.xml")]);
     assert!(again["feeds"][0]["next_check_at"].is_null(), "{again}");
+}
+
+/// Of a feed, of its failure, of the config: nothing gives orders to a terminal.
+#[test]
+fn h32_no_command_and_no_log_prints_an_escape() {
+    let origin = Origin::start();
+    let sly = "\\u001b]0;owned\\u0007\\u001b[31m";
+    let item = format!(
+        "{{\"id\": \"{sly}\", \"url\": \"https://x.example/{sly}\", \"title\": \"Mistral {sly}\u{202e}\", \"tags\": [\"{sly}\"]}}"
+    );
+    let feed =
+        format!("{{\"version\": \"https://jsonfeed.org/version/1.1\", \"title\": \"{sly}\", \"items\": [{item}]}}");
+    origin.script("/feed.json", [ok(feed.as_str())]);
+    origin.script("/bad", [fault(Fault::Raw(b"HTTP/1.1 500 \x1b[31mno\r\n\r\n".to_vec()))]);
+    origin.script("/away", [redirect(302, "http://\u{1b}[31m/")]);
+    let urls = ["/feed.json", "/bad", "/away"].map(|path| origin.url(path));
+    let app = App::new(FAST, &(feed_tables(&urls.each_ref().map(String::as_str)) + ALL + TAG));
+    app.write("items.jsonl", "\u{1b}[31m\n");
+    let items = app.directory().join("items.jsonl");
+    let check = |said: &str, what: &[&str]| {
+        let sly = |c: char| (c.is_control() && c != '\n') || ('\u{202a}'..='\u{202e}').contains(&c);
+        assert!(!said.contains(sly), "{what:?}: {said:?}");
+    };
+    for command in [
+        &["poll"][..],
+        &["status"],
+        &["feeds"],
+        &["digests", "show", "all"],
+        &["search", "mistral"],
+        &["search", "\u{1b}[31m AND ("],
+        &["why", "1"],
+        &["why", "\u{1b}[31m"],
+        &["poll", "\u{1b}[31m"],
+        &["digests", "show", "\u{1b}[31m"],
+        &["suggest", "\u{1b}[31m"],
+        &["correct", "1", "+\u{1b}[31m"],
+        &["feeds", "fix", "\u{1b}[31m"],
+        &["feeds", "add", "\u{1b}[31m"],
+        &["tag", items.to_str().expect("UTF-8")],
+    ] {
+        let finished = app.run(command);
+        check(&finished.stdout, command);
+        check(&finished.stderr, command);
+    }
+    assert_eq!(app.run(&["search", "mistral"]).code(), 0, "the item is there");
+    let daemon = app.start();
+    origin.wait_for("/bad", 3);
+    origin.wait_for("/away", 3);
+    daemon.kill().iter().for_each(|line| check(line, &["run"]));
+    app.write("watch.toml", "\"\\u001b[31m\" = 1\n");
+    let refused = app.run(&["check"]);
+    assert_eq!(refused.code(), 2);
+    check(&refused.stderr, &["check"]);
 }
