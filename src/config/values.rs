@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_could_leave_their_directory_or_collide_are_refused() {
+    fn h33_names_that_could_leave_their_directory_or_collide_are_refused() {
         for good in ["french-ai", "a", "2026", "ai_v2.1", "c", "index", "company", "com", "com10"] {
             assert_eq!(name_fault(good), None, "{good}");
         }

@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn unicode_is_read_in_every_form() {
+    fn h16_unicode_is_read_in_every_form() {
         check(TEXT.as_bytes(), None, TEXT);
         check(format!("\u{feff}{TEXT}").as_bytes(), Some("iso-8859-1"), TEXT);
         for big_endian in [true, false] {
@@ -180,14 +180,14 @@ mod tests {
     }
 
     #[test]
-    fn the_http_charset_beats_the_declaration() {
+    fn h16_the_http_charset_beats_the_declaration() {
         let text = "<?xml version=\"1.0\" encoding=\"iso-8859-5\"?><t>été €</t>";
         let (bytes, _, _) = WINDOWS_1252.encode(text);
         check(&bytes, Some("windows-1252"), text);
     }
 
     #[test]
-    fn a_declaration_is_believed_when_the_bytes_are_not_utf_8() {
+    fn h16_a_declaration_is_believed_when_the_bytes_are_not_utf_8() {
         for label in ["gb2312", "big5", "shift_jis", "euc-jp", "euc-kr", "iso-2022-jp"] {
             let sample = if label == "euc-kr" { "한국어" } else { "日本" };
             let text = format!("<?xml version=\"1.0\" encoding=\"{label}\"?><t>{sample}</t>");
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_bytes_are_replaced_and_reported() {
+    fn h16_bad_bytes_are_replaced_and_reported() {
         let mut warnings = Vec::new();
         let body = b"<?xml version=\"1.0\" encoding=\"utf-8\"?><t>a\xffb</t>";
         let text = decode(body, None, &mut warnings);
@@ -212,12 +212,12 @@ mod tests {
     }
 
     #[test]
-    fn control_characters_and_carriage_returns_go() {
+    fn h16_control_characters_and_carriage_returns_go() {
         check(b"a\x10b\r\nc\rd\te\x7f", None, "ab\nc\nd\te");
     }
 
     #[test]
-    fn utf_7_is_never_decoded() {
+    fn h16_utf_7_is_never_decoded() {
         check(b"<t>+ADw-script+AD4-</t>", Some("utf-7"), "<t>+ADw-script+AD4-</t>");
     }
 }

@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn one_guid_on_five_items_gives_five_keys() {
+    fn h21_one_guid_on_five_items_gives_five_keys() {
         let links = ["https://a.example/1", "https://a.example/2", "https://a.example/3", "", ""];
         let titles = ["a", "b", "c", "d", "e"];
         let items: Vec<_> = links.iter().zip(titles).map(|(link, title)| ("same", *link, title)).collect();
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_item_twice_is_one() {
+    fn h21_the_same_item_twice_is_one() {
         for item in [("1", "https://a.example/", "t"), ("", "https://a.example/", "t"), ("", "", "t")] {
             let once = keys(&[item]);
             assert_eq!(keys(&[item, item]), [once[0].clone(), once[0].clone()], "{item:?}");
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_that_all_items_share_is_no_key() {
+    fn h22_a_link_that_all_items_share_is_no_key() {
         let keys = keys(&[("", "https://a.example/", "t"), ("", "https://a.example/", "u")]);
         assert!(keys.iter().all(|keys| keys.link.is_none()));
         assert_ne!(keys[0].content, keys[1].content);

@@ -208,7 +208,7 @@ fn values_of_comparisons_are_checked() {
 }
 
 #[test]
-fn regular_expressions_are_bounded() {
+fn h34_regular_expressions_are_bounded() {
     check_errors("/(a/", &[("/(a/", "unclosed group")]);
     check_errors("/(?:a{1000}){1000}/", &[("/(?:a{1000}){1000}/", "too large")]);
     check_errors("/a{0,1000}a{0,1000}a{0,1000}b/", &[("/a{0,1000}a{0,1000}a{0,1000}b/", "too large")]);

@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn guids_that_change_at_each_visit_are_healed_and_the_feed_is_told_by_links() {
+    fn h20_guids_that_change_at_each_visit_are_healed_and_the_feed_is_told_by_links() {
         let plan = check(&["a|x|t|1", "b|y|u|1"], &["c|x|t|1", "d|y|u|1"], (0, 0, 2));
         assert_eq!(plan.identity, ItemIdentity::Link);
     }
@@ -171,12 +171,12 @@ mod tests {
     }
 
     #[test]
-    fn without_guid_and_link_the_text_tells() {
+    fn h22_without_guid_and_link_the_text_tells() {
         check(&["||t|1", "||u|1"], &["||t|1", "||u|1", "||v|1"], (1, 0, 2));
     }
 
     #[test]
-    fn an_item_listed_twice_is_stored_once() {
+    fn h21_an_item_listed_twice_is_stored_once() {
         check(&[], &["a|x|t|1", "a|x|t|1"], (1, 0, 1));
         check(&["a|x|t|1"], &["a|x|t|2", "a|x|t|3"], (0, 1, 1));
     }

@@ -303,3 +303,50 @@ fn h32_no_command_and_no_log_prints_an_escape() {
     assert_eq!(refused.code(), 2);
     check(&refused.stderr, &["check"]);
 }
+
+/// What breaks a full-text index's own syntax, and what a database could be broken by.
+#[test]
+fn h37_any_text_is_a_query_or_told_not_to_be_one() {
+    let origin = Origin::start();
+    origin.feed("/news.xml").add(3);
+    let app = App::watching(&[&origin.url("/news.xml")]);
+    app.poll(&[]);
+    let daemon = app.start();
+    let many_terms = (0..5_000).map(|n| format!("w{n}")).collect::<Vec<_>>().join(" OR ");
+    let deep = "(".repeat(300);
+    let texts = [
+        "multi-agent",
+        "don't",
+        "\"",
+        "x:y",
+        "*",
+        "-a",
+        "",
+        " ",
+        "'; DROP TABLE items;--",
+        "a AND",
+        "NEAR/",
+        "/(/",
+        "\u{0}",
+        "法国 NEAR/0 AI",
+        &"a ".repeat(50_000),
+        &many_terms,
+        &deep,
+    ];
+    for text in texts {
+        let shown: String = text.chars().take(40).collect();
+        let encoded: String = url::form_urlencoded::byte_serialize(text.as_bytes()).collect();
+        for path in ["/?q=", "/api/v1/items?q="] {
+            let answer = daemon.get(&format!("{path}{encoded}"));
+            // An address of more than 8 KiB is none.
+            let expected: &[u16] = if encoded.len() > 8_000 { &[414] } else { &[200, 400] };
+            assert!(expected.contains(&answer.status), "{path}{shown}: {}", answer.status);
+        }
+        if text.len() < 100_000 && !text.contains('\0') {
+            let found = app.run(&["search", "--", text]);
+            assert!([0, 1, 2].contains(&found.code()) && !found.stderr.contains("panic"), "{shown}: {found:?}");
+        }
+    }
+    assert_eq!(app.ask::<i64>("SELECT count(*) FROM items"), 3);
+    assert_eq!(daemon.get("/readyz").status, 200);
+}

@@ -58,7 +58,7 @@ impl Fixture {
 
 /// Run with `VEILLE_BLESS=1` to write what is shown now into the fixtures; then read the diff.
 #[test]
-fn every_diagnostic_shows_the_line_the_caret_and_what_to_do() {
+fn h35_every_diagnostic_shows_the_line_the_caret_and_what_to_do() {
     let bless = std::env::var_os("VEILLE_BLESS").is_some();
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/config");
     let mut paths: Vec<_> = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -279,7 +279,7 @@ fn the_shipped_config_has_neither_fault_nor_doubt() {
 }
 
 #[test]
-fn hostile_opml_is_bounded_and_reported() {
+fn h36_hostile_opml_is_bounded_and_reported() {
     let deep = format!("<opml><body>{}<outline xmlUrl='http://a.test/'/>", "<outline text='d'>".repeat(100_000));
     let read = opml::read(&deep);
     assert_eq!((read.feeds.len(), read.feeds[0].groups.as_slice()), (1, ["d".to_owned()].as_slice()));

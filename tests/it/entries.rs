@@ -56,6 +56,171 @@ fn prune(app: &App) -> usize {
 }
 
 #[test]
+fn h13_entities_of_a_document_read_no_file_ask_nobody_and_grow_into_nothing() {
+    let (origin, canary) = (Origin::start(), Origin::start());
+    let app = watch(&origin);
+    app.write("secret", "open sesame");
+    let secret = format!("file://{}", app.directory().join("secret").display());
+    let laughs: String =
+        (1..12).map(|n| format!("<!ENTITY l{n} \"{}\">", format!("&l{};", n - 1).repeat(10))).collect();
+    for (definitions, title) in [
+        (format!("<!ENTITY x SYSTEM \"{secret}\">"), "&x;".to_owned()),
+        (format!("<!ENTITY x SYSTEM \"{}\">", canary.url("/entity")), "&x;".to_owned()),
+        (format!("<!ENTITY % x SYSTEM \"{}\"> %x;", canary.url("/definitions")), String::new()),
+        (format!("<!ENTITY l0 \"ha\">{laughs}"), "&l11;".to_owned()),
+        (format!("<!ENTITY x \"{}\">", "ha".repeat(50_000)), "&x;".repeat(10_000)),
+    ] {
+        let plain = document(&item(1, &format!("News {title}"), "", ""));
+        let body = plain.replacen("<rss", &format!("<!DOCTYPE rss [{definitions}]><rss"), 1);
+        origin.script("/feed.xml", [ok(body)]);
+        let polled = app.poll(&["--force"]);
+        assert_eq!(polled["feeds"][0]["outcome"], "stored", "{definitions:.80}: {polled}");
+        let read: String = app.ask("SELECT title FROM items");
+        assert!(read.starts_with("News") && read.len() < 5_000, "{definitions:.80}: {read}");
+        assert!(!read.contains("sesame") && !read.contains("haha"), "{definitions:.80}: {read}");
+    }
+    assert_eq!(canary.connections(), 0, "{:?}", canary.log());
+}
+
+#[test]
+fn h16_one_text_arrives_from_every_encoding() {
+    let (western, chinese) = ("café — “quoted” €", "café — “引用” €");
+    let declared = |encoding: &str, text: &str| document(&item(1, text, "", "")).replacen("utf-8", encoding, 1);
+    let coded = |encoding: &str, text: &str| {
+        let encoding = encoding_rs::Encoding::for_label(encoding.as_bytes()).expect("an encoding");
+        encoding.encode(text).0.into_owned()
+    };
+    let utf_16 = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+    let with_mark = |text: &str| utf_16(&format!("\u{feff}{text}"));
+    let bodies = [
+        (declared("utf-8", western).into_bytes(), "", western),
+        (with_mark(&declared("utf-16", western)), "", western),
+        (utf_16(&declared("utf-16", western)), "", western),
+        (coded("windows-1252", &declared("windows-1252", western)), "", western),
+        // What calls itself so is nearly always cp1252.
+        (coded("windows-1252", &declared("iso-8859-1", western)), "", western),
+        (coded("windows-1252", &declared("iso-8859-5", western)), "windows-1252", western),
+        (coded("gb18030", &declared("gb18030", chinese)), "", chinese),
+        (coded("gbk", &declared("gb2312", "法国的“引用”")), "", "法国的“引用”"),
+        (coded("big5", &declared("big5", "法國的「引用」")), "", "法國的「引用」"),
+        (declared("utf-8", "+ADw-b+AD4-").into_bytes(), "utf-7", "+ADw-b+AD4-"),
+        (
+            String::into_bytes(declared("utf-8", "café #"))
+                .iter()
+                .map(|b| if *b == b'#' { 0xff } else { *b })
+                .collect(),
+            "",
+            "café \u{fffd}",
+        ),
+    ];
+    let origin = Origin::start();
+    let app = watch(&origin);
+    for (number, (body, charset, expected)) in bodies.into_iter().enumerate() {
+        let kind = if charset.is_empty() { "text/xml".to_owned() } else { format!("text/xml; charset={charset}") };
+        origin.script("/feed.xml", [ok(body).header("Content-Type", kind)]);
+        app.poll(&["--force"]);
+        assert_eq!(app.ask::<String>("SELECT title FROM items"), expected, "{number}");
+        let [atom, rss, json] = published(&app);
+        for written in [atom, rss, json] {
+            let written = String::from_utf8(written).expect("what we write is UTF-8");
+            assert!(written.contains(expected), "{number}: {written}");
+        }
+    }
+}
+
+#[test]
+fn h19_an_item_of_8_mib_is_cut_between_characters_and_keeps_who_it_is() {
+    let origin = Origin::start();
+    let huge = format!("<link>https://news.example/huge</link><description>x{}</description>", "é".repeat(4 << 20));
+    let items = item(1, "Huge", "", &huge) + &item(2, "Its neighbour", "", "");
+    origin.script("/feed.xml", [ok(document(&items))]);
+    let app = watch(&origin);
+    for added in [2, 0] {
+        let polled = app.poll(&["--force"]);
+        assert_eq!((&polled["items_added"], &polled["items_changed"]), (&added.into(), &0.into()), "{polled}");
+    }
+    let text = "coalesce(nullif(content_text, ''), summary)";
+    assert_eq!(
+        app.ask::<String>("SELECT guid || ' ' || link FROM items WHERE title = 'Huge'"),
+        "1 https://news.example/huge"
+    );
+    let bytes: u32 = app.ask(&format!("SELECT length(CAST({text} AS BLOB)) FROM items WHERE title = 'Huge'"));
+    assert!((100_000..1 << 20).contains(&bytes), "{bytes}");
+    let end: String = app.ask(&format!("SELECT substr(rtrim({text}, ' …'), -1) FROM items WHERE title = 'Huge'"));
+    assert_eq!(end, "é");
+}
+
+/// Polls ten times a feed that answers with these documents in turn; how many items there are after each.
+fn polled_ten_times(documents: impl Fn(usize) -> String) -> (App, Vec<i64>) {
+    let origin = Origin::start();
+    let answers: Vec<Answer> = (0..10).map(|n| ok(documents(n))).collect();
+    origin.script("/feed.xml", answers);
+    let app = watch(&origin);
+    let count = |_| {
+        app.poll(&["--force"]);
+        app.ask("SELECT count(*) FROM items")
+    };
+    let counts = (0..10).map(count).collect();
+    (app, counts)
+}
+
+#[test]
+fn h20_guids_that_change_at_each_fetch_are_noticed_and_five_items_stay_five() {
+    let (app, counts) = polled_ten_times(|fetch| {
+        let linked =
+            |n| item(100 * fetch + n, &format!("Item {n}"), "", &format!("<link>https://news.example/{n}</link>"));
+        document(&(1..6).map(linked).collect::<String>())
+    });
+    assert_eq!(counts, [5; 10]);
+    assert_eq!(entries(&published(&app)).len(), 5);
+}
+
+#[test]
+fn h21_one_guid_on_five_items_is_five_items_and_an_item_listed_twice_is_one() {
+    let one_guid = |n| item(7, &format!("Item {n}"), "", &format!("<link>https://news.example/{n}</link>"));
+    let (app, counts) = polled_ten_times(|_| document(&(1..6).map(one_guid).collect::<String>()));
+    assert_eq!(counts, [5; 10]);
+    assert_eq!(entries(&published(&app)).len(), 5);
+    let (_, counts) = polled_ten_times(|_| document(&one_guid(1).repeat(2)));
+    assert_eq!(counts, [1; 10]);
+}
+
+#[test]
+fn h22_items_without_a_guid_of_their_own_stay_who_they_are() {
+    let guid = |text: &str| format!("<guid isPermaLink=\"false\">{text}</guid>");
+    let shapes: [(&str, &dyn Fn(usize) -> String); 5] = [
+        ("no guid", &|n| format!("<link>https://news.example/{n}</link>")),
+        ("no guid, one link for all", &|_| "<link>https://news.example/</link>".to_owned()),
+        ("neither", &|_| String::new()),
+        ("a blank guid", &|_| guid("  ")),
+        ("an odd guid", &|n| guid(&format!(" \u{200b}&amp;é\u{202e} {n} "))),
+    ];
+    for (shape, identity) in shapes {
+        let (app, counts) = polled_ten_times(|_| {
+            let item = |n| format!("<item><title>Item {n}</title>{}</item>", identity(n));
+            document(&(1..6).map(item).collect::<String>())
+        });
+        assert_eq!(counts, [5; 10], "{shape}");
+        assert_eq!(entries(&published(&app)).len(), 5, "{shape}");
+    }
+}
+
+#[test]
+fn h23_feeds_with_the_same_guids_share_none_of_their_items() {
+    let origin = Origin::start();
+    for path in ["/one.xml", "/two.xml"] {
+        let items: String = (1..6).map(|n| item(n, &format!("{path} tells of matter {n}"), "", "")).collect();
+        origin.script(path, [ok(document(&items))]);
+    }
+    let app = App::new(BY_HAND, &(feed_tables(&[&origin.url("/one.xml"), &origin.url("/two.xml")]) + ALL));
+    for added in [10, 0] {
+        assert_eq!(app.poll(&["--force"])["items_added"], added);
+    }
+    let ids: BTreeSet<String> = texts(&entries(&published(&app)), "id").into_iter().collect();
+    assert_eq!(ids.len(), 10);
+}
+
+#[test]
 fn h24_an_edited_item_keeps_its_entry_its_id_and_its_date() {
     let origin = Origin::start();
     let date = "Mon, 23 Nov 2026 08:00:00 GMT";

@@ -140,7 +140,7 @@ fn a_digests_etag_is_answered_304_also_after_a_restart_and_polls_without_news() 
 }
 
 #[test]
-fn a_reload_by_signal_or_by_a_changed_file_takes_effect_and_a_bad_one_changes_nothing() {
+fn h35_s09_a_reload_by_signal_or_by_a_changed_file_takes_effect_and_a_bad_one_changes_nothing() {
     let origin = Origin::start();
     for path in ["/one.xml", "/two.xml", "/three.xml"] {
         origin.feed(path).add(1);

@@ -51,7 +51,7 @@ fn an_unchanged_file_keeps_its_time() {
 }
 
 #[test]
-fn a_path_that_leads_out_is_refused_before_anything_is_written() {
+fn h33_a_path_that_leads_out_is_refused_before_anything_is_written() {
     let home = tempfile::tempdir().unwrap();
     let out = home.path().join("out");
     for path in ["../x", "a/../../x", "/etc/x", "", ".", "..", "a//b", "a/./b", "a\\b", "a\0b", "a\nb", "a/", MANIFEST]
@@ -63,7 +63,7 @@ fn a_path_that_leads_out_is_refused_before_anything_is_written() {
 }
 
 #[test]
-fn two_names_never_share_a_file() {
+fn h33_two_names_never_share_a_file() {
     let home = tempfile::tempdir().unwrap();
     for (one, two) in [("a.atom", "a.atom"), ("a.atom", "A.atom"), ("a", "a/b"), ("d/É", "d/é")] {
         let error = write(home.path(), &[file(one, "1"), file(two, "2")]).unwrap_err();
