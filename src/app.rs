@@ -15,7 +15,7 @@ use crate::model::Timestamp;
 use crate::refresh::{Desk, Surroundings, Watch, push};
 use crate::scheduler::{Bells, Calendar, TakeSurroundings, cut_due_issues, due};
 use crate::service::Notifier;
-use crate::store::{DirectoryLock, Store};
+use crate::store::{DirectoryLock, Store, StoreError};
 use anyhow::Context as _;
 use prometheus_client::registry::Registry;
 use std::net::SocketAddr;
@@ -54,7 +54,7 @@ pub async fn run(source: ConfigSource, ready: impl FnOnce(SocketAddr)) -> anyhow
     let watch = Watch::compile(source.load()?)?;
     let settings = Arc::clone(&watch.settings);
     let _lock = DirectoryLock::take(&settings.service.data_dir)?;
-    let store = Arc::new(Store::open(&settings.service.data_dir)?);
+    let store = Arc::new(once_there_is_room(async || Store::open(&settings.service.data_dir)).await?);
     let listen = settings.http.listen;
     let listener =
         TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen} (`http.listen`)"))?;
@@ -70,11 +70,27 @@ pub async fn run(source: ConfigSource, ready: impl FnOnce(SocketAddr)) -> anyhow
         desk: Desk::default(),
         clock,
     };
-    let stale = daemon.sync_with(&daemon.current_watch()).await?;
+    let stale = once_there_is_room(async || {
+        let stale = daemon.sync_with(&daemon.current_watch()).await?;
+        cut_due_issues(&daemon.store, &daemon.current_watch(), clock()).await?;
+        Ok(stale)
+    })
+    .await?;
     daemon.begin_with(&stale);
-    cut_due_issues(&daemon.store, &daemon.current_watch(), clock()).await?;
     let address = listener.local_addr()?;
     daemon.work(listener, address, ready).await
+}
+
+/// What cannot be stored now, as on a full disk, is tried again until it can: nobody may be there to start us once more.
+/// SIGTERM ends the process meanwhile, as long as nobody listens for it.
+async fn once_there_is_room<T>(attempt: impl AsyncFn() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    loop {
+        match attempt().await {
+            Err(error) if error.is_passing() => tracing::error!("{error}; tried again in a minute"),
+            done => return done,
+        }
+        tokio::time::sleep(AFTER_STORE_FAILURE).await;
+    }
 }
 
 impl Daemon {
@@ -232,6 +248,8 @@ async fn either(one: &mut Signal, other: &mut Signal) {
 
 /// `timeout` and some supervisors signal a process and then its group: two signals within so long are one wish.
 const ECHO: Duration = Duration::from_secs(1);
+/// What could not be stored is tried again after so long.
+const AFTER_STORE_FAILURE: Duration = Duration::from_mins(1);
 
 #[cfg(test)]
 mod tests {

@@ -3,7 +3,7 @@
 //! A config with an error changes nothing: the old one stays in force as a whole, and log, status page
 //! and health say so.
 
-use super::Daemon;
+use super::{AFTER_STORE_FAILURE, Daemon};
 use crate::config::{DigestSettings, FeedSettings, Settings};
 use crate::model::{ConfiguredFeed, ConfiguredOutput, DigestName, OutputKind, Timestamp};
 use crate::refresh::Watch;
@@ -17,8 +17,6 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 
-/// A config that could not be stored is put in force after so long, if it can be by then.
-const AFTER_STORE_FAILURE: Duration = Duration::from_mins(1);
 /// Editors write a file in several steps: the reload waits until they have been quiet for so long.
 const QUIET: Duration = Duration::from_millis(400);
 

@@ -1,6 +1,6 @@
 //! What happens beside polling and serving: issues, retention, retagging, the watchdog.
 
-use super::Daemon;
+use super::{AFTER_STORE_FAILURE, Daemon};
 use crate::config::RetentionSettings;
 use crate::model::Timestamp;
 use crate::refresh::{Surroundings, archive, discovery, push};
@@ -20,8 +20,6 @@ const SITES_AN_HOUR: u32 = 20;
 const DELIVERIES_KEPT: jiff::SignedDuration = jiff::SignedDuration::from_hours(90 * 24);
 /// A feed that names a hub is subscribed to within so long.
 const HUBS_ASKED_EVERY: Duration = Duration::from_secs(2);
-/// What could not be stored is tried again after so long.
-const AFTER_STORE_FAILURE: Duration = Duration::from_mins(1);
 /// The index of words gathers what came for so long: many items at once cost less.
 const INDEX_PAUSE: Duration = Duration::from_secs(10);
 

@@ -1,6 +1,6 @@
 //! What can go wrong with the store, told apart where a caller acts differently.
 
-use rusqlite::ffi::SQLITE_IOERR_WRITE;
+use rusqlite::ffi::{SQLITE_IOERR_SHMSIZE, SQLITE_IOERR_WRITE};
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, Clone, thiserror::Error)]
@@ -25,7 +25,7 @@ pub enum StoreError {
     Unusable { path: PathBuf, detail: String },
     #[error("another veille (pid {pid}) works in {}; stop it, or choose another data directory", path.display())]
     Busy { path: PathBuf, pid: String },
-    #[error("the disk is full: nothing was stored; make room, and it goes on by itself")]
+    #[error("the disk is full: nothing was stored; make room")]
     Full,
     #[error("the store cannot be written: {0}")]
     NotWritable(String),
@@ -46,10 +46,13 @@ impl StoreError {
         matches!(self, Self::Full | Self::NotWritable(_) | Self::TimedOut)
     }
 
+    /// What opening met.
     pub(super) fn at(path: &Path, error: &rusqlite::Error) -> Self {
         use rusqlite::ErrorCode as Code;
         let path = path.to_owned();
         match error.sqlite_error_code() {
+            Some(Code::DiskFull) => Self::Full,
+            Some(Code::SystemIoFailure) if takes_no_more(error) => Self::NotWritable(in_words(error)),
             Some(Code::NotADatabase) => Self::Foreign { path },
             Some(Code::DatabaseCorrupt) => Self::Damaged { path, detail: error.to_string() },
             Some(Code::CannotOpen | Code::PermissionDenied | Code::ReadOnly) => Self::closed_to_us(path, error),
@@ -79,12 +82,14 @@ impl From<rusqlite::Error> for StoreError {
     }
 }
 
-/// SQLite tells a full disk by name, and all else that a write can meet by "disk I/O error".
 pub(super) fn in_words(error: &rusqlite::Error) -> String {
-    const REFUSED: &str = "the system takes no more of this file: raise the limit on its size \
-        (`ulimit -f`, LimitFSIZE=) or the quota; where there is neither, look at the disk";
-    if error.sqlite_extended_error_code() == Some(SQLITE_IOERR_WRITE) {
-        return format!("{error}: {REFUSED}");
-    }
-    error.to_string()
+    const REFUSED: &str = "the system takes no more of this file: make room on the disk, or raise the limit on its size \
+        (`ulimit -f`, LimitFSIZE=) or the quota";
+    if takes_no_more(error) { format!("{error}: {REFUSED}") } else { error.to_string() }
+}
+
+/// SQLite tells a full disk by name where it writes into the database or its log. A limit or quota, and a full disk where
+/// the index of the log is made longer, are a "disk I/O error".
+fn takes_no_more(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_extended_error_code(), Some(SQLITE_IOERR_WRITE | SQLITE_IOERR_SHMSIZE))
 }

@@ -468,6 +468,42 @@ fn d06_a_full_disk_stops_nothing_but_storing() {
     assert_eq!(fleet.look(), Faults::default());
 }
 
+/// Nobody may be there to start it again: what is started, or told of another config, while the disk is full goes on once
+/// there is room.
+#[test]
+fn d06_a_start_and_a_reload_on_a_full_disk_wait_for_room() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let Some(disk) = Disk::mount(directory.path(), "4m") else { return };
+    let Some(faketime) = faketime_library() else { return };
+    let mut fleet = Fleet::new(2);
+    fleet.app = fleet.app.with_data_at(disk.path);
+    fleet.app.poll(&[]);
+    let ballast = disk.path.join("ballast");
+    let on_a_fast_clock = || {
+        let mut command = fleet.app.command(&["run"]);
+        command.env("LD_PRELOAD", &faketime).env("FAKETIME", "+0 x20");
+        command
+    };
+    fill(&ballast);
+    let looked = fleet.app.run(&["status"]);
+    assert!(looked.code() == 2 && looked.stderr.contains("make room"), "{looked:?}");
+    let mut daemon = Daemon::spawn(on_a_fast_clock());
+    daemon.wait_for_line("tried again in a minute");
+    std::fs::remove_file(&ballast).expect("a file");
+    daemon.wait_for_line("veille is watching");
+    assert!(!daemon.has_ended());
+    fill(&ballast);
+    let (another, watch) = (fleet.origin.url("/another.xml"), fleet.app.directory().join("watch.toml"));
+    fleet.origin.feed("/another.xml").add(1);
+    let before = std::fs::read_to_string(watch).expect("a file");
+    fleet.app.write("watch.toml", &(before + &feed_tables(&[&another])));
+    daemon.wait_for_line("config not reloaded, the one before stays in force");
+    std::fs::remove_file(&ballast).expect("a file");
+    daemon.wait_for_line("config reloaded");
+    let log = fleet.origin.wait_for("/another.xml", 1);
+    assert!(!log.is_empty() && daemon.stop().0.success());
+}
+
 /// Items with long titles, no two feeds' alike.
 fn publish_long(fleet: &Fleet) {
     for ((_, feed), name) in fleet.feeds.iter().zip(NAMES) {
