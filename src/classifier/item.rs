@@ -1,7 +1,7 @@
 //! What the classifier looks at: an item's fields as published, plain text, and what is known about it.
 
 use super::language;
-use crate::model::{Correction, Field, Item, StoredText, Timestamp};
+use crate::model::{Correction, Field, Item, StoredText, Timestamp, without_query};
 use std::borrow::Cow;
 
 /// An item as queries see it. All texts are plain: markup stripped, entities decoded, a line break ending a block.
@@ -109,7 +109,8 @@ impl<'a> ItemText<'a> {
             Field::Author => many(self.authors),
             Field::Category => many(self.categories),
             Field::Group => many(self.groups),
-            Field::Feed => Box::new([self.feed_title, self.feed_url].into_iter().map(Cow::Borrowed)),
+            // A search by strangers must not find out the key of a private feed letter by letter.
+            Field::Feed => Box::new([self.feed_title, without_query(self.feed_url)].into_iter().map(Cow::Borrowed)),
             Field::Lang => Box::new(language::of_item(self).into_iter().map(Cow::Owned)),
             Field::Tag => Box::new(self.tags.iter().map(|tag| Cow::Borrowed(*tag))),
         }

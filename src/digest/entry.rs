@@ -2,9 +2,11 @@
 //!
 //! Builds the words; `issue_page` and `export` give them their form. Reads nothing but its arguments.
 
+use crate::digest::identity::source_id;
 use crate::digest::{Publisher, issue_text};
 use crate::model::{
     EntryLink, EntrySource, Field, Item, Membership, PublishedEntry, Story, TagMatch, TagOrigin, Timestamp,
+    without_query,
 };
 use maud::{PreEscaped, html};
 use std::fmt::Write as _;
@@ -36,11 +38,7 @@ pub fn story_entry(story: &Story, membership: &Membership, publisher: &Publisher
         categories: tags.iter().map(|tag| publisher.category(&tag.tag)).collect(),
         summary: summary(first),
         content_html: story_html(first, &other_sources, &reasons),
-        source: Some(EntrySource {
-            title: first.feed_title.clone(),
-            feed_url: first.feed_url.clone(),
-            site_url: first.site_url.clone(),
-        }),
+        source: Some(source(first)),
         other_sources,
         reasons,
         language: first.content.language.clone(),
@@ -52,6 +50,18 @@ pub fn story_entry(story: &Story, membership: &Membership, publisher: &Publisher
 /// with old stories does not lift them over the news in readers that sort by the last change.
 fn updated_at(membership: &Membership, published_at: Timestamp) -> Timestamp {
     if membership.updated_at > membership.entered_at { membership.updated_at.max(published_at) } else { published_at }
+}
+
+/// The feed that told it, for all to know: its address may be told in part only.
+fn source(item: &Item) -> EntrySource {
+    let feed_url = without_query(&item.feed_url).to_owned();
+    let is_whole = feed_url.len() == item.feed_url.len();
+    EntrySource {
+        id: if is_whole { feed_url.clone() } else { source_id(&item.feed_url) },
+        title: item.feed_title.clone(),
+        feed_url,
+        site_url: item.site_url.clone(),
+    }
 }
 
 fn title(item: &Item) -> String {

@@ -24,6 +24,12 @@ pub fn notice_entry_id(feed_url: &str, kind: NoticeKind, started_at: Timestamp) 
     entry_id("notice", &[feed_url, kind.name(), &started_at.as_millisecond().to_string()])
 }
 
+/// The id that stands for a feed whose address is not told whole.
+#[must_use]
+pub fn source_id(feed_url: &str) -> String {
+    entry_id("feed", &[feed_url]).0
+}
+
 /// The id of a digest itself.
 #[must_use]
 pub fn feed_id(digest: &DigestName) -> EntryId {

@@ -102,18 +102,20 @@ fn write_entry(document: &mut Document, entry: &PublishedEntry) {
     }
 }
 
-/// Where the entry is from. The feed's own id is not ours to invent: its address identifies it. Its date is the
-/// entry's: no older, as the entry was in it, and it does not change while the entry does not.
+/// Where the entry is from. The feed's own id is not ours to invent: its address identifies it, and only where that is
+/// told in part an id of ours; part of an address is not that of the feed itself. Its date is the entry's: no older, as the
+/// entry was in it, and it does not change while the entry does not.
 /// An entry without an author gets that of its source before that of our feed (RFC 4287 section 4.2.1).
 fn write_source(document: &mut Document, source: &EntrySource, is_author: bool, updated_at: Timestamp) {
-    let feed_url = uri(&source.feed_url);
-    document.text("id", &[], &feed_url);
+    document.text("id", &[], &uri(&source.id));
     document.text("title", &[], &source.title);
     document.text("updated", &[], &updated_at.to_string());
     if is_author {
         document.parent("author", &[], |document| document.text("name", &[], &source.title));
     }
-    document.empty("link", &[("rel", "self"), ("href", &feed_url)]);
+    if source.id == source.feed_url {
+        document.empty("link", &[("rel", "self"), ("href", &uri(&source.feed_url))]);
+    }
     if let Some(url) = &source.site_url {
         document.empty("link", &[("rel", "alternate"), ("href", &uri(url))]);
     }

@@ -6,7 +6,7 @@ use super::operations::unavailable;
 use super::representation::{Effort, Representation};
 use super::{AppState, MAX_SEARCH_TERMS, refuse, until_search_deadline};
 use crate::config::{DigestSettings, Settings};
-use crate::model::{DigestKind, DigestName, FeedId, IssueId, ItemId, StoryId, TagName, Timestamp};
+use crate::model::{DigestKind, DigestName, FeedHealth, FeedId, IssueId, ItemId, StoryId, TagName, Timestamp};
 use crate::search::{compile, search};
 use crate::store::{ItemFilter, ReadTx, StoreError};
 use axum::Router;
@@ -157,7 +157,11 @@ fn every_tag<'a>(settings: &'a Settings, counts: &'a [(TagName, u64, Timestamp)]
 
 async fn feeds(State(state): State<AppState>, uri: Uri, headers: HeaderMap) -> Response {
     let now = state.now();
-    answer(&state, &headers, &uri, move |tx, _| Ok(Some(json!({ "feeds": tx.feeds(now)? })))).await
+    answer(&state, &headers, &uri, move |tx, _| {
+        let feeds: Vec<_> = tx.feeds(now)?.into_iter().map(FeedHealth::for_all).collect();
+        Ok(Some(json!({ "feeds": feeds })))
+    })
+    .await
 }
 
 async fn digests(State(state): State<AppState>, uri: Uri, headers: HeaderMap) -> Response {

@@ -3,7 +3,9 @@
 use crate::config::DigestSettings;
 use crate::digest::Publisher;
 use crate::export::Format;
-use crate::model::{DigestKind, Enclosure, EntryId, Issue, Item, ItemId, Story, StoryId, TagMatch, Timestamp};
+use crate::model::{
+    DigestKind, Enclosure, EntryId, Issue, Item, ItemId, Story, StoryId, TagMatch, Timestamp, without_query,
+};
 use serde::Serialize;
 
 #[derive(Debug, Serialize)]
@@ -50,7 +52,7 @@ impl<'a> ItemJson<'a> {
             feed: FeedRefJson {
                 id: item.feed_id.0,
                 title: &item.feed_title,
-                url: &item.feed_url,
+                url: without_query(&item.feed_url),
                 site_url: item.site_url.as_deref(),
                 groups: &item.groups,
             },

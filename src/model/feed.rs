@@ -1,6 +1,6 @@
 //! Feeds: what we poll, and how each of them is doing.
 
-use crate::model::{FeedCondition, Timestamp};
+use crate::model::{FeedCondition, Timestamp, without_query};
 use jiff::SignedDuration;
 use serde::Serialize;
 use url::Url;
@@ -140,7 +140,7 @@ impl FeedRecord {
     /// What to call it.
     #[must_use]
     pub fn name(&self) -> &str {
-        self.configured_title.as_deref().or(self.title.as_deref()).unwrap_or(&self.url)
+        self.configured_title.as_deref().or(self.title.as_deref()).unwrap_or_else(|| without_query(&self.url))
     }
 
     /// What its turn in a queue needs of it.
@@ -206,7 +206,26 @@ pub struct FeedHealth {
     pub items_last_week: u64,
 }
 
+/// What to call a feed: by its configured or own title, else by its address.
+#[must_use]
+pub fn feed_title(title: Option<String>, url: &str) -> String {
+    title.unwrap_or_else(|| without_query(url).to_owned())
+}
+
 impl FeedHealth {
+    /// As whoever does not run veille is told it.
+    #[must_use]
+    pub fn for_all(self) -> Self {
+        let told = |url: String| without_query(&url).to_owned();
+        Self {
+            url: told(self.url),
+            fetch_url: self.fetch_url.map(told),
+            configured_url: told(self.configured_url),
+            offered_url: self.offered_url.map(told),
+            ..self
+        }
+    }
+
     /// Where a permanent redirect leads, as long as the config has another address.
     #[must_use]
     pub fn moved_to(&self) -> Option<&str> {

@@ -1,4 +1,4 @@
-//! Hosts, whom the limits, the pauses and a server's wish to be left alone speak for; addresses as a log tells them.
+//! Hosts, whom the limits, the pauses and a server's wish to be left alone speak for; addresses as others are told them.
 
 use url::Url;
 
@@ -12,15 +12,22 @@ pub fn host_of(address: &str) -> String {
     format!("{}:{}", url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or_default())
 }
 
-/// An address as a log tells it. A query may hold the key of a private feed, and logs are read by others than configs.
+/// A feed's address as whoever does not run veille is told it: in digests, on pages, by the API, to searches. A query may
+/// hold the key of a private feed; what is left is an address still.
+#[must_use]
+pub fn without_query(address: &str) -> &str {
+    &address[..address.find(['?', '#']).unwrap_or(address.len())]
+}
+
+/// The same in words, as a log tells it: a mark stands for what was left out.
 #[derive(Debug, Clone, Copy)]
 pub struct WithoutQuery<'a>(pub &'a str);
 
 impl std::fmt::Display for WithoutQuery<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let end = self.0.find(['?', '#']).unwrap_or(self.0.len());
-        f.write_str(&self.0[..end])?;
-        f.write_str(if end < self.0.len() { "?…" } else { "" })
+        let told = without_query(self.0);
+        f.write_str(told)?;
+        f.write_str(if told.len() < self.0.len() { "?…" } else { "" })
     }
 }
 
@@ -49,6 +56,7 @@ mod tests {
             ("https://example.org/#secret", "https://example.org/?…"),
         ] {
             assert_eq!(WithoutQuery(address).to_string(), told);
+            assert_eq!(without_query(address), told.trim_end_matches("?…"));
         }
     }
 }

@@ -138,7 +138,7 @@ pub struct Item {
     /// When the item's content last changed by our clock; `first_seen_at` when it never did.
     pub changed_at: Timestamp,
     pub story_id: StoryId,
-    /// What we call the item's feed: its configured or own title, else its URL.
+    /// What we call the item's feed, as [`feed_title`](crate::model::feed_title) has it.
     pub feed_title: String,
     /// The feed's identity: its URL as first configured.
     pub feed_url: String,
@@ -173,7 +173,7 @@ pub struct StoredText {
 /// What queries look at of an item's feed.
 #[derive(Debug, PartialEq)]
 pub struct FeedNames {
-    /// What we call the feed: its configured or own title, else its URL.
+    /// As [`feed_title`](crate::model::feed_title) has it.
     pub title: String,
     /// The feed's identity: its URL as first configured.
     pub url: String,

@@ -26,9 +26,9 @@ pub use digest::{
 };
 pub use feed::{
     ConfiguredFeed, DueFeed, FeedHealth, FeedId, FeedRecord, FeedState, ItemIdentity, RedirectMemory, Remembered,
-    Validators, WAIT_CEILING,
+    Validators, WAIT_CEILING, feed_title,
 };
-pub use host::{WithoutQuery, host_of};
+pub use host::{WithoutQuery, host_of, without_query};
 pub use item::{
     ContentHash, Enclosure, FeedNames, Item, ItemContent, ItemId, ItemKey, ItemKeys, KnownItem, LinkHash, NewItem,
     StoredText, ordered_at,

@@ -91,6 +91,8 @@ pub struct PublishedCategory {
 /// A feed of origin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct EntrySource {
+    /// The feed's address, or where that is not told whole, an id that stands for it.
+    pub id: String,
     pub title: String,
     pub feed_url: String,
     pub site_url: Option<String>,

@@ -1,6 +1,6 @@
 //! The words of a notice: what is the matter, since when, when it is tried next, and what to do.
 
-use crate::model::{FeedCondition, NoticeKind, Timestamp};
+use crate::model::{FeedCondition, NoticeKind, Timestamp, WithoutQuery};
 use jiff::tz::TimeZone;
 
 /// Title and advice of a feed's notice, with times in `zone`.
@@ -39,7 +39,7 @@ pub(super) fn of(
             format!(
                 "It is now at {}, and is asked there. `veille feeds fix` writes the new address into the config; its \
                  items and their past stay as they are.",
-                feed.moved_to.as_deref().unwrap_or("another address"),
+                feed.moved_to.as_deref().map_or("another address".to_owned(), |to| WithoutQuery(to).to_string()),
             ),
         ),
         NoticeKind::Stale => (

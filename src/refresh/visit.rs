@@ -352,7 +352,8 @@ fn give_way(tx: &WriteTx<'_>, record: &mut FeedRecord) -> Result<(), StoreError>
     tracing::info!(feed.url = %WithoutQuery(&record.url), twin = %WithoutQuery(&twin), "the feed leads to the same address as another, which is polled in its place");
     record.state = FeedState::Duplicate;
     record.next_check_at = None;
-    record.next_check_reason = format!("it leads to the same address as {twin}, which is polled in its place");
+    record.next_check_reason =
+        format!("it leads to the same address as {}, which is polled in its place", WithoutQuery(&twin));
     Ok(())
 }
 

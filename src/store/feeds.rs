@@ -6,7 +6,7 @@ use super::rows::{
 use super::{ReadTx, StoreError, WriteTx};
 use crate::model::{
     ConfiguredFeed, DueFeed, FeedHealth, FeedId, FeedRecord, FeedState, ItemIdentity, RedirectMemory, Remembered,
-    Timestamp, Validators,
+    Timestamp, Validators, feed_title,
 };
 use jiff::SignedDuration;
 use rusqlite::{OptionalExtension, Row, named_params, params};
@@ -108,14 +108,14 @@ impl ReadTx<'_> {
 
     /// Health of every feed of the config, the failing ones first.
     pub fn feeds(&self, now: Timestamp) -> Result<Vec<FeedHealth>, StoreError> {
-        let sql = "SELECT f.feed_id, f.url, f.fetch_url, coalesce(a.url, f.url) AS configured_url, o.url AS offered_url, coalesce(f.configured_title, f.title, f.url) AS name, f.site_url, \
+        let sql = "SELECT f.feed_id, f.url, f.fetch_url, coalesce(a.url, f.url) AS configured_url, o.url AS offered_url, coalesce(f.configured_title, f.title) AS name, f.site_url, \
                  f.language, f.groups, f.state, f.last_refresh_at, f.last_success_at, f.next_check_at, f.next_check_reason, \
                  f.last_status, f.failure_count, f.last_error, f.failing_since_at, f.overflow_count, f.last_new_item_at, \
                  f.last_overflow_at, \
                  (SELECT count(*) FROM items i WHERE i.feed_id = f.feed_id) AS items, \
                  (SELECT count(*) FROM items i WHERE i.feed_id = f.feed_id AND i.ordered_at > :week_ago) AS items_last_week \
              FROM feeds f LEFT JOIN feed_addresses a USING (feed_id) LEFT JOIN offered_addresses o USING (feed_id) \
-             WHERE f.state <> 'removed' ORDER BY f.failure_count > 0 DESC, name COLLATE NOCASE";
+             WHERE f.state <> 'removed' ORDER BY f.failure_count > 0 DESC, coalesce(name, f.url) COLLATE NOCASE";
         let week_ago = millis(now) - 7 * 86_400_000;
         let mut statement = self.connection.prepare_cached(sql)?;
         let rows = statement.query_map(named_params! { ":week_ago": week_ago }, |row| {
@@ -372,13 +372,14 @@ fn redirect(url: Option<String>, first_seen_at: Option<Timestamp>, answers: u32)
 }
 
 fn health(row: &Row<'_>) -> rusqlite::Result<FeedHealth> {
+    let url: String = row.get("url")?;
     Ok(FeedHealth {
         id: FeedId(row.get("feed_id")?),
-        url: row.get("url")?,
+        title: feed_title(row.get("name")?, &url),
+        url,
         fetch_url: row.get("fetch_url")?,
         configured_url: row.get("configured_url")?,
         offered_url: row.get("offered_url")?,
-        title: row.get("name")?,
         site_url: row.get("site_url")?,
         language: row.get("language")?,
         groups: Vec::new(),

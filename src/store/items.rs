@@ -4,7 +4,7 @@ use super::rows::{collect, from_json, instant_at, millis, optional_instant_at, o
 use super::{ReadTx, StoreError, WriteTx};
 use crate::model::{
     ContentHash, FeedId, Item, ItemContent, ItemId, ItemKey, KnownItem, NewItem, StoryId, TagName, Timestamp,
-    ordered_at,
+    feed_title, ordered_at,
 };
 use rusqlite::{OptionalExtension, Row, named_params, params};
 use std::collections::{HashMap, HashSet};
@@ -31,7 +31,7 @@ pub struct ItemFilter {
 const COLUMNS: &str = "i.item_id, i.feed_id, i.story_id, i.item_key, i.guid, i.link, i.title, i.authors, i.published_at, \
     i.updated_at, i.categories, i.summary, i.content_html, i.content_text, i.enclosures, \
     coalesce(i.language, f.language) AS language, i.first_seen_at, i.changed_at, \
-    coalesce(f.configured_title, f.title, f.url) AS feed_title, f.url AS feed_url, f.site_url, f.groups";
+    coalesce(f.configured_title, f.title) AS feed_title, f.url AS feed_url, f.site_url, f.groups";
 
 /// From a place in the order of lists. No `OR` for a list that begins: with one SQLite walks to the place each time.
 pub(super) const NEWEST_FIRST: &str = "(i.ordered_at, i.item_id) < (:ordered_at, :before) \
@@ -250,6 +250,7 @@ fn known_item(row: &Row<'_>) -> rusqlite::Result<KnownItem> {
 
 fn item(row: &Row<'_>) -> Result<Item, StoreError> {
     let list = |column: &'static str| from_json(column, &row.get::<_, String>(column)?);
+    let feed_url: String = row.get("feed_url")?;
     Ok(Item {
         id: ItemId(row.get("item_id")?),
         feed_id: FeedId(row.get("feed_id")?),
@@ -271,8 +272,8 @@ fn item(row: &Row<'_>) -> Result<Item, StoreError> {
         first_seen_at: instant_at(row, "first_seen_at")?,
         changed_at: instant_at(row, "changed_at")?,
         story_id: StoryId(row.get("story_id")?),
-        feed_title: row.get("feed_title")?,
-        feed_url: row.get("feed_url")?,
+        feed_title: feed_title(row.get("feed_title")?, &feed_url),
+        feed_url,
         site_url: row.get("site_url")?,
         groups: list("groups")?,
         tags: Vec::new(),

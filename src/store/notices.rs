@@ -2,7 +2,7 @@
 
 use super::rows::{collect, instant_at, millis, optional_instant_at, optional_millis};
 use super::{ReadTx, StoreError, WriteTx};
-use crate::model::{EntryId, FeedCondition, FeedId, Notice, NoticeKind, OpenNotice, Timestamp};
+use crate::model::{EntryId, FeedCondition, FeedId, Notice, NoticeKind, OpenNotice, Timestamp, feed_title};
 use jiff::SignedDuration;
 use rusqlite::{Row, params};
 
@@ -12,7 +12,7 @@ const KEPT: SignedDuration = SignedDuration::from_hours(400 * 24);
 impl ReadTx<'_> {
     /// Every feed of the config, as far as notices follow from it.
     pub fn feed_conditions(&self) -> Result<Vec<FeedCondition>, StoreError> {
-        let sql = "SELECT f.feed_id, f.url, coalesce(f.configured_title, f.title, f.url) AS name, f.state, \
+        let sql = "SELECT f.feed_id, f.url, coalesce(f.configured_title, f.title) AS name, f.state, \
                  nullif(f.fetch_url, coalesce(a.url, f.url)) AS moved_to, f.next_check_at, f.last_refresh_at, \
                  f.last_success_at, f.last_new_item_at, f.last_overflow_at, f.failure_count, f.failing_since_at, f.last_error \
              FROM feeds f LEFT JOIN feed_addresses a USING (feed_id) WHERE f.state IN ('active', 'gone', 'duplicate')";
@@ -82,10 +82,11 @@ impl WriteTx<'_> {
 }
 
 fn condition(row: &Row<'_>) -> rusqlite::Result<FeedCondition> {
+    let url: String = row.get("url")?;
     Ok(FeedCondition {
         id: FeedId(row.get("feed_id")?),
-        url: row.get("url")?,
-        title: row.get("name")?,
+        title: feed_title(row.get("name")?, &url),
+        url,
         state: super::feeds::state(&row.get::<_, String>("state")?),
         moved_to: row.get("moved_to")?,
         next_check_at: optional_instant_at(row, "next_check_at")?,

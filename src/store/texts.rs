@@ -5,7 +5,7 @@
 use super::items::NEWEST_FIRST;
 use super::rows::{collect, from_json, instant};
 use super::{ReadTx, StoreError};
-use crate::model::{FeedId, FeedNames, ItemId, StoredText, StoryId, ordered_at};
+use crate::model::{FeedId, FeedNames, ItemId, StoredText, StoryId, feed_title, ordered_at};
 use rusqlite::{OptionalExtension, Row, named_params, params};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -94,13 +94,18 @@ impl<'a> Feeds<'a> {
         if let Some(names) = self.known.get(&feed) {
             return Ok(Arc::clone(names));
         }
-        let sql = "SELECT coalesce(configured_title, title, url), url, language, groups FROM feeds WHERE feed_id = ?1";
-        let (title, url, language, groups) = self
+        let sql = "SELECT coalesce(configured_title, title), url, language, groups FROM feeds WHERE feed_id = ?1";
+        let (title, url, language, groups): (_, String, _, _) = self
             .tx
             .connection
             .prepare_cached(sql)?
             .query_row([feed.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get::<_, String>(3)?)))?;
-        let names = Arc::new(FeedNames { title, url, language, groups: from_json("groups", &groups)? });
+        let names = Arc::new(FeedNames {
+            title: feed_title(title, &url),
+            url,
+            language,
+            groups: from_json("groups", &groups)?,
+        });
         self.known.insert(feed, Arc::clone(&names));
         Ok(names)
     }

@@ -1,6 +1,8 @@
 //! Who may ask for what: visitors behind a web server, the limit of requests, the login. Checks W10 to W15.
 
 use super::serving::{Answer, Watch};
+use super::support::app::{ALL, App, feed_tables};
+use super::support::origin::{Origin, ok, rss, status};
 use rusqlite::{Connection, OpenFlags};
 use veille::config::{Secret, Settings};
 use veille::http::Limits;
@@ -23,6 +25,73 @@ async fn start_behind_proxy(adjust: impl FnOnce(&mut Settings)) -> Watch {
 /// What this visitor gets of the web server before us.
 async fn get_as(watch: &Watch, visitor: &str, path: &str, headers: &str) -> Answer {
     watch.get(path, &format!("X-Forwarded-For: {visitor}\r\n{headers}")).await
+}
+
+#[test]
+fn w15_nobody_is_told_the_query_of_a_feeds_address_but_the_operator() {
+    const UNTITLED: &str = "<rss version='2.0'><channel><link>https://site.test/</link>\
+        <item><guid>1</guid><title>One</title><link>https://site.test/1</link></item></channel></rss>";
+    let origin = Origin::start();
+    origin.script("/untitled.xml", [ok(UNTITLED)]);
+    origin.script("/feed.xml", [ok(rss(2)), status(500)]);
+    let queries =
+        ["/untitled.xml?key=s3cr3t", "/feed.xml?key=s3cr3t", "/feed.xml?key=s3cr3t-2", "/feed.xml?key=s3cr3t-3"];
+    let urls = queries.map(|path| origin.url(path));
+    let app = App::new(
+        "interval = \"24h\"\nallow_private_addresses = true\n",
+        &(feed_tables(&urls.each_ref().map(String::as_str)) + ALL),
+    );
+    app.poll(&["--force"]);
+    // One has moved, the site of another offers an address, a third leads where another is polled.
+    app.change(&format!(
+        "UPDATE feeds SET fetch_url = '{0}/moved?s3cr3t-4' WHERE feed_id IN (2, 4); \
+         INSERT INTO offered_addresses (feed_id, url, searched_at) VALUES (3, '{0}/offered?s3cr3t-5', 0); \
+         UPDATE feeds SET failing_since_at = 1000, failure_count = 4 WHERE feed_id = 3;",
+        origin.url("")
+    ));
+    app.poll(&["--force"]);
+    let daemon = app.start();
+    let mut told = String::new();
+    for path in [
+        "/",
+        "/?q=one",
+        "/feeds",
+        "/items/1",
+        "/stories/1",
+        "/digests",
+        "/digests/all",
+        "/digests/all.atom",
+        "/digests/all.rss",
+        "/digests/all.json",
+        "/digests/feed-health",
+        "/digests/feed-health.atom",
+        "/digests/feed-health.rss",
+        "/digests/feed-health.json",
+        "/digests.opml",
+        "/healthz",
+        "/metrics",
+        "/api/v1/items",
+        "/api/v1/items/1",
+        "/api/v1/stories/1",
+        "/api/v1/feeds",
+        "/api/v1/digests/all",
+        "/api/v1/status",
+    ] {
+        let answer = daemon.get(path);
+        assert_eq!(answer.status, 200, "{path}");
+        assert!(!answer.text().contains("s3cr3t"), "{path}: {}", answer.text());
+        told += &answer.text();
+    }
+    for part in ["/untitled.xml", "/moved", "/offered"] {
+        assert!(told.contains(&origin.url(part)), "{part} is told");
+    }
+    let found = |query: &str| daemon.json(&format!("/api/v1/items?q={query}"))["items"].as_array().unwrap().len();
+    assert_eq!((found("feed:untitled.xml"), found("feed:s3cr3t*")), (1, 0), "nor may a search find it out");
+    let (exported, listed) = (app.run(&["feeds", "export"]).stdout, app.run(&["feeds", "--json"]).stdout);
+    for url in &urls {
+        assert!(exported.contains(&format!("xmlUrl=\"{url}\"")), "{url}: {exported}");
+        assert!(listed.contains(&format!("\"{url}\"")), "{url}: {listed}");
+    }
 }
 
 #[tokio::test]

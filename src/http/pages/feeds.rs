@@ -5,7 +5,7 @@ use super::{page, parts};
 use crate::http::operations::unavailable;
 use crate::http::visitor::Visitor;
 use crate::http::{AppState, login, not_found, refuse};
-use crate::model::{FeedHealth, FeedId, FeedState};
+use crate::model::{FeedHealth, FeedId, FeedState, WithoutQuery, without_query};
 use crate::notices;
 use crate::scheduler::declined;
 use axum::extract::{Extension, Path, State};
@@ -78,9 +78,9 @@ fn row(site: &Site, feed: &FeedHealth) -> Markup {
     html! {
         tr id={ "feed-" (feed.id.0) } {
             th scope="row" {
-                (parts::link_out(feed.site_url.as_deref().or(Some(&feed.url)), &feed.title))
-                @if let Some(moved) = feed.moved_to() { p.quiet { "now at " (parts::cut(moved, 90)) ": " code { "veille feeds fix" } } }
-                @if let Some(offered) = &feed.offered_url { p.quiet { "the site now offers " (parts::cut(offered, 90)) ": " code { "veille feeds fix" } } }
+                (parts::link_out(feed.site_url.as_deref().or(Some(without_query(&feed.url))), &feed.title))
+                @if let Some(moved) = feed.moved_to() { p.quiet { "now at " (parts::cut(&WithoutQuery(moved).to_string(), 90)) ": " code { "veille feeds fix" } } }
+                @if let Some(offered) = &feed.offered_url { p.quiet { "the site now offers " (parts::cut(&WithoutQuery(offered).to_string(), 90)) ": " code { "veille feeds fix" } } }
             }
             td data-label="State" { (state(site, feed)) }
             td data-label="Last refresh" {
