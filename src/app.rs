@@ -10,7 +10,7 @@ pub use source::ConfigSource;
 pub use upkeep::maintain;
 
 use crate::delivery;
-use crate::http::{self, AppState, DocumentCache, Health, HttpMetrics, Limits};
+use crate::http::{self, AppState, DocumentCache, Health, HttpMetrics, InForce, Limits};
 use crate::model::Timestamp;
 use crate::refresh::{Desk, Surroundings, Watch, push};
 use crate::scheduler::{Bells, Calendar, TakeSurroundings, cut_due_issues, due};
@@ -157,7 +157,9 @@ impl Daemon {
     async fn serve(self, listener: TcpListener) {
         let mut registry = Registry::default();
         let metrics = HttpMetrics::register(&mut registry);
-        let settings = watch::Sender::new(Arc::clone(&self.current_watch().settings));
+        let clock = self.clock;
+        let in_force = move |watch: &Watch| InForce { settings: Arc::clone(&watch.settings), since: clock() };
+        let told = watch::Sender::new(in_force(&self.current_watch()));
         let surroundings = self.surroundings();
         let state = AppState {
             take_delivery: Arc::new(move |delivery| {
@@ -165,7 +167,7 @@ impl Daemon {
                 Box::pin(async move { push::receive(&around, delivery).await })
             }),
             store: Arc::clone(&self.store),
-            settings: settings.subscribe(),
+            in_force: told.subscribe(),
             rules: {
                 let watch = self.watch.subscribe();
                 Arc::new(move || Arc::clone(&watch.borrow().classifier))
@@ -183,7 +185,7 @@ impl Daemon {
         let mut changes = self.watch.subscribe();
         let follow = async {
             while changes.changed().await.is_ok() {
-                settings.send_replace(Arc::clone(&changes.borrow_and_update().settings));
+                told.send_replace(in_force(&changes.borrow_and_update()));
             }
         };
         tokio::select! {

@@ -3,11 +3,11 @@
 use super::documents::{Place, archive_document, archive_part, digest_document, public_outline, publisher};
 use super::operations::unavailable;
 use super::representation::{Effort, Representation};
-use super::{AppState, pages, refuse};
+use super::{AppState, InForce, pages, refuse};
 use crate::config::{DigestSettings, Settings};
 use crate::digest::Publisher;
 use crate::export::{Format, opml, render};
-use crate::model::PublishedFeed;
+use crate::model::{PublishedFeed, Timestamp};
 use crate::store::{DigestVersion, ReadTx, StoreError};
 use axum::Router;
 use axum::extract::{Path, Query, Request, State};
@@ -114,17 +114,20 @@ pub(super) async fn answer_archive(
     headers: &HeaderMap,
 ) -> Response {
     const NO_SUCH_PART: &str = "there is no such document in the archive of a digest";
-    let settings = state.settings();
+    let (in_force, now) = (state.in_force(), state.now());
     let (part, format) = split_extension(file);
     // Only the one way to write it: `+1` and `01` are numbers too.
     let number = part.parse::<u64>().ok().filter(|number| number.to_string() == part);
-    let (Some(digest), Some(number), Some(format)) = (place.digest(&settings).cloned(), number, format) else {
+    let (Some(digest), Some(number), Some(format)) = (place.digest(&in_force.settings).cloned(), number, format) else {
         return refuse(uri, StatusCode::NOT_FOUND, NO_SUCH_PART);
     };
     let read = state.store.read(move |tx| {
         let Some(part) = archive_part(tx, &digest, number)? else { return Ok(None) };
-        let feed = archive_document(tx, &digest, &publisher(&settings), part)?;
-        Ok(feed.map(|feed| readable(&digest, represented(&feed, format, Effort::Passing))))
+        let feed = archive_document(tx, &digest, &publisher(&in_force.settings), part)?;
+        Ok(feed.map(|feed| {
+            let modified_at = in_force.modified_at(feed.updated_at, now);
+            readable(&digest, represented(&feed, format, Effort::Passing, modified_at))
+        }))
     });
     match read.await {
         Ok(Some(representation)) => representation.answer(headers),
@@ -149,15 +152,15 @@ pub(super) async fn answer(
     headers: &HeaderMap,
 ) -> Response {
     let Some(format) = format else { return pages::show_digest(state.clone(), place, before, uri, headers).await };
-    let settings = state.settings();
-    let Some(digest) = place.digest(&settings).cloned() else {
+    let (in_force, now) = (state.in_force(), state.now());
+    let Some(digest) = place.digest(&in_force.settings).cloned() else {
         return refuse(uri, StatusCode::NOT_FOUND, NO_SUCH_DIGEST);
     };
     let found = match before {
-        None => newest(state, settings, digest, format).await,
+        None => newest(state, in_force, digest, format).await,
         Some(_) => state
             .store
-            .read(move |tx| rendered(tx, &settings, &digest, format, before, Effort::Passing))
+            .read(move |tx| rendered(tx, (&in_force, now), &digest, format, before, Effort::Passing))
             .await
             .map(|found| found.map(Arc::new)),
     };
@@ -185,12 +188,12 @@ fn discovery_links(publisher: &Publisher, digest: &DigestSettings, format: Forma
 /// when there is none. So while feeds are polled and a digest changes with each, its readers do not queue for it.
 async fn newest(
     state: &AppState,
-    settings: Arc<Settings>,
+    in_force: InForce,
     digest: DigestSettings,
     format: Format,
 ) -> Result<Option<Arc<Representation>>, StoreError> {
     let file = format!("{}.{}", digest.spec.name.0, format.extension());
-    let mut cached = state.documents.get(&file, &settings);
+    let mut cached = state.documents.get(&file, &in_force.settings);
     if let Some(cached) = cached.as_ref().filter(|cached| cached.is_trusted()) {
         return Ok(Some(Arc::clone(&cached.representation)));
     }
@@ -201,15 +204,15 @@ async fn newest(
         (Err(_), None) => gate.lock_owned().await,
     };
     // It may have been made while we came here.
-    cached = state.documents.get(&file, &settings);
+    cached = state.documents.get(&file, &in_force.settings);
     if let Some(cached) = cached.as_ref().filter(|cached| cached.is_trusted()) {
         return Ok(Some(Arc::clone(&cached.representation)));
     }
     // A task of its own: whoever asked may hang up, and the work is not begun again for the next.
-    let (documents, store) = (Arc::clone(&state.documents), Arc::clone(&state.store));
+    let (documents, store, now) = (Arc::clone(&state.documents), Arc::clone(&state.store), state.now());
     let made = tokio::spawn(async move {
         let _turn = turn;
-        let made = store.read(move |tx| current(tx, &settings, &digest, format, cached)).await?;
+        let made = store.read(move |tx| current(tx, (&in_force, now), &digest, format, cached)).await?;
         Ok(made.map(|made| documents.keep(file, made)))
     });
     made.await.unwrap_or_else(|error| Err(StoreError::Other(format!("a document's writer ended by a panic: {error}"))))
@@ -218,7 +221,7 @@ async fn newest(
 /// What was kept, if it is of the store's version, or the document made anew in every coding.
 fn current(
     tx: &ReadTx<'_>,
-    settings: &Arc<Settings>,
+    at: (&InForce, Timestamp),
     digest: &DigestSettings,
     format: Format,
     cached: Option<CachedDocument>,
@@ -228,12 +231,12 @@ fn current(
     if let Some(cached) = cached.filter(|cached| cached.version == version) {
         return Ok(Some(CachedDocument { checked_at, ..cached }));
     }
-    let Some(made) = rendered(tx, settings, digest, format, None, Effort::Kept)? else { return Ok(None) };
+    let Some(made) = rendered(tx, at, digest, format, None, Effort::Kept)? else { return Ok(None) };
     Ok(Some(CachedDocument {
         representation: Arc::new(made.coded()),
         version,
         is_private: digest.spec.private,
-        settings: Arc::clone(settings),
+        settings: Arc::clone(&at.0.settings),
         checked_at,
         cost: checked_at.elapsed(),
     }))
@@ -241,15 +244,16 @@ fn current(
 
 fn rendered(
     tx: &ReadTx<'_>,
-    settings: &Settings,
+    (in_force, now): (&InForce, Timestamp),
     digest: &DigestSettings,
     format: Format,
     before: Option<i64>,
     effort: Effort,
 ) -> Result<Option<Representation>, StoreError> {
-    let publisher = publisher(settings);
+    let publisher = publisher(&in_force.settings);
     let Some(feed) = digest_document(tx, digest, &publisher, before)? else { return Ok(None) };
-    let made = readable(digest, represented(&feed, format, effort));
+    let modified_at = in_force.modified_at(feed.updated_at, now);
+    let made = readable(digest, represented(&feed, format, effort, modified_at));
     // Pages into the past are not what one subscribes to.
     let links = discovery_links(&publisher, digest, format).filter(|_| before.is_none());
     Ok(Some(match links {
@@ -264,10 +268,15 @@ fn readable(digest: &DigestSettings, made: Representation) -> Representation {
 }
 
 /// A document as it is sent: a reader shows it as it likes; opened in a browser it can do nothing.
-pub(super) fn represented(feed: &PublishedFeed, format: Format, effort: Effort) -> Representation {
+pub(super) fn represented(
+    feed: &PublishedFeed,
+    format: Format,
+    effort: Effort,
+    modified_at: Timestamp,
+) -> Representation {
     Representation::new(content_type(format), render(feed, format), effort)
         .public_for(feed.ttl_s)
-        .modified_at(feed.updated_at)
+        .modified_at(modified_at)
         .with(header::CONTENT_SECURITY_POLICY, FEED_POLICY)
 }
 
@@ -350,7 +359,6 @@ fn content_type(format: Format) -> &'static str {
 mod tests {
     use super::*;
     use crate::config::{self, Environment};
-    use crate::model::Timestamp;
 
     fn settings() -> Arc<Settings> {
         let directory = tempfile::tempdir().unwrap();

@@ -11,6 +11,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use axum::routing::get;
+use std::sync::Arc;
 
 pub(super) fn routes() -> Router<AppState> {
     Format::ALL.into_iter().fold(
@@ -23,9 +24,13 @@ pub(super) fn routes() -> Router<AppState> {
 }
 
 async fn show(format: Format, State(state): State<AppState>, uri: Uri, headers: HeaderMap) -> Response {
-    let settings = state.settings();
+    let (in_force, now) = (state.in_force(), state.now());
+    let settings = Arc::clone(&in_force.settings);
     match state.store.read(move |tx| feed_health_document(tx, &publisher(&settings))).await {
-        Ok(feed) => represented(&feed, format, Effort::Passing).answer(&headers),
+        Ok(feed) => {
+            let modified_at = in_force.modified_at(feed.updated_at, now);
+            represented(&feed, format, Effort::Passing, modified_at).answer(&headers)
+        }
         Err(error) => unavailable(&uri, &error),
     }
 }

@@ -61,12 +61,27 @@ const MAX_SEARCH_TERMS: usize = 32;
 /// The rules in force, compiled, as whoever tags by them has them.
 pub type RulesInForce = Arc<dyn Fn() -> Arc<Classifier> + Send + Sync>;
 
+/// The config that everything is done by.
+#[derive(Debug, Clone)]
+pub struct InForce {
+    pub settings: Arc<Settings>,
+    pub since: Timestamp,
+}
+
+impl InForce {
+    /// When a document last became other than it was: with its digest, or with the config, which has a say in titles,
+    /// addresses and more. Never in the future, where a clock that was set back may have left the digest's date.
+    fn modified_at(&self, digest_changed_at: Timestamp, now: Timestamp) -> Timestamp {
+        digest_changed_at.max(self.since).min(now)
+    }
+}
+
 /// What the routes work with; filled by the composition root.
 #[derive(Clone)]
 pub struct AppState {
     pub store: Arc<Store>,
-    /// The settings in force; changes on reload.
-    pub settings: watch::Receiver<Arc<Settings>>,
+    /// Changes on reload.
+    pub in_force: watch::Receiver<InForce>,
     pub rules: RulesInForce,
     pub health: Arc<Health>,
     /// Everybody's metrics.
@@ -92,8 +107,12 @@ impl std::fmt::Debug for AppState {
 }
 
 impl AppState {
+    fn in_force(&self) -> InForce {
+        self.in_force.borrow().clone()
+    }
+
     fn settings(&self) -> Arc<Settings> {
-        Arc::clone(&self.settings.borrow())
+        self.in_force().settings
     }
 
     fn now(&self) -> Timestamp {

@@ -351,7 +351,7 @@ impl WriteTx<'_> {
 
     /// Gives each digest that the job has changed its new version.
     pub(super) fn raise_versions(&self) -> Result<(), StoreError> {
-        let sql = "UPDATE digests SET version = version + 1, changed_at = max(changed_at, ?2) WHERE digest = ?1";
+        let sql = "UPDATE digests SET version = version + 1, changed_at = ?2 WHERE digest = ?1";
         let changed = self.changed_digests.take();
         let mut raise = self.connection.prepare_cached(sql)?;
         for (digest, at) in &changed {

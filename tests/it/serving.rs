@@ -16,7 +16,7 @@ use veille::config::{
     Settings,
 };
 use veille::digest::{issue_entry_id, story_entry_id};
-use veille::http::{AppState, ConfigFiles, Health, HttpMetrics, Limits, serve, site};
+use veille::http::{AppState, ConfigFiles, Health, HttpMetrics, InForce, Limits, serve, site};
 use veille::model::{
     ConfiguredDigest, ConfiguredFeed, ContentHash, DigestKind, DigestName, DigestSpec, Evidence, Field, GroupBy,
     ItemContent, ItemKey, ItemKeys, NewItem, Schedule, TagMatch, TagName, TagOrigin,
@@ -31,12 +31,17 @@ fn now() -> Timestamp {
     "2026-11-24T09:30:00Z".parse().unwrap()
 }
 
+/// When its config came in force.
+fn begun_at() -> Timestamp {
+    "2026-11-24T08:30:00Z".parse().unwrap()
+}
+
 /// A server on a port of its own over a store with a few stories.
 pub(super) struct Watch {
     address: SocketAddr,
     pub(super) store: Arc<Store>,
     health: Arc<Health>,
-    settings: watch::Sender<Arc<Settings>>,
+    in_force: watch::Sender<InForce>,
     stop: Option<oneshot::Sender<()>>,
     served: JoinHandle<()>,
     pub(super) directory: TempDir,
@@ -54,13 +59,13 @@ impl Watch {
         adjust(&mut settings);
         fill(&store, &settings).await;
         let rules = Arc::new(Classifier::compile(&settings.rules).unwrap());
-        let (settings, receiver) = watch::channel(Arc::new(settings));
+        let (in_force, receiver) = watch::channel(InForce { settings: Arc::new(settings), since: begun_at() });
         let health = Arc::new(Health::new(now()));
         let mut registry = Registry::default();
         let metrics = HttpMetrics::register(&mut registry);
         let state = AppState {
             store: Arc::clone(&store),
-            settings: receiver,
+            in_force: receiver,
             rules: Arc::new(move || Arc::clone(&rules)),
             health: Arc::clone(&health),
             registry: Arc::new(registry),
@@ -82,12 +87,20 @@ impl Watch {
         let served = tokio::spawn(serve(listener, site(state), limits, async {
             let _ = stopped.await;
         }));
-        Self { address, store, health, settings, stop: Some(stop), served, directory }
+        Self { address, store, health, in_force, stop: Some(stop), served, directory }
     }
 
     /// A GET with these further header lines, on a connection of its own.
     pub(super) async fn get(&self, path: &str, headers: &str) -> Answer {
         self.send(&format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n")).await
+    }
+
+    /// Puts another config in force.
+    fn reload(&self, since: Timestamp, adjust: impl FnOnce(&mut Settings)) {
+        self.in_force.send_modify(|in_force| {
+            adjust(Arc::make_mut(&mut in_force.settings));
+            in_force.since = since;
+        });
     }
 
     /// The key of a private digest, as a start or a reload leaves it.
@@ -208,6 +221,39 @@ async fn w2_an_unchanged_digest_is_304_and_a_changed_one_is_not() {
     .await;
     assert!(changed.text().contains("Kyutai hires in Boston"));
     assert_ne!(changed.header("etag"), Some(etag));
+}
+
+#[tokio::test]
+async fn w2_a_reload_that_changes_a_document_changes_its_date() {
+    let watch = Watch::start().await;
+    for path in ["/digests/french-ai.atom", "/digests/weekly.rss", "/digests/feed-health.json"] {
+        let first = watch.get(path, "").await;
+        let dated = format!("If-Modified-Since: {}\r\n", first.header("last-modified").unwrap());
+        assert_eq!(watch.get(path, &dated).await.status, 304, "{path}");
+        watch.reload(now(), |settings| settings.http.public_url = "https://elsewhere.example.org/".parse().unwrap());
+        let changed = watch.get(path, &dated).await;
+        assert_eq!(changed.status, 200, "{path}");
+        assert!(changed.text().contains("https://elsewhere.example.org/"), "{path}: {}", changed.text());
+        watch.reload(begun_at(), |settings| settings.http.public_url = "https://watch.example.org/".parse().unwrap());
+    }
+}
+
+/// RFC 9110 section 8.8.2.1.
+#[tokio::test]
+async fn w2_no_date_is_in_the_future_and_the_next_change_has_another() {
+    let watch = Watch::start().await;
+    let dates = async |number: usize, at: Timestamp| {
+        watch.store.write(move |tx| enter(tx, number, "Kyutai hires in Boston", at)).await.unwrap();
+        let count = STORIES.len() + number - 70;
+        until(|| async {
+            let answer = watch.get("/digests/french-ai.json", "").await;
+            (entries_of(&answer) == count).then(|| answer.header("last-modified").unwrap().to_owned())
+        })
+        .await
+    };
+    // Noted by a clock that has been set back since.
+    assert_eq!(dates(71, now() + SignedDuration::from_hours(24)).await, "Tue, 24 Nov 2026 09:30:00 GMT");
+    assert_eq!(dates(72, now() - SignedDuration::from_mins(1)).await, "Tue, 24 Nov 2026 09:29:00 GMT");
 }
 
 #[tokio::test]
@@ -836,11 +882,7 @@ async fn w15_metrics_count_by_route_and_never_by_path() {
 async fn a_reload_changes_what_is_served() {
     let watch = Watch::start().await;
     watch.get("/digests/french-ai.atom", "").await;
-    watch.settings.send_modify(|settings| {
-        let mut changed = Settings::clone(settings);
-        changed.digests[0].spec.title = "Renamed".into();
-        *settings = Arc::new(changed);
-    });
+    watch.reload(now(), |settings| settings.digests[0].spec.title = "Renamed".into());
     assert!(watch.get("/digests/french-ai.atom", "").await.text().contains("Renamed"));
 }
 
