@@ -2,7 +2,7 @@
 
 use super::documents::{configured_digest, cut_page, publisher};
 use super::json::{DigestJson, IssueJson, ItemJson, StoryJson, TagJson};
-use super::operations::unavailable;
+use super::operations::unread;
 use super::representation::{Effort, Representation};
 use super::{AppState, MAX_SEARCH_TERMS, refuse, until_search_deadline};
 use crate::config::{DigestSettings, Settings};
@@ -265,7 +265,7 @@ where
     match state.store.read(move |tx| read(tx, &settings)).await {
         Ok(Some(value)) => Representation::new("application/json", value.to_string(), Effort::Passing).answer(headers),
         Ok(None) => refuse(uri, StatusCode::NOT_FOUND, "there is nothing at this address"),
-        Err(error) => unavailable(uri, &error),
+        Err(error) => unread(uri, &error),
     }
 }
 

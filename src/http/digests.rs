@@ -1,7 +1,7 @@
 //! The addresses of digests as feeds: rendered once a version, kept in every coding, answered from memory.
 
 use super::documents::{Place, archive_document, archive_part, digest_document, public_outline, publisher};
-use super::operations::unavailable;
+use super::operations::unread;
 use super::representation::{Effort, Representation};
 use super::{AppState, InForce, pages, refuse};
 use crate::config::{DigestSettings, Settings};
@@ -132,7 +132,7 @@ pub(super) async fn answer_archive(
     match read.await {
         Ok(Some(representation)) => representation.answer(headers),
         Ok(None) => refuse(uri, StatusCode::NOT_FOUND, NO_SUCH_PART),
-        Err(error) => unavailable(uri, &error),
+        Err(error) => unread(uri, &error),
     }
 }
 
@@ -167,7 +167,7 @@ pub(super) async fn answer(
     match found {
         Ok(Some(representation)) => representation.answer(headers),
         Ok(None) => refuse(uri, StatusCode::NOT_FOUND, NO_SUCH_DIGEST),
-        Err(error) => unavailable(uri, &error),
+        Err(error) => unread(uri, &error),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::digests::represented;
 use super::documents::{feed_health_document, publisher};
-use super::operations::unavailable;
+use super::operations::unread;
 use super::representation::Effort;
 use super::{AppState, pages};
 use crate::export::Format;
@@ -31,6 +31,6 @@ async fn show(format: Format, State(state): State<AppState>, uri: Uri, headers: 
             let modified_at = in_force.modified_at(feed.updated_at, now);
             represented(&feed, format, Effort::Passing, modified_at).answer(&headers)
         }
-        Err(error) => unavailable(&uri, &error),
+        Err(error) => unread(&uri, &error),
     }
 }

@@ -6,7 +6,7 @@
 use super::AppState;
 use super::digests::split_extension;
 use super::documents::{Place, publisher};
-use super::operations::unavailable;
+use super::operations::unread;
 use crate::config::Settings;
 use crate::model::{DigestName, SubscriptionRequest, Timestamp};
 use crate::store::HubLimits;
@@ -55,7 +55,7 @@ async fn ask(
             let reason = "the hub takes no more on for this document or callback now; try again later\n";
             (StatusCode::TOO_MANY_REQUESTS, [("retry-after", "60")], reason).into_response()
         }
-        Err(error) => unavailable(&uri, &error),
+        Err(error) => unread(&uri, &error),
     }
 }
 

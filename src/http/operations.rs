@@ -2,7 +2,7 @@
 
 use super::visitor::Visitor;
 use super::{AppState, login, refuse};
-use crate::store::Counts;
+use crate::store::{Counts, StoreError};
 use axum::Extension;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
@@ -95,7 +95,7 @@ pub(super) async fn metrics(
     let now = state.now();
     let counts = match state.store.read(move |tx| tx.counts(now)).await {
         Ok(counts) => counts,
-        Err(error) => return unavailable(&uri, &error),
+        Err(error) => return unread(&uri, &error),
     };
     let mut text = String::new();
     let written = encode_registry(&mut text, &state.registry)
@@ -127,8 +127,11 @@ fn store_gauges(counts: &Counts) -> Registry {
     registry
 }
 
-/// The store could not be read: one line for the operator, a plain word for the reader.
-pub(super) fn unavailable(uri: &Uri, error: &crate::store::StoreError) -> Response {
+/// Why nothing was read. When the store is at fault: one line for the operator, a plain word for the reader.
+pub(super) fn unread(uri: &Uri, error: &StoreError) -> Response {
+    if matches!(error, StoreError::PlaceGone) {
+        return refuse(uri, StatusCode::NOT_FOUND, &error.to_string());
+    }
     tracing::error!(%error, path = super::path_for_logs(uri), "http: the store cannot be read");
     refuse(uri, StatusCode::SERVICE_UNAVAILABLE, "the store cannot be read just now; the log has more")
 }

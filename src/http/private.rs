@@ -5,7 +5,7 @@
 
 use super::digests::{PageQuery, answer, answer_archive, split_extension};
 use super::documents::{Place, configured_digest};
-use super::operations::unavailable;
+use super::operations::unread;
 use super::{AppState, pages, refuse};
 use crate::model::{DigestName, PrivateKey};
 use crate::store::StoreError;
@@ -39,7 +39,7 @@ async fn show(
     match is_admitted(&state, &key, name).await {
         Ok(true) => {}
         Ok(false) => return nothing(&uri),
-        Err(error) => return unavailable(&uri, &error),
+        Err(error) => return unread(&uri, &error),
     }
     let Ok(Query(PageQuery { before })) = query else {
         return refuse(&uri, StatusCode::BAD_REQUEST, "before is the number of an entry");
@@ -56,7 +56,7 @@ async fn issue(
     match is_admitted(&state, &key, &name).await {
         Ok(true) => pages::show_issue(state, Place::private(&key, &name), period, &uri, &headers).await,
         Ok(false) => nothing(&uri),
-        Err(error) => unavailable(&uri, &error),
+        Err(error) => unread(&uri, &error),
     }
 }
 
@@ -69,7 +69,7 @@ async fn archive(
     match is_admitted(&state, &key, &name).await {
         Ok(true) => answer_archive(&state, Place::private(&key, &name), &file, &uri, &headers).await,
         Ok(false) => nothing(&uri),
-        Err(error) => unavailable(&uri, &error),
+        Err(error) => unread(&uri, &error),
     }
 }
 

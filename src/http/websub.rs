@@ -3,7 +3,7 @@
 //! Each subscription has an address of its own that nobody can guess. A delivery that is not signed with its secret is
 //! answered as if all were well and dropped: who forges learns nothing.
 
-use super::operations::unavailable;
+use super::operations::unread;
 use super::signature::is_signed;
 use super::{AppState, refuse};
 use crate::model::{HubDelivery, Subscription, SubscriptionState, Timestamp, WithoutQuery, lease_ends};
@@ -61,7 +61,7 @@ async fn verify(
     let subscription = match find(&state, key).await {
         Ok(Some(found)) if intent.topic.as_deref() == Some(found.topic.as_str()) => found,
         Ok(_) => return nothing(&uri),
-        Err(error) => return unavailable(&uri, &error),
+        Err(error) => return unread(&uri, &error),
     };
     let now = state.now();
     let done = match (intent.mode.as_deref(), intent.challenge) {
@@ -76,7 +76,7 @@ async fn verify(
     };
     match done {
         Ok(challenge) => echo(challenge),
-        Err(error) => unavailable(&uri, &error),
+        Err(error) => unread(&uri, &error),
     }
 }
 
@@ -97,13 +97,13 @@ async fn confirm_ending(state: &AppState, key: String, intent: Intent, uri: &Uri
     let ended = match state.store.read(move |tx| tx.ended_subscription(&key)).await {
         Ok(Some(ended)) if intent.topic.as_deref() == Some(ended.topic.as_str()) => ended,
         Ok(_) => return nothing(uri),
-        Err(error) => return unavailable(uri, &error),
+        Err(error) => return unread(uri, &error),
     };
     let Some(challenge) = intent.challenge else { return nothing(uri) };
     tracing::info!(feed.url = %WithoutQuery(&ended.feed_url), hub = %ended.hub, "no longer subscribed");
     match state.store.write(move |tx| tx.forget_subscription(&ended.callback_key)).await {
         Ok(()) => echo(challenge),
-        Err(error) => unavailable(uri, &error),
+        Err(error) => unread(uri, &error),
     }
 }
 
@@ -126,7 +126,7 @@ async fn deliver(State(state): State<AppState>, Path(key): Path<String>, request
         Ok(Some(found)) => found,
         // A hub ends a subscription whose address is gone.
         Ok(None) => return refuse(&uri, StatusCode::GONE, "no subscription has this address"),
-        Err(error) => return unavailable(&uri, &error),
+        Err(error) => return unread(&uri, &error),
     };
     let limit = state.settings().fetch.max_body_bytes.min(MAX_DELIVERY_BYTES);
     let (parts, body) = request.into_parts();
@@ -141,7 +141,7 @@ async fn deliver(State(state): State<AppState>, Path(key): Path<String>, request
     let content_type = content_type(&parts.headers);
     match (state.take_delivery)(HubDelivery { feed: subscription.feed, body, content_type }).await {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
-        Err(error) => unavailable(&uri, &error),
+        Err(error) => unread(&uri, &error),
     }
 }
 

@@ -61,7 +61,7 @@ impl ReadTx<'_> {
         before: Option<i64>,
         limit: usize,
     ) -> Result<Vec<(Membership, Story)>, StoreError> {
-        let Some(place) = self.place_of_entry(before)? else { return Ok(Vec::new()) };
+        let place = self.place_of_entry(before)?;
         let sql = format!(
             "{MEMBERS} WHERE e.digest = ?1 AND e.left_at IS NULL \
              AND (e.ordered_at, e.sequence) < (?2, ?3) ORDER BY e.ordered_at DESC, e.sequence DESC LIMIT ?4"
@@ -72,13 +72,12 @@ impl ReadTx<'_> {
         self.with_stories(collect(rows)?)
     }
 
-    /// Instant and sequence behind which a list of entries goes on; behind everything when it begins; `None` when the
-    /// entry is gone.
-    fn place_of_entry(&self, before: Option<i64>) -> Result<Option<(i64, i64)>, StoreError> {
-        let Some(before) = before else { return Ok(Some((i64::MAX, i64::MAX))) };
+    /// Instant and sequence behind which a list of entries goes on; before everything when it begins.
+    fn place_of_entry(&self, before: Option<i64>) -> Result<(i64, i64), StoreError> {
+        let Some(before) = before else { return Ok((i64::MAX, i64::MAX)) };
         let sql = "SELECT ordered_at, sequence FROM digest_entries WHERE sequence = ?1";
         let place = self.connection.prepare_cached(sql)?.query_row([before], |row| Ok((row.get(0)?, row.get(1)?)));
-        Ok(place.optional()?)
+        place.optional()?.ok_or(StoreError::PlaceGone)
     }
 
     /// The digests that each of these stories is in; stories in none are left out.

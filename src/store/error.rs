@@ -33,6 +33,9 @@ pub enum StoreError {
     Closed,
     #[error("the query took too long and was stopped")]
     TimedOut,
+    /// What a list was to go on behind is in the store no more, or never was.
+    #[error("the place where this list was to go on is gone; begin with its first page")]
+    PlaceGone,
     #[error("the store holds {column} that cannot be read: {detail}")]
     Content { column: &'static str, detail: String },
     #[error("the store failed: {0}")]

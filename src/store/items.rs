@@ -83,7 +83,7 @@ impl ReadTx<'_> {
 
     /// Items newest first: by the publisher's date where credible, else by ours.
     pub fn newest_items(&self, filter: &ItemFilter) -> Result<Vec<Item>, StoreError> {
-        let Some(place) = self.place_of(filter.before)? else { return Ok(Vec::new()) };
+        let place = self.place_of(filter.before)?;
         let feed = if filter.feed.is_some() { "i.feed_id = :feed" } else { ":feed IS NULL" };
         let tag = if filter.tag.is_some() {
             "i.item_id IN (SELECT item_id FROM item_tags WHERE tag = :tag)"
@@ -105,12 +105,12 @@ impl ReadTx<'_> {
         self.items_by_id(&collect(rows)?)
     }
 
-    /// Instant and number behind which a list goes on; behind everything when it begins; `None` when the item is gone.
-    pub(super) fn place_of(&self, before: Option<ItemId>) -> Result<Option<(i64, i64)>, StoreError> {
-        let Some(before) = before else { return Ok(Some((i64::MAX, i64::MAX))) };
+    /// Instant and number behind which a list goes on; before everything when it begins.
+    pub(super) fn place_of(&self, before: Option<ItemId>) -> Result<(i64, i64), StoreError> {
+        let Some(before) = before else { return Ok((i64::MAX, i64::MAX)) };
         let sql = "SELECT ordered_at, item_id FROM items WHERE item_id = ?1";
         let place = self.connection.prepare_cached(sql)?.query_row([before.0], |row| Ok((row.get(0)?, row.get(1)?)));
-        Ok(place.optional()?)
+        place.optional()?.ok_or(StoreError::PlaceGone)
     }
 
     /// These items with their tags, in this order; those that are gone are left out.

@@ -28,7 +28,7 @@ impl ReadTx<'_> {
 
     /// Items newest first, in the order of lists, behind `before`.
     pub fn newest_texts(&self, before: Option<ItemId>, limit: usize) -> Result<Vec<StoredText>, StoreError> {
-        let Some(place) = self.place_of(before)? else { return Ok(Vec::new()) };
+        let place = self.place_of(before)?;
         let sql = format!("SELECT {COLUMNS} FROM items i WHERE {NEWEST_FIRST}");
         let mut statement = self.connection.prepare_cached(&sql)?;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
@@ -43,7 +43,7 @@ impl ReadTx<'_> {
 
     /// The same list by number alone, out of its index.
     pub fn newest_ids(&self, before: Option<ItemId>, limit: usize) -> Result<Vec<ItemId>, StoreError> {
-        let Some(place) = self.place_of(before)? else { return Ok(Vec::new()) };
+        let place = self.place_of(before)?;
         let sql = format!("SELECT i.item_id FROM items i WHERE {NEWEST_FIRST}");
         let mut statement = self.connection.prepare_cached(&sql)?;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
@@ -53,7 +53,7 @@ impl ReadTx<'_> {
 
     /// Those of some items that come behind `before`, in the order of lists.
     pub fn newest_first(&self, items: &[ItemId], before: Option<ItemId>) -> Result<Vec<ItemId>, StoreError> {
-        let Some(place) = self.place_of(before)? else { return Ok(Vec::new()) };
+        let place = self.place_of(before)?;
         let mut statement = self.connection.prepare_cached("SELECT ordered_at FROM items WHERE item_id = ?1")?;
         let mut places: Vec<(i64, i64)> = Vec::with_capacity(items.len());
         for item in items {

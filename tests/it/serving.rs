@@ -620,6 +620,38 @@ async fn a_list_that_is_whole_leads_to_no_older_one() {
 }
 
 #[tokio::test]
+async fn a_list_whose_place_is_gone_says_so_and_is_not_taken_for_one_that_has_ended() {
+    let watch = Watch::start().await;
+    let place = async |path: &str| {
+        let list: serde_json::Value = serde_json::from_slice(&watch.get(path, "").await.body).unwrap();
+        list["before"].as_i64().unwrap()
+    };
+    let (item, entry) = (place("/api/v1/items?limit=1").await, place("/api/v1/digests/french-ai?limit=1").await);
+    let paths = [
+        format!("/?before={item}"),
+        format!("/?q=AI&before={item}"),
+        format!("/tags/french-ai?before={item}"),
+        format!("/api/v1/items?before={item}"),
+        format!("/api/v1/items?q=AI&before={item}"),
+        format!("/api/v1/digests/french-ai?before={entry}"),
+        format!("/digests/french-ai?before={entry}"),
+        format!("/digests/french-ai.atom?before={entry}"),
+        format!("/digests/french-ai.json?before={entry}"),
+    ];
+    for path in &paths {
+        assert_eq!(watch.get(path, "").await.status, 200, "{path}");
+    }
+    let later = now() + SignedDuration::from_hours(1);
+    watch.store.write(move |tx| tx.remove_issues(later)).await.unwrap();
+    assert_eq!(watch.store.write(move |tx| tx.prune(later, later, later, 100)).await.unwrap().items, STORIES.len());
+    for path in &paths {
+        let answer = watch.get(path, "").await;
+        assert_eq!(answer.status, 404, "{path}");
+        assert!(answer.text().contains("is gone; begin with its first page"), "{path}: {}", answer.text());
+    }
+}
+
+#[tokio::test]
 async fn a_tags_page_shows_its_count_and_its_trend() {
     let watch = Watch::start().await;
     let page = watch.get("/tags/french-ai", "").await;

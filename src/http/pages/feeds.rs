@@ -2,7 +2,7 @@
 
 use super::layout::{Section, Site, page as whole_page};
 use super::{page, parts};
-use crate::http::operations::unavailable;
+use crate::http::operations::unread;
 use crate::http::visitor::Visitor;
 use crate::http::{AppState, login, not_found, refuse};
 use crate::model::{FeedHealth, FeedId, FeedState, WithoutQuery, without_query};
@@ -33,14 +33,14 @@ pub(super) async fn refresh(
     let record = match state.store.read(move |tx| tx.feed_record(feed)).await {
         Ok(Some(record)) => record,
         Ok(None) => return refuse(&uri, StatusCode::NOT_FOUND, "there is no such feed"),
-        Err(error) => return unavailable(&uri, &error),
+        Err(error) => return unread(&uri, &error),
     };
     if let Some(reason) = declined(&record, now) {
         return refuse(&uri, StatusCode::CONFLICT, &format!("{} is not asked now: {reason}", record.name()));
     }
     match state.store.write(move |tx| tx.ask_now(feed, now)).await {
         Ok(()) => Redirect::to(&format!("/feeds#feed-{id}")).into_response(),
-        Err(error) => unavailable(&uri, &error),
+        Err(error) => unread(&uri, &error),
     }
 }
 

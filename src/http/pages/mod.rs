@@ -23,7 +23,7 @@ pub(super) use layout::error_page;
 pub use style::FAVICON;
 
 use super::AppState;
-use super::operations::unavailable;
+use super::operations::unread;
 use super::refuse;
 use super::representation::{Effort, Representation};
 use crate::store::{ReadTx, StoreError};
@@ -59,7 +59,7 @@ where
     match state.store.read(move |tx| write(tx, &site)).await {
         Ok(Some(markup)) => html(markup).answer(headers),
         Ok(None) => refuse(uri, StatusCode::NOT_FOUND, "there is nothing at this address"),
-        Err(error) => unavailable(uri, &error),
+        Err(error) => unread(uri, &error),
     }
 }
 

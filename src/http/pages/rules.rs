@@ -4,7 +4,7 @@
 use super::layout::{Section, Site, page as whole_page};
 use super::{marks, parts, style};
 use crate::http::login;
-use crate::http::operations::unavailable;
+use crate::http::operations::unread;
 use crate::http::site::Parameters;
 use crate::http::visitor::Visitor;
 use crate::http::workbench::{self, Fault, Hit, Hits, Preview, Trial};
@@ -129,7 +129,7 @@ pub(super) async fn write(
             let below = Below::Tried(Box::new(trial), preview);
             answer(editor(&site, &tag, &written.rule, &written.began_with, &below), StatusCode::OK)
         }
-        Err(error) => unavailable(&uri, &error),
+        Err(error) => unread(&uri, &error),
     }
 }
 
