@@ -128,6 +128,12 @@ fn public_url(text: Text<'_>) -> Option<Url> {
         text.report().add(text.error("a public address has no query"));
         return None;
     }
+    if url.path() != "/" {
+        let message = "`public_url` has a path: digests are found there, but pages link to the root of their host";
+        let help = "give veille a host of its own, such as \"https://watch.your.site/\"; a path is right where only \
+            the files of `veille export` are served";
+        text.report().add(Diagnostic::warning(text.place(), message).help(help));
+    }
     if !url.path().ends_with('/') {
         let path = format!("{}/", url.path());
         url.set_path(&path);
