@@ -88,6 +88,15 @@ impl Calendar {
         periods
     }
 
+    /// Until when issues count as cut at `now`: until when they were, unless the clock has been set back over a cut since.
+    /// Then what a clock ahead has cut is over, and the cuts to come are those after `now`.
+    #[must_use]
+    pub fn cut_until_at(&self, last_cut_end_at: Timestamp, now: Timestamp) -> Timestamp {
+        let was_set_back = self.next_cut_at(now).is_some_and(|next| last_cut_end_at > next);
+        let resumed = || self.last_slot(now).map(|slot| self.instant(slot));
+        was_set_back.then(resumed).flatten().unwrap_or(last_cut_end_at)
+    }
+
     /// The first cut after `now`; `None` when there is none (a cron pattern for 30 February).
     #[must_use]
     pub fn next_cut_at(&self, now: Timestamp) -> Option<Timestamp> {

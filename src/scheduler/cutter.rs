@@ -4,7 +4,7 @@ use crate::config::DigestSettings;
 use crate::digest::{Calendar, Cut, Period, assign, issue_entry_id};
 use crate::model::{DigestKind, DigestName, Timestamp};
 use crate::refresh::Watch;
-use crate::store::{NewIssue, Store, StoreError};
+use crate::store::{NewIssue, ReadTx, Store, StoreError};
 
 /// Cuts every issue that is due at `now`, and returns how many were made.
 ///
@@ -42,16 +42,21 @@ async fn cut_digest(
         let read = name.clone();
         let (cut_until, pending) =
             store.read(move |tx| Ok((tx.cut_until_at(&read)?, tx.pending_entries(&read)?))).await?;
-        let mut periods = calendar.due_periods(cut_until, now);
+        let write = name.clone();
+        let resumed = cut_until.map(|until| calendar.cut_until_at(until, now));
+        if let Some(until) = resumed.filter(|_| resumed != cut_until) {
+            store.write(move |tx| tx.cut_issues(&write, &[], until, now)).await?;
+            continue;
+        }
+        let periods = calendar.due_periods(cut_until, now);
         let Some(until) = periods.last().map(|period| period.ends_at) else { return Ok(made) };
-        rename_taken(store, &name, &mut periods).await?;
+        let periods = named_anew(store, &name, periods).await?;
         let cuts = assign(&pending, periods, now);
         let issues: Vec<NewIssue> = cuts
             .into_iter()
             .filter(|cut| *empty_issues || !cut.sequences.is_empty())
             .map(|cut| issue(&name, cut))
             .collect();
-        let write = name.clone();
         let cut = store.write(move |tx| tx.cut_issues(&write, &issues, until, now).map(|()| issues)).await?;
         made += cut.len();
         for issue in cut {
@@ -60,16 +65,20 @@ async fn cut_digest(
     }
 }
 
-/// A change of schedule or time zone can give a period a name that an earlier issue has: it is then
-/// named by its end, which no other period shares.
-async fn rename_taken(store: &Store, digest: &DigestName, periods: &mut [Period]) -> Result<(), StoreError> {
-    let (digest, names) = (digest.clone(), periods.iter().map(|period| period.name.clone()).collect::<Vec<_>>());
-    let taken: Vec<bool> =
-        store.read(move |tx| names.iter().map(|name| Ok(tx.issue(&digest, name)?.is_some())).collect()).await?;
-    for (period, _) in periods.iter_mut().zip(taken).filter(|(_, taken)| *taken) {
-        period.name = period.name_by_end();
-    }
-    Ok(())
+/// A change of schedule or time zone, or a clock that was ahead, can give a period a name that an earlier issue has: it is
+/// then named by its end, which no other period shares. One that has been cut under that name too gets no second issue:
+/// what waits is in the next one.
+async fn named_anew(store: &Store, digest: &DigestName, periods: Vec<Period>) -> Result<Vec<Period>, StoreError> {
+    let digest = digest.clone();
+    let free = move |tx: &ReadTx<'_>, period: Period| -> Result<Option<Period>, StoreError> {
+        for name in [period.name.clone(), period.name_by_end()] {
+            if tx.issue(&digest, &name)?.is_none() {
+                return Ok(Some(Period { name, ..period }));
+            }
+        }
+        Ok(None)
+    };
+    store.read(move |tx| periods.into_iter().filter_map(|period| free(tx, period).transpose()).collect()).await
 }
 
 fn issue(digest: &DigestName, cut: Cut) -> NewIssue {

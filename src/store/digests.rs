@@ -301,7 +301,8 @@ impl WriteTx<'_> {
     }
 
     /// Cuts issues: from now on their entries are in them and in no other, and all that entered before
-    /// `until` has had its cut, whether there was anything to put into an issue or not.
+    /// `until` has had its cut, whether there was anything to put into an issue or not. An `until` before the last one
+    /// takes up the calendar again where a clock was ahead.
     pub fn cut_issues(
         &self,
         digest: &DigestName,
@@ -312,7 +313,7 @@ impl WriteTx<'_> {
         for issue in issues {
             self.cut_issue(digest, issue, now)?;
         }
-        let sql = "UPDATE digests SET cut_until_at = max(coalesce(cut_until_at, ?2), ?2) WHERE digest = ?1";
+        let sql = "UPDATE digests SET cut_until_at = ?2 WHERE digest = ?1";
         self.connection.prepare_cached(sql)?.execute(params![digest.0, millis(until)])?;
         Ok(())
     }

@@ -249,6 +249,43 @@ fn arrive(tx: &WriteTx<'_>, number: usize, backfilled: bool, now: Timestamp) -> 
     Ok((story, entry_id))
 }
 
+fn run<'a>(directory: &'a Path, schedule: usize, start: &str) -> Run<'a> {
+    Run {
+        directory,
+        watch: &watches()[schedule],
+        store: Some(Arc::new(Store::open(directory).unwrap())),
+        now: start.parse().unwrap(),
+        latest: start.parse().unwrap(),
+        stories: Vec::new(),
+        issue_of: BTreeMap::new(),
+        entry_id_of_issue: BTreeMap::new(),
+    }
+}
+
+/// It was a matter of weeks for a clock that had been ahead by weeks: no issue was cut until the time that it had shown.
+#[tokio::test]
+async fn d11_after_a_clock_was_ahead_the_next_cut_has_its_issue() {
+    const DAY: i64 = 24 * 60;
+    for (schedule, rhythm) in [(0, DAY), (1, 7 * DAY), (2, 30)] {
+        let directory = tempfile::tempdir().unwrap();
+        let mut run = run(directory.path(), schedule, "2026-11-24T09:10:00Z");
+        run.begin().await;
+        let news = Event::Arrive { stories: 1, backfilled: false };
+        for event in [news.clone(), Event::Jump { minutes: 45 * DAY }, news.clone(), Event::Cut] {
+            run.happen(&event).await;
+        }
+        run.happen(&Event::Jump { minutes: 5 - 45 * DAY }).await;
+        // The first cut may be one that the clock ahead has made: then the next one takes what waits.
+        for event in [news, Event::Jump { minutes: rhythm }, Event::Cut, Event::Jump { minutes: rhythm }, Event::Cut] {
+            run.happen(&event).await;
+        }
+        for (_, entry_id, _) in &run.stories {
+            assert!(run.issue_of.contains_key(entry_id), "schedule {schedule}: {entry_id:?} waits");
+        }
+        run.end().await;
+    }
+}
+
 /// `VEILLE_LONG=1` tries more.
 fn cases() -> u32 {
     if std::env::var_os("VEILLE_LONG").is_some() { 400 } else { 16 }
@@ -266,16 +303,7 @@ proptest! {
         let directory = tempfile::tempdir().unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let mut run = Run {
-                directory: directory.path(),
-                watch: &watches()[schedule],
-                store: Some(Arc::new(Store::open(directory.path()).unwrap())),
-                now: start.parse().unwrap(),
-                latest: start.parse().unwrap(),
-                stories: Vec::new(),
-                issue_of: BTreeMap::new(),
-                entry_id_of_issue: BTreeMap::new(),
-            };
+            let mut run = run(directory.path(), schedule, start);
             run.begin().await;
             for event in &events {
                 run.happen(event).await;
