@@ -66,8 +66,9 @@ impl Unsaid {
         match (news, &visit.outcome) {
             (News::Failing, Outcome::Failed { reason }) => {
                 self.failing += 1;
-                if self.reasons.len() < REASONS_MAX || self.reasons.contains_key(reason) {
-                    *self.reasons.entry(reason.clone()).or_default() += 1;
+                let reason = without_names(reason);
+                if self.reasons.len() < REASONS_MAX || self.reasons.contains_key(&reason) {
+                    *self.reasons.entry(reason).or_default() += 1;
                 }
             }
             (News::Recovered { .. }, _) => self.recovered += 1,
@@ -96,6 +97,12 @@ impl Unsaid {
             );
         }
     }
+}
+
+/// A reason without the names in it, so that a thousand names which cannot be looked up are one reason.
+fn without_names(reason: &str) -> String {
+    let parts = reason.split('`').enumerate();
+    parts.map(|(nth, part)| if nth % 2 == 0 { part } else { "`…`" }).collect()
 }
 
 fn line(visit: &Visit, news: &News) {
@@ -163,6 +170,15 @@ mod tests {
         assert_eq!(reasons.values().sum::<usize>(), 5);
         journal.write(&visit("no route", News::Failing), now + PAGE);
         assert_eq!((journal.lines, &journal.unsaid), (1, &Unsaid::default()));
+    }
+
+    #[test]
+    fn failures_that_differ_by_a_name_alone_have_one_reason() {
+        let (mut journal, now) = (Journal::default(), Instant::now());
+        for nth in 0..LINES_A_PAGE + 7 {
+            journal.write(&visit(&format!("the name `{nth}.example` is unknown"), News::Failing), now);
+        }
+        assert_eq!(journal.unsaid.reasons, HashMap::from([("the name `…` is unknown".to_owned(), 7)]));
     }
 
     #[test]
