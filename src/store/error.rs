@@ -80,6 +80,9 @@ impl From<rusqlite::Error> for StoreError {
                 Self::NotWritable(in_words(&error))
             }
             Some(Code::OperationInterrupted) => Self::TimedOut,
+            Some(Code::DatabaseCorrupt | Code::NotADatabase) => {
+                Self::Other(format!("the database is damaged ({error}); restore a backup (see `veille backup`)"))
+            }
             _ => Self::Other(error.to_string()),
         }
     }

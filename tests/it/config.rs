@@ -100,10 +100,11 @@ fn a_diagnostic_has_a_machine_form_with_file_line_and_column() {
 }
 
 #[test]
-fn an_empty_file_is_a_config_of_defaults() {
+fn s10_an_empty_file_is_a_config_of_defaults_that_listens_on_loopback() {
     for text in ["", "\u{FEFF}", "# nothing\n"] {
         let settings = load_valid(&[("veille.toml", text)]).settings;
         assert_eq!(settings.service.data_dir, Path::new("/home/curator/.local/state/veille"));
+        assert!(settings.http.listen.ip().is_loopback());
         assert_eq!(settings.http.public_url.as_str(), "http://127.0.0.1:8787/");
         assert_eq!(settings.fetch.interval, Interval::Adaptive);
         assert_eq!(settings.fetch.min_interval, jiff::SignedDuration::from_mins(15));

@@ -6,7 +6,7 @@
 mod disasters;
 
 use crate::support::app::{App, Daemon, FAST, Finished, PATIENCE, faketime_library, feed_tables, finish, wait_until};
-use crate::support::origin::{Fault, Feed, Origin, fault, status};
+use crate::support::origin::{Fault, Feed, Origin, fault, ok, status};
 use rusqlite::Connection;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::Write as _;

@@ -3,6 +3,7 @@
 //! Named by the numbers of the checks. The store is played by [`Reader`], which keeps what it is told to keep.
 
 use crate::support::app::{PATIENCE, wait_until};
+use crate::support::namespace::run_within;
 use crate::support::origin::{
     Answer, Fault, Gate, Origin, Request, fault, not_modified, ok, redirect, rss, status, tempting_rss,
 };
@@ -762,24 +763,7 @@ fn h01_h02_h03_h04_p24_the_default_policy_holds_among_public_addresses() {
     let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("a file");
     write("resolv.conf", "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n");
     write("hosts", "127.0.0.1 private.example both.example\n93.184.215.14 both.example public.example\n");
-    let script = "set -e; ip link set lo up; ip addr add 93.184.215.14/32 dev lo; \
-         mount --bind resolv.conf /etc/resolv.conf; mount --bind hosts /etc/hosts; echo inside; \
-         exec \"$0\" --ignored --exact fetching::within_a_namespace --nocapture";
-    let test_binary = std::env::current_exe().expect("this binary");
-    let ran = std::process::Command::new("unshare")
-        .args(["-Urnm", "sh", "-c", script])
-        .arg(test_binary)
-        .current_dir(folder.path())
-        .output();
-    let told = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    match ran {
-        Ok(output) if told(&output.stdout).contains("inside") => {
-            let (out, err) = (told(&output.stdout), told(&output.stderr));
-            assert!(output.status.success() && out.contains("1 passed"), "{out}\n{err}");
-        }
-        Ok(output) => eprintln!("SKIPPED: this machine gives no network namespace: {}", told(&output.stderr)),
-        Err(error) => eprintln!("SKIPPED: this machine gives no network namespace: {error}"),
-    }
+    run_within("fetching::within_a_namespace", folder.path(), &["93.184.215.14/32"]);
 }
 
 #[tokio::test]

@@ -2,11 +2,13 @@
 //! that jumps change of it, and whom a feed waits for. The rest of polite polling is in `polling.rs`.
 
 use crate::support::app::{ALL, App, Daemon, FAST, PATIENCE, faketime_library, feed_tables, wait_until};
+use crate::support::namespace::run_within;
 use crate::support::origin::{Answer, Gate, Origin, not_modified, ok, redirect, rss, status};
 use crate::support::politeness::{Manners, assert_polite};
 use crate::support::polled::{DAY, HOUR, USUAL, next_check, one_feed, outcome, wait_s};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -428,4 +430,63 @@ fn a_cron_goes_by_the_clock_of_the_services_zone_and_gives_way_to_what_the_serve
     assert!(checked_at(&polled) == "02:30:00" && wait_s(&polled) <= DAY + HOUR, "{polled}");
     let polled = app.poll(&["--force"]);
     assert!(checked_at(&polled) == "02:30:00" && wait_s(&polled) >= 2 * DAY - 60, "{polled}");
+}
+
+const NAMED: usize = 40;
+const NAMED_FEEDS: i64 = 40;
+
+/// Names of forty hosts are lost for an hour of a fast clock.
+#[test]
+fn d13_an_hour_without_names_gives_no_feed_up_and_ends_without_a_storm() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("a file");
+    write("resolv.conf", "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n");
+    write("hosts", &names());
+    run_within("pacing::without_names", folder.path(), &[]);
+}
+
+fn names() -> String {
+    (1..=NAMED).fold(String::new(), |names, n| names + &format!("127.0.9.{n} feed{n}.example\n"))
+}
+
+#[test]
+#[ignore = "needs the namespace that d13_an_hour_without_names_gives_no_feed_up_and_ends_without_a_storm makes"]
+fn without_names() {
+    const RATE: u32 = 240;
+    let Some(library) = faketime_library() else { return };
+    let origin = Origin::listen(Ipv4Addr::UNSPECIFIED, 0, None);
+    origin.script("/feed", [ok(rss(2)).etag("\"a\"").conditional()]);
+    let port = origin.address().port();
+    let urls: Vec<String> = (1..=NAMED).map(|n| format!("http://feed{n}.example:{port}/feed?n={n}")).collect();
+    let urls: Vec<&str> = urls.iter().map(String::as_str).collect();
+    let fetch = "interval = \"10m\"\nmin_interval = \"10m\"\nmax_interval = \"20m\"\ntimeout = \"5m\"\nallow_private_addresses = true\n";
+    let app = App::new(fetch, &(feed_tables(&urls) + ALL));
+    let mut command = app.command(&["run"]);
+    command.env("LD_PRELOAD", library).env("FAKETIME", format!("+0 x{RATE}"));
+    let mut daemon = Daemon::start(command);
+    let of = |condition: &str| app.ask::<i64>(&format!("SELECT count(*) FROM feeds WHERE {condition}"));
+    wait_until(PATIENCE, || (of("last_success_at IS NOT NULL") == NAMED_FEEDS).then_some(())).expect("all are found");
+    // Written into the file that is mounted.
+    std::fs::write("hosts", "").expect("a file of the namespace");
+    let an_hour = "last_refresh_at - failing_since_at >= 2700000";
+    wait_until(3 * PATIENCE, || (of(an_hour) == NAMED_FEEDS).then_some(())).expect("all fail for an hour");
+    assert_eq!(of("state = 'active'"), NAMED_FEEDS, "none is given up");
+    let asked = origin.log().len();
+    std::fs::write("hosts", names()).expect("a file of the namespace");
+    let returned = std::time::Instant::now();
+    wait_until(PATIENCE, || (of("failure_count = 0") == NAMED_FEEDS).then_some(())).expect("all recover by themselves");
+    let took = returned.elapsed() * RATE;
+    assert!(took <= Duration::from_mins(25), "within the longest pause: {took:?}");
+    let log = origin.log();
+    let times: Vec<Duration> = log[asked..].iter().map(|request| request.at * RATE).collect();
+    let minute = Duration::from_mins(1);
+    let in_a_minute = |from: Duration| times.iter().filter(|at| (from..from + minute).contains(*at)).count();
+    let most = times.iter().map(|from| in_a_minute(*from)).max().unwrap_or(0);
+    println!("{most} of {} in a minute", times.len());
+    assert!(most <= NAMED / 3, "{most} in a minute: {times:?}");
+    assert_eq!(app.ask::<i64>("SELECT count(*) FROM items"), 2 * NAMED_FEEDS);
+    assert!(!daemon.has_ended());
+    let is_summary = |line: &String| line.contains("more visits failed within seconds");
+    let summaries: Vec<String> = daemon.kill().into_iter().filter(is_summary).collect();
+    assert!(summaries.iter().all(|line| line.contains("`…` could not be looked up")), "{summaries:#?}");
 }

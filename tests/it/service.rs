@@ -1,9 +1,10 @@
 //! Under a service manager: what it is told and when (`sd_notify(3)`), and what is on the disk and in the log.
 
-use crate::support::app::{ALL, App, Daemon, FAST, PATIENCE, feed_tables, wait_until};
+use crate::support::app::{ALL, App, Daemon, FAST, PATIENCE, feed_tables, finish, wait_until};
 use crate::support::origin::{Fault, Origin, ok, rss, status};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
 use std::os::unix::net::UnixDatagram;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// The service manager's end of the socket.
@@ -60,6 +61,75 @@ impl Manager {
         self.socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
         pings
     }
+}
+
+const UNIT: &str = include_str!("../../systemd/veille.service");
+
+#[test]
+fn s01_the_unit_scores_1_1_and_has_no_fault() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let unit = directory.path().join("veille.service");
+    // The binary need not be installed for that.
+    std::fs::write(&unit, UNIT.replace("ExecStart=/usr/bin/veille", "ExecStart=/bin/true")).expect("a file");
+    let analyze = |arguments: &[&str]| finish(Command::new("systemd-analyze").args(arguments).arg(&unit));
+    if Command::new("systemd-analyze").arg("--version").output().is_err() {
+        return println!("skipped: systemd-analyze is not installed");
+    }
+    let verified = analyze(&["verify"]);
+    assert_eq!((verified.stdout.as_str(), verified.stderr.as_str()), ("", ""));
+    let scored = analyze(&["security", "--offline=true", "--threshold=11", "--no-pager"]);
+    assert!(scored.status.success(), "{}", scored.stdout);
+}
+
+/// What the unit does not start again: each fault ends with the status that it names, at once, and leaves nothing behind.
+#[test]
+fn s05_what_the_operator_must_mend_is_not_started_again_and_a_kill_is() {
+    for line in ["Restart=on-failure", "RestartSec=5", "RestartPreventExitStatus=2", "StartLimitBurst=5"] {
+        assert!(UNIT.lines().any(|said| said == line), "{line}");
+    }
+    let origin = Origin::start();
+    origin.feed("/feed.xml").add(3);
+    let watching = || App::watching(&[&origin.url("/feed.xml")]);
+    let stored = |change: &dyn Fn(&std::path::Path)| {
+        let app = watching();
+        app.poll(&[]);
+        change(&app.data_dir().join("veille.db"));
+        app
+    };
+    let nowhere = watching();
+    nowhere.write("veille.toml", "[service]\ndata_dir = \"/proc/nowhere\"\n");
+    let misspelt = watching();
+    misspelt.write("watch.toml", "[[feds]]\n");
+    let faults = [
+        ("a config with an error", misspelt, "unknown table"),
+        ("no place for the data", nowhere, "the data directory cannot be used"),
+        ("a newer schema", stored(&|file| set_version(file, 999)), "use a newer veille"),
+        ("a text", stored(&|file| std::fs::write(file, "a letter").expect("writes")), "not a database of veille"),
+        ("a first page of zeros", stored(&|file| overwrite(file, 0)), "not a database of veille"),
+        ("a page of zeros", stored(&|file| overwrite(file, 4096)), "damaged"),
+    ];
+    for (fault, app, told) in faults {
+        let file = app.data_dir().join("veille.db");
+        let before = std::fs::read(&file).ok();
+        let ended = app.run(&["run"]);
+        assert_eq!(ended.code(), 2, "{fault}: {ended:?}");
+        assert!(ended.stderr.contains(told), "{fault}: {ended:?}");
+        assert!(std::fs::read(&file).ok() == before, "{fault}: the file has changed");
+    }
+    let app = watching();
+    app.start().kill();
+    assert_eq!(app.start().get("/readyz").status, 200, "a kill leaves nothing to mend");
+}
+
+fn set_version(file: &std::path::Path, version: i32) {
+    let database = rusqlite::Connection::open(file).expect("a database");
+    database.pragma_update(None, "user_version", version).expect("a pragma");
+}
+
+/// Writes a page of zeros.
+fn overwrite(file: &std::path::Path, offset: u64) {
+    let opened = std::fs::OpenOptions::new().write(true).open(file).expect("a file");
+    opened.write_all_at(&[0; 4096], offset).expect("writes");
 }
 
 #[test]

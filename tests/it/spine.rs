@@ -1,10 +1,11 @@
 //! The whole way, from a feed at an origin to a digest in a subscriber's hands, through the binary.
 
 use crate::support::app::{ALL, App, FAST, PATIENCE, feed_tables, finish, get, veille, wait_until};
-use crate::support::origin::{Fault, Origin, ok, rss, status};
+use crate::support::origin::{Fault, Gate, Origin, Request, ok, rss, status};
 use crate::support::politeness::{Manners, assert_polite};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The text of every element or attribute value between two marks.
@@ -170,6 +171,50 @@ fn h35_s09_a_reload_by_signal_or_by_a_changed_file_takes_effect_and_a_bad_one_ch
     origin.wait_for("/three.xml", 1);
     let healed = || daemon.json("/healthz")["refused_reload"].is_null().then_some(());
     wait_until(PATIENCE, healed).expect("health forgets the refusal");
+}
+
+#[test]
+fn s09_a_reload_drops_no_request_spreads_what_is_new_and_asks_no_more_for_what_is_gone() {
+    let (origin, gate) = (Origin::start(), Arc::new(Gate::default()));
+    origin.script("/slow", [ok(rss(2)).behind(&gate)]);
+    origin.feed("/gone.xml").add(1);
+    origin.script("/new", [ok(rss(1)).etag("\"a\"").conditional()]);
+    let watch = |paths: &[String]| {
+        let urls: Vec<String> = paths.iter().map(|path| origin.url(path)).collect();
+        feed_tables(&urls.iter().map(String::as_str).collect::<Vec<_>>()) + ALL
+    };
+    let fetch = "interval = \"2s\"\nmin_interval = \"2s\"\nper_host_gap = \"100ms\"\nallow_private_addresses = true\n";
+    let app = App::new(fetch, &watch(&["/slow".to_owned(), "/gone.xml".to_owned()]));
+    let daemon = app.start();
+    origin.wait_until(PATIENCE, |log| count(log, "/slow") == 1);
+    origin.wait_for("/gone.xml", 1);
+    let with_new: Vec<String> =
+        std::iter::once("/slow".to_owned()).chain((0..10).map(|n| format!("/new?n={n}"))).collect();
+    app.write("watch.toml", &watch(&with_new));
+    daemon.signal("HUP");
+    daemon.wait_for_line("config reloaded");
+    let gone = origin.requests("/gone.xml").len();
+    let is_new = |request: &Request| request.target.starts_with("/new");
+    let log = origin.wait_until(PATIENCE, |log| log.iter().filter(|request| is_new(request)).count() >= 10);
+    assert_polite(&log, &Manners { start_gap: Duration::from_millis(60), ..Manners::default() });
+    gate.open();
+    let stored = || {
+        let items: i64 = app.ask("SELECT count(*) FROM items JOIN feeds USING (feed_id) WHERE feeds.url LIKE '%/slow'");
+        (items == 2).then_some(())
+    };
+    wait_until(PATIENCE, stored).expect("what was in flight is stored");
+    let slow = origin.requests("/slow");
+    assert!(
+        slow[0].answered.as_ref().is_some_and(|answer| answer.complete),
+        "what was in flight was answered: {slow:#?}"
+    );
+    // Well after its interval: the new ones have each come twice.
+    origin.wait_until(PATIENCE, |log| (0..10).all(|n| count(log, &format!("/new?n={n}")) >= 2));
+    assert_eq!(origin.requests("/gone.xml").len(), gone, "what left the config is not asked for");
+}
+
+fn count(log: &[Request], target: &str) -> usize {
+    log.iter().filter(|request| request.target == target).count()
 }
 
 #[test]

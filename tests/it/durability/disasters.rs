@@ -4,6 +4,7 @@ use super::*;
 use crate::support::app::{get, limit_file_size};
 use std::net::TcpStream;
 use std::path::PathBuf;
+use std::sync::Mutex;
 
 /// The library that stands between the daemon and its files (`shim.c`); `None` where there is no C compiler, which is said.
 fn shim(directory: &Path) -> Option<PathBuf> {
@@ -279,4 +280,73 @@ fn cpu_time(pid: u32) -> Duration {
     let ticks =
         after_name.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum::<u64>();
     Duration::from_millis(ticks * 10)
+}
+
+/// What a month leaves behind shows in hours of as much work: feeds that bring an item at each visit, once a minute, which
+/// are kept for an hour. `VEILLE_LONG=1` makes a day of it, of a hundred feeds.
+#[test]
+fn d17_memory_descriptors_and_database_stay_what_they_became() {
+    const RATE: u32 = 400;
+    const HOUR_MS: i64 = 3_600_000;
+    let Some(faketime) = faketime_library() else { return };
+    let (feeds, hours) = if std::env::var_os("VEILLE_LONG").is_some() { (100, 24) } else { (8, 4) };
+    let origin = Origin::start();
+    let visits: Mutex<HashMap<String, usize>> = Mutex::default();
+    origin.serve("/feed", move |request| {
+        let mut visits = visits.lock().expect("no thread panics");
+        let newest = visits.entry(request.target.clone()).or_default();
+        *newest += 1;
+        let item = |n: usize| {
+            let title = format!("{} {n}", NAMES[n % NAMES.len()].repeat(5));
+            format!("<item><guid>{n}</guid><title>{title}</title><description>{}</description></item>", title.repeat(9))
+        };
+        let items: String = (*newest..*newest + 10).rev().map(item).collect();
+        ok(format!("<rss version=\"2.0\"><channel><title>News</title>{items}</channel></rss>"))
+            .etag(format!("\"{newest}\""))
+    });
+    let urls: Vec<String> = (0..feeds).map(|n| origin.url(&format!("/feed?n={n}"))).collect();
+    let urls: Vec<&str> = urls.iter().map(String::as_str).collect();
+    // A generous timeout: on this clock it passes so much faster.
+    let fetch = "interval = \"1m\"\nmin_interval = \"1m\"\nmax_interval = \"1m\"\nper_host = 20\ntimeout = \"1h\"\n\
+                 allow_private_addresses = true\n[retention]\nkeep_items = \"1h\"\n";
+    let app = App::new(fetch, &(feed_tables(&urls) + ALL));
+    let mut command = app.command(&["run"]);
+    command.env("LD_PRELOAD", faketime).env("FAKETIME", format!("+0 x{RATE}"));
+    let mut daemon = Daemon::start(command);
+    let newest = || app.ask::<Option<i64>>("SELECT max(first_seen_at) FROM items").unwrap_or(0);
+    let began = wait_until(PATIENCE, || Some(newest()).filter(|at| *at > 0)).expect("items come");
+    let mut after = |hours: i64| {
+        let patience = PATIENCE + Duration::from_secs(hours.unsigned_abs() * 3600) / RATE;
+        wait_until(2 * patience, || (newest() >= began + hours * HOUR_MS).then_some(())).expect("time passes");
+        assert!(!daemon.has_ended());
+        Measured::of(&daemon, &app)
+    };
+    let (early, late) = (after(hours / 2), after(hours));
+    println!("{early:?} after {} hours, {late:?} after {hours}", hours / 2);
+    assert!(late.resident_kib <= early.resident_kib * 11 / 10 + 4096, "{early:?}, then {late:?}");
+    assert!(late.descriptors <= early.descriptors + 4, "{early:?}, then {late:?}");
+    // What is no longer kept is remembered by its key for sixty days.
+    assert!(late.items <= early.items * 5 / 4 && late.pages <= early.pages * 3 / 2, "{early:?}, then {late:?}");
+}
+
+#[derive(Debug)]
+struct Measured {
+    resident_kib: u64,
+    descriptors: usize,
+    items: i64,
+    pages: i64,
+}
+
+impl Measured {
+    fn of(daemon: &Daemon, app: &App) -> Self {
+        let process = Path::new("/proc").join(daemon.pid().to_string());
+        let status = std::fs::read_to_string(process.join("status")).expect("a process of ours");
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its memory");
+        Self {
+            resident_kib: resident.trim().trim_end_matches(" kB").parse().expect("a number"),
+            descriptors: process.join("fd").read_dir().expect("a process of ours").count(),
+            items: app.ask("SELECT count(*) FROM items"),
+            pages: app.ask("SELECT page_count FROM pragma_page_count()"),
+        }
+    }
 }
