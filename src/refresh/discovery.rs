@@ -59,6 +59,7 @@ pub async fn discover(client: &Client, page: Url, now: Timestamp) -> Result<Disc
                     return Ok(found);
                 }
             }
+            Err(error @ DiscoveryError::LeftAlone { .. }) => return Err(error),
             Err(error) => drop(unread.get_or_insert(error)),
         }
     }
@@ -98,9 +99,10 @@ async fn successor(client: &Client, feed: &MissingFeed, site: Url, now: Timestam
     let elsewhere =
         candidates(&page).into_iter().filter(|url| ![feed.url.as_str(), &feed.address].contains(&url.as_str()));
     for url in elsewhere.take(MOST_TRIED) {
-        let Ok(answer) = get(client, FetchRequest::new(url.clone()), now).await else { continue };
-        if as_feed(&answer, &url).is_ok() {
-            return Some(url);
+        match get(client, FetchRequest::new(url.clone()), now).await {
+            Ok(answer) if as_feed(&answer, &url).is_ok() => return Some(url),
+            Err(DiscoveryError::LeftAlone { .. }) => return None,
+            Ok(_) | Err(_) => {}
         }
     }
     None

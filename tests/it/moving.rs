@@ -222,3 +222,21 @@ fn what_a_site_names_is_tried_until_one_is_a_feed() {
     let failed = app.run(&["feeds", "add", &origin.url("/")]);
     assert!(failed.stderr.contains("HTTP 404"), "what was named is told of: {failed:?}");
 }
+
+#[test]
+fn a_site_that_asks_to_be_left_alone_is_asked_for_no_other_feed_that_it_names() {
+    let origin = Origin::start();
+    let named = |path: &str| format!("<link rel=alternate type='application/rss+xml' href='{path}'>");
+    origin.script("/", [ok(named("/busy.xml") + &named("/there.xml"))]);
+    origin.script("/busy.xml", [status(429)]);
+    origin.script("/there.xml", [ok(rss(2))]);
+    origin.script("/old.xml", [status(404)]);
+    let app = App::new(USUAL, &(feed_tables(&[&origin.url("/old.xml")]) + ALL));
+    let added = app.run(&["feeds", "add", &origin.url("/")]);
+    assert!(added.code() == 2 && added.stderr.contains("left alone"), "{added:?}");
+    app.poll(&[]);
+    app.let_pass(4 * DAY);
+    app.poll(&[]);
+    assert_eq!(origin.requests("/busy.xml").len(), 2, "its site is asked where the missing feed went");
+    assert_eq!(origin.requests("/there.xml").len(), 0);
+}
