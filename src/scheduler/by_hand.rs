@@ -44,5 +44,41 @@ pub fn declined(feed: &FeedRecord, now: Timestamp) -> Option<Declined> {
     if let Some(until) = feed.fresh_until_at.filter(running) {
         return Some(Declined::Fresh(until));
     }
-    feed.last_refresh_at.filter(|at| now.duration_since(*at) < PAUSE).map(Declined::JustRefreshed)
+    let is_recent = |at: &Timestamp| (SignedDuration::ZERO..PAUSE).contains(&now.duration_since(*at));
+    feed.last_refresh_at.filter(is_recent).map(Declined::JustRefreshed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Store;
+
+    async fn record() -> FeedRecord {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let store = Store::open(directory.path()).expect("opens");
+        let feed = crate::model::ConfiguredFeed {
+            url: "https://news.example/feed".to_owned(),
+            title: None,
+            groups: Vec::new(),
+            language: None,
+            enabled: true,
+            first_check_at: Timestamp::UNIX_EPOCH,
+        };
+        store.write(move |tx| tx.sync_feeds(&[feed])).await.expect("stored");
+        store.read(|tx| tx.feed_record(crate::model::FeedId(1))).await.expect("reads").expect("a feed")
+    }
+
+    #[tokio::test]
+    async fn a_feed_rests_for_five_minutes_but_not_by_a_clock_that_was_set_back() {
+        let now: Timestamp = "2026-11-24T07:00:00Z".parse().expect("an instant");
+        let feed = record().await;
+        let after = |seconds| {
+            let last_refresh_at = Some(now - SignedDuration::from_secs(seconds));
+            declined(&FeedRecord { last_refresh_at, ..feed.clone() }, now)
+        };
+        assert_eq!(declined(&feed, now), None);
+        assert_eq!(after(299), Some(Declined::JustRefreshed(now - SignedDuration::from_secs(299))));
+        assert_eq!(after(300), None);
+        assert_eq!(after(-86_400), None);
+    }
 }
