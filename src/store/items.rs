@@ -192,15 +192,15 @@ impl WriteTx<'_> {
         Ok(id)
     }
 
-    /// Replaces what the publisher edited. Key, first sight, place in time and story stay, and so does
-    /// the first claim of `published_at`.
+    /// Replaces what the publisher edited. Key, first sight, place in time and story stay, and so does the first claim of
+    /// `published_at`; of an item without one, when it was said to be updated before the first edit.
     pub fn update_item(&self, id: ItemId, item: &NewItem, now: Timestamp) -> Result<(), StoreError> {
         let content = &item.content;
         self.connection
             .prepare_cached(
                 "UPDATE items SET link_key = :link_key, content_key = :content_key, content_hash = :content_hash, \
                  guid = :guid, link = :link, title = :title, authors = :authors, \
-                 published_at = coalesce(published_at, :published_at), updated_at = :updated_at, categories = :categories, \
+                 published_at = coalesce(published_at, updated_at, :published_at), updated_at = :updated_at, categories = :categories, \
                  summary = :summary, content_html = :content_html, content_text = :content_text, enclosures = :enclosures, \
                  language = :language, changed_at = :now WHERE item_id = :id",
             )?

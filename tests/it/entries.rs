@@ -413,3 +413,23 @@ fn h30_hostile_text_comes_out_as_it_went_in_in_every_format() {
         assert!(content.contains("x]]&gt; &amp;lt; y") && !content.contains("alert(1)"), "no content as in JSON");
     }
 }
+
+#[test]
+fn an_edit_of_an_item_without_a_date_of_publication_leaves_its_place_in_time() {
+    let origin = Origin::start();
+    let feed = |updated: &str, title: &str| {
+        ok(format!(
+            "<feed xmlns=\"http://www.w3.org/2005/Atom\"><title>Releases</title><id>urn:x</id><updated>{updated}</updated>\
+             <entry><id>urn:1</id><title>{title}</title><link href=\"https://x.example/1\"/><updated>{updated}</updated></entry></feed>"
+        ))
+    };
+    origin.script("/feed.xml", [feed("2020-01-01T00:00:00Z", "v1.0"), feed("2026-06-01T00:00:00Z", "v1.0, corrected")]);
+    let old = "[digests.old]\ntitle = \"Old\"\nquery = \"published<2021\"\n";
+    let app = App::new(BY_HAND, &(feed_tables(&[&origin.url("/feed.xml")]) + old));
+    app.poll(&[]);
+    let members = "SELECT group_concat(title) FROM items JOIN digest_entries USING (story_id) WHERE left_at IS NULL";
+    assert_eq!(app.ask::<String>(members), "v1.0");
+    assert_eq!(app.poll(&["--force"])["items_changed"], 1);
+    assert_eq!(app.ask::<Option<String>>(members).as_deref(), Some("v1.0, corrected"));
+    assert_eq!(app.ask::<i64>("SELECT updated_at / 1000 FROM items"), 1_780_272_000);
+}
