@@ -70,6 +70,9 @@ fn a_wildcard_stays_within_a_word() {
     check("relocat*", &["relocates", "Relocation", "relocat"], &["dislocates", "reloc at"]);
     check("*ation", &["relocation", "station"], &["stations", "at ion"]);
     check("*loca*", &["relocation", "local", "loca"], &["lo ca"]);
+    // The words of an acronym lie behind the text that the others are in.
+    check("*locat*", &["The U.S. relocation of an office", "U.S. and U.K. offices of one relocated firm"], &[]);
+    check("*kb*", &["A U.K.B. firm"], &["A U.K. B firm", "U.K. B.K."]);
     check("rel*ion", &["relocation", "religion"], &["relocations", "rel ion"]);
     check("\"open weight*\"", &["open weights", "open-weight"], &["open the weights", "opens weights"]);
     check("\"open* weight\"", &["opening weight"], &["opening weights"]);

@@ -100,15 +100,13 @@ impl FieldText {
             fold: &self.fold,
             base,
             wildcards,
-            extra: String::new(),
+            folded: &mut self.folded,
             tokens: &mut self.tokens,
             gap: Gap::Broken,
             sentence: self.sentence,
         };
         scanner.run();
         self.sentence = scanner.sentence + 1;
-        let extra = scanner.extra;
-        self.folded.push_str(&extra);
         if let Some(token) = self.tokens.get_mut(first) {
             token.first = true;
         }
@@ -171,11 +169,10 @@ struct Scanner<'a> {
     source: &'a str,
     source_at: usize,
     fold: &'a Folded,
-    /// Where `text` begins in the field's folded text.
+    /// The field's folded text: `text` from `base` on, but with acronyms without their dots.
+    folded: &'a mut String,
     base: usize,
     wildcards: bool,
-    /// Words that are not in `text` as they stand: acronyms without their dots.
-    extra: String,
     tokens: &'a mut Vec<Token>,
     gap: Gap,
     sentence: u32,
@@ -375,14 +372,14 @@ impl Scanner<'_> {
             return None;
         }
         let end = if open_ended { at + 1 } else { at };
-        let from = self.extra.len();
-        self.extra.extend(self.text[start..end].chars().filter(|&c| c != '.'));
-        let to = self.extra.len();
+        let letters: String = self.text[start..end].chars().filter(|&c| c != '.').collect();
         self.push(start, end, 0, false);
         let token = self.tokens.last_mut().expect("a token was added");
-        token.hash = hash_word(&self.extra[from..to]);
-        let extra_start = self.base + self.text.len();
-        (token.start, token.end) = (to_u32(extra_start + from), to_u32(extra_start + to));
+        token.hash = hash_word(&letters);
+        token.end = token.start + to_u32(letters.len());
+        // Where it stands, so that words lie in their order; the blanks belong to none.
+        let in_its_place = format!("{letters:length$}", length = end - start);
+        self.folded.replace_range(self.base + start..self.base + end, &in_its_place);
         Some(end)
     }
 
@@ -456,14 +453,13 @@ impl Scanner<'_> {
 
     fn is_abbreviation(&self, at: usize) -> bool {
         let Some(token) = self.tokens.last().filter(|_| self.gap == Gap::Glued) else { return false };
-        let (start, end) = (token.start as usize, token.end as usize);
-        if start >= self.base + self.text.len() {
-            return true; // an acronym, whose last full stop lies beyond it
-        }
-        let word = &self.text[start - self.base..end - self.base];
-        debug_assert!(end - self.base <= at, "the last word lies before the full stop");
+        let word = &self.folded[token.start as usize..token.end as usize];
+        debug_assert!(token.end as usize - self.base <= at, "the last word lies before the full stop");
         let published =
             &self.source[token.source_start as usize - self.source_at..token.source_end as usize - self.source_at];
-        (word.len() == 1 && published.chars().all(char::is_uppercase)) || ABBREVIATIONS.contains(&word)
+        // An acronym has its own full stops.
+        published.ends_with('.')
+            || (word.len() == 1 && published.chars().all(char::is_uppercase))
+            || ABBREVIATIONS.contains(&word)
     }
 }
