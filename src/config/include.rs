@@ -98,8 +98,11 @@ fn read(pending: &Pending, report: &Report) -> Option<String> {
     match String::from_utf8(bytes) {
         Ok(text) => Some(text.strip_prefix('\u{FEFF}').map(str::to_owned).unwrap_or(text)),
         Err(error) => {
-            let line = error.as_bytes()[..error.utf8_error().valid_up_to()].split(|byte| *byte == b'\n').count();
-            fault(format!("{shown} is not UTF-8: line {line} holds other bytes"));
+            let at = error.utf8_error().valid_up_to();
+            let readable = String::from_utf8_lossy(error.as_bytes()).into_owned();
+            let file = report.add_source(pending.path.display().to_string(), readable);
+            let place = Place { file, span: at..at + char::REPLACEMENT_CHARACTER.len_utf8() };
+            report.add(Diagnostic::error(place, "this is not UTF-8").help("save the file as UTF-8"));
             None
         }
     }

@@ -114,6 +114,15 @@ fn s10_an_empty_file_is_a_config_of_defaults_that_listens_on_loopback() {
     }
 }
 
+#[test]
+fn bytes_that_are_no_utf8_are_shown_where_they_stand() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("veille.toml");
+    fs::write(&path, b"# one\n[lists]\na = [\"caf\xe9\"]\n").unwrap();
+    let shown = load(&path, &environment()).unwrap_err().to_string();
+    assert!(shown.contains("veille.toml:3:10\n") && shown.contains("a = [\"caf\u{fffd}\"]"), "{shown}");
+}
+
 /// A pipe would be waited for, a device read for ever.
 #[test]
 fn what_an_include_finds_and_is_no_file_is_an_error_at_once() {
