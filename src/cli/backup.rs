@@ -1,7 +1,9 @@
 //! `veille backup`: a consistent copy of the database, while the daemon runs.
 
-use super::output::print_lines;
+use super::output::{print_json, print_lines};
+use super::workplace::runtime;
 use super::{Context, Workplace};
+use crate::store::Store;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -14,10 +16,17 @@ pub struct Args {
 }
 
 pub fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
-    let workplace = Workplace::for_reading(context)?;
-    let target = args.file.clone();
-    workplace.block_on(async |store| store.backup(target).await)?;
-    if !context.json && !context.quiet {
+    // Where the database is said to be, the config is not asked: one with a fault in it is no reason to go without a copy.
+    let data_dir = match &context.data_dir {
+        Some(data_dir) => data_dir.clone(),
+        None => Workplace::settings_alone(context)?.service.data_dir,
+    };
+    let runtime = runtime()?;
+    let store = Store::open_existing(&data_dir)?;
+    runtime.block_on(store.backup(args.file.clone()))?;
+    if context.json {
+        print_json(&serde_json::json!({ "file": args.file }))?;
+    } else if !context.quiet {
         print_lines([format!(
             "{} holds the whole store; put it in place of veille.db to restore",
             args.file.display()

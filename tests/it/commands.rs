@@ -251,6 +251,22 @@ fn a_poll_by_title_asks_every_feed_of_it_and_tells_no_next_time_of_one_that_is_n
     assert!(again["feeds"][0]["next_check_at"].is_null(), "{again}");
 }
 
+#[test]
+fn a_backup_of_a_named_directory_needs_no_config() {
+    let app = App::new(FAST, ALL);
+    assert_eq!(app.run(&["poll"]).code(), 0);
+    app.write("watch.toml", "nonsense = 1");
+    let backup = |name: &str, more: &[&str]| {
+        let file = app.directory().join(name);
+        let arguments = [&["backup", file.to_str().expect("UTF-8"), "--json"], more].concat();
+        (app.run(&arguments), file)
+    };
+    assert_eq!(backup("one.db", &[]).0.code(), 2, "the config says where");
+    let (copied, file) = backup("two.db", &["--data-dir", app.data_dir().to_str().expect("UTF-8")]);
+    assert!(copied.code() == 0 && file.exists(), "{copied:?}");
+    assert_eq!(copied.json()["file"], file.to_str().expect("UTF-8"));
+}
+
 /// Of a feed, of its failure, of the config: nothing gives orders to a terminal.
 #[test]
 fn h32_no_command_and_no_log_prints_an_escape() {
