@@ -267,6 +267,18 @@ fn a_backup_of_a_named_directory_needs_no_config() {
     assert_eq!(copied.json()["file"], file.to_str().expect("UTF-8"));
 }
 
+#[test]
+fn a_site_to_add_needs_no_scheme() {
+    let app = App::new(FAST, "");
+    // Nobody listens there: what matters is where it was looked for.
+    for site in ["127.0.0.1:1", "127.0.0.1:1/feed.xml"] {
+        let finished = app.run(&["feeds", "add", site]);
+        assert!(finished.code() == 2 && finished.stderr.contains("could not connect"), "{finished:?}");
+    }
+    let refused = app.run(&["feeds", "add", "ftp://site.example/"]);
+    assert!(refused.code() == 2 && refused.stderr.contains("the scheme is `ftp`"), "{refused:?}");
+}
+
 /// Of a feed, of its failure, of the config: nothing gives orders to a terminal.
 #[test]
 fn h32_no_command_and_no_log_prints_an_escape() {

@@ -35,7 +35,9 @@ struct Report {
 pub(super) fn add(url: &str, groups: &[String], dry_run: bool, context: &Context) -> anyhow::Result<ExitCode> {
     let source = ConfigSource::of(context.config.as_deref(), context.data_dir.clone())?;
     let settings = source.load()?;
-    let page = parse_web_address(url).map_err(|fault| anyhow!("{url}: {fault}"))?;
+    // As in a browser: what has no scheme is a site.
+    let address = if url.contains("://") { url.to_owned() } else { format!("https://{url}") };
+    let page = parse_web_address(&address).map_err(|fault| anyhow!("{url}: {fault}"))?;
     let mut found = runtime()?.block_on(discover(&settings, page))?;
     found.groups = groups.to_vec();
     append(vec![found], Vec::new(), &settings, &source, dry_run, context)

@@ -26,7 +26,7 @@ enum Action {
     List,
     /// Find the feed of a site's page (or take a feed's own URL) and add it to the config
     Add {
-        /// A feed, or a page that names one
+        /// A feed, or a page that names one; without a scheme, by https
         url: String,
         /// A group of the new feed; may be given several times
         #[arg(long = "group", value_name = "GROUP")]
