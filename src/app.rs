@@ -129,7 +129,7 @@ impl Daemon {
         tasks.spawn(self.clone().follow_config());
         tasks.spawn(self.clone().feed_watchdog());
         tracing::info!(%address, feeds = self.current_watch().settings.feeds.len(), "veille is watching");
-        self.notifier.ready(&self.status_line());
+        self.notifier.ready(&self.status_line().await);
         ready(address);
         let panicked = tokio::select! {
             () = signals.wait(&self.stop) => None,
@@ -194,9 +194,23 @@ impl Daemon {
         }
     }
 
-    fn status_line(&self) -> String {
-        let watch = self.current_watch();
-        format!("watching {} feeds, publishing {} digests", watch.settings.feeds.len(), watch.digests.len())
+    /// One line for `systemctl status`.
+    async fn status_line(&self) -> String {
+        let (watch, now) = (self.current_watch(), (self.clock)());
+        let (feeds, digests) = (watch.settings.feeds.len(), watch.digests.len());
+        let mut line = format!("watching {feeds} feeds, publishing {digests} digests");
+        match self.store.read(move |tx| tx.next_due_after(now)).await {
+            Ok(Some(next)) => {
+                let there = watch.settings.service.time_zone.to_datetime(next);
+                line += &there.strftime("; next refresh at %F %H:%M:%S").to_string();
+            }
+            Ok(None) => {}
+            Err(error) => tracing::error!(%error, "when the next feed is due cannot be read"),
+        }
+        if self.health.refused_reload().is_some() {
+            line += "; the config has changed and was refused: see the journal";
+        }
+        line
     }
 }
 

@@ -84,7 +84,7 @@ impl Daemon {
                 if is_passing { Reload::Unstored } else { Reload::Refused }
             }
         };
-        self.notifier.ready(&self.status_line());
+        self.notifier.ready(&self.status_line().await);
         reload
     }
 

@@ -68,7 +68,10 @@ impl Daemon {
             tokio::select! {
                 () = self.stop.cancelled() => return,
                 () = bells.cut_issues.notified() => self.cut_issues().await,
-                () = bells.review_feeds.notified() => self.review_feeds().await,
+                () = bells.review_feeds.notified() => {
+                    self.review_feeds().await;
+                    self.notifier.status(&self.status_line().await);
+                }
                 () = bells.maintain.notified() => {
                     tokio::spawn(self.clone().seek_missing());
                     self.maintain().await;

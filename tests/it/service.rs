@@ -1,6 +1,6 @@
 //! Under a service manager: what it is told and when (`sd_notify(3)`), and what is on the disk and in the log.
 
-use crate::support::app::{ALL, App, Daemon, FAST, PATIENCE, feed_tables, finish, wait_until};
+use crate::support::app::{ALL, App, Daemon, FAST, PATIENCE, faketime_library, feed_tables, finish, wait_until};
 use crate::support::origin::{Fault, Origin, ok, rss, status};
 use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
 use std::os::unix::net::UnixDatagram;
@@ -149,6 +149,31 @@ fn s02_s03_the_manager_is_told_what_happens_when_it_happens() {
     let (status, _, log) = daemon.stop();
     assert!(status.success(), "{log:#?}");
     manager.wait_for("STOPPING=1");
+}
+
+/// On a fast clock, since it is told once a minute.
+#[test]
+fn s02_the_status_tells_the_next_refresh_and_a_config_that_was_refused() {
+    let Some(faketime) = faketime_library() else { return };
+    let origin = Origin::start();
+    origin.script("/feed.xml", [ok(rss(3)).etag("\"a\"").conditional()]);
+    let hourly = "interval = \"1h\"\nallow_private_addresses = true\n";
+    let app = App::new(hourly, &(feed_tables(&[&origin.url("/feed.xml")]) + ALL));
+    let manager = Manager::new();
+    let mut command = app.command(&["run"]);
+    command
+        .env("NOTIFY_SOCKET", manager.directory.path().join("notify"))
+        .env("LD_PRELOAD", faketime)
+        .env("FAKETIME", "+0 x20");
+    let daemon = Daemon::start(command);
+    manager.wait_for("READY=1");
+    let status = manager.hear().expect("once a minute");
+    assert!(status.starts_with("STATUS=watching 1 feeds") && status.contains("; next refresh at 20"), "{status}");
+    app.write("watch.toml", "[[feds]]\n");
+    daemon.signal("HUP");
+    let heard = manager.wait_for("READY=1");
+    let ready = heard.last().expect("just heard");
+    assert!(ready.contains("watching 1 feeds") && ready.contains("was refused: see the journal"), "{ready}");
 }
 
 #[test]
