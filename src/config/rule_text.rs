@@ -5,6 +5,7 @@
 use super::diagnostics::quoted;
 use super::tree::{self, Branch, Node};
 use crate::model::TagName;
+use std::io::Write as _;
 use std::ops::Range;
 #[cfg(unix)]
 use std::os::unix::fs::MetadataExt as _;
@@ -87,10 +88,13 @@ impl Edit {
     /// Writes the text beside the file, with the file's owner and permissions, and moves it over it: a reader sees the
     /// old text or the new one. A symbolic link stays one.
     pub fn save(&self) -> Result<(), RuleTextError> {
+        let path = self.path.canonicalize().map_err(|error| failed(&self.path, error))?;
+        let partial = path.with_extension("toml.partial");
         let saved = || {
-            let path = self.path.canonicalize()?;
-            let partial = path.with_extension("toml.partial");
-            std::fs::write(&partial, &self.text)?;
+            let mut file = std::fs::File::create(&partial)?;
+            file.write_all(self.text.as_bytes())?;
+            // On the disk before it takes the other's place: a power cut leaves one of them.
+            file.sync_all()?;
             let of_old = std::fs::metadata(&path)?;
             // Root edits what belongs to the service. Nobody else may give a file away.
             #[cfg(unix)]
@@ -98,7 +102,11 @@ impl Edit {
             std::fs::set_permissions(&partial, of_old.permissions())?;
             std::fs::rename(&partial, &path)
         };
-        saved().map_err(|error| failed(&self.path, error))
+        saved().map_err(|error| {
+            // Half a file is of no use to anyone.
+            let _ = std::fs::remove_file(&partial);
+            failed(&self.path, error)
+        })
     }
 }
 

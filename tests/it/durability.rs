@@ -5,7 +5,9 @@
 
 mod disasters;
 
-use crate::support::app::{App, Daemon, FAST, Finished, PATIENCE, faketime_library, feed_tables, finish, wait_until};
+use crate::support::app::{
+    App, Daemon, FAST, Finished, PATIENCE, faketime_library, feed_tables, finish, veille, wait_until,
+};
 use crate::support::origin::{Fault, Feed, Origin, fault, ok, status};
 use rusqlite::Connection;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -502,6 +504,31 @@ fn d06_a_start_and_a_reload_on_a_full_disk_wait_for_room() {
     daemon.wait_for_line("config reloaded");
     let log = fleet.origin.wait_for("/another.xml", 1);
     assert!(!log.is_empty() && daemon.stop().0.success());
+}
+
+#[test]
+fn d06_an_edit_of_the_config_on_a_full_disk_leaves_it_as_it_was() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let Some(disk) = Disk::mount(directory.path(), "1m") else { return };
+    let at = |name: &str| disk.path.join(name).display().to_string();
+    std::fs::write(at("veille.toml"), "include = [\"feeds.toml\"]\n[service]\ndata_dir = \"data\"\n").expect("writes");
+    std::fs::write(at("feeds.toml"), "# Mine.\n").expect("writes");
+    let outline = |n: usize| format!("<outline text='{}' xmlUrl='http://a.test/{n}'/>", "long ".repeat(20));
+    let list: String = (0..200).map(outline).collect();
+    std::fs::write(at("list.opml"), format!("<opml><body>{list}</body></opml>")).expect("writes");
+    fill(&disk.path.join("ballast"));
+    let before = names(disk.path);
+    let imported = finish(&mut veille(&["feeds", "import", &at("list.opml"), "--config", &at("veille.toml")]));
+    assert!(imported.code() == 2 && imported.stderr.contains("feeds.toml"), "{imported:?}");
+    assert_eq!(std::fs::read_to_string(at("feeds.toml")).expect("a file"), "# Mine.\n");
+    assert_eq!(names(disk.path), before, "nothing is left beside it");
+}
+
+fn names(directory: &Path) -> Vec<std::ffi::OsString> {
+    let mut names: Vec<_> =
+        directory.read_dir().expect("reads").map(|entry| entry.expect("an entry").file_name()).collect();
+    names.sort();
+    names
 }
 
 /// Items with long titles, no two feeds' alike.
