@@ -49,11 +49,10 @@ pub(super) fn open_for_writing(path: &Path) -> Result<Connection, StoreError> {
     let version = checked_version(path, &connection)?;
     configure_writer(&connection).map_err(|error| StoreError::at(path, &error))?;
     let known = known_version();
-    if version > 0 && version < known {
-        let copy = path.with_extension(format!("db.before-{version}"));
-        if !copy.exists() {
-            maintenance::backup(&connection, &copy)?;
-        }
+    let is_older = version > 0 && version < known;
+    let copy = path.with_extension(format!("db.before-{version}"));
+    if is_older && !copy.exists() {
+        maintenance::backup(&connection, &copy)?;
     }
     // A table that others refer to is made anew without their noticing.
     enforce_references(&connection, path, false)?;
@@ -64,6 +63,14 @@ pub(super) fn open_for_writing(path: &Path) -> Result<Connection, StoreError> {
         })?;
     }
     enforce_references(&connection, path, true)?;
+    if is_older {
+        tracing::info!(
+            from = version,
+            to = known,
+            copy = %copy.display(),
+            "the database has the schema of this veille now; the copy of it as it was may go once all is well"
+        );
+    }
     Ok(connection)
 }
 

@@ -389,6 +389,7 @@ fn d09_a_migration_killed_at_any_moment_still_ends_whole() {
         let finished = app.run(&["poll"]);
         whole_run = if round == 0 { begun.elapsed() } else { whole_run };
         assert_eq!(finished.code(), 0, "{finished:?}");
+        assert!(round > 0 || finished.stderr.contains("veille.db.before-10"), "the copy is told of: {finished:?}");
         assert!(version().is_ok_and(|version| version > 10));
         assert_eq!(app.ask::<String>("PRAGMA integrity_check"), "ok");
         assert_eq!(app.ask::<u32>("SELECT count(*) FROM pragma_foreign_key_check"), 0);
