@@ -1,6 +1,6 @@
 //! `veille backup`: a consistent copy of the database, while the daemon runs.
 
-use super::output::{print_json, print_lines};
+use super::output::report;
 use super::workplace::runtime;
 use super::{Context, Workplace};
 use crate::store::Store;
@@ -24,13 +24,8 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let runtime = runtime()?;
     let store = Store::open_existing(&data_dir)?;
     runtime.block_on(store.backup(args.file.clone()))?;
-    if context.json {
-        print_json(&serde_json::json!({ "file": args.file }))?;
-    } else if !context.quiet {
-        print_lines([format!(
-            "{} holds the whole store; put it in place of veille.db to restore",
-            args.file.display()
-        )])?;
-    }
+    report(context, &serde_json::json!({ "file": args.file }), || {
+        vec![format!("{} holds the whole store; put it in place of veille.db to restore", args.file.display())]
+    })?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,6 +1,6 @@
 //! `veille export`: every public digest as static files, the bytes that the daemon serves.
 
-use super::output::{print_json, print_lines};
+use super::output::report;
 use super::{Context, Workplace};
 use crate::export::directory::{self, ExportedFile};
 use crate::export::{self, Format};
@@ -55,16 +55,11 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     };
     let files = workplace.block_on(async |store| store.read(read).await)?;
     let written = directory::write(&args.directory, &files)?;
-    let report = Report { changed: written.changed, unchanged: written.unchanged, removed: written.removed };
-    if context.json {
-        print_json(&report)?;
-    } else {
-        let directory = args.directory.display();
-        print_lines([format!(
-            "{directory}: {} files written, {} unchanged, {} removed",
-            report.changed, report.unchanged, report.removed
-        )])?;
-    }
+    let done = Report { changed: written.changed, unchanged: written.unchanged, removed: written.removed };
+    report(context, &done, || {
+        let (directory, Report { changed, unchanged, removed }) = (args.directory.display(), &done);
+        vec![format!("{directory}: {changed} files written, {unchanged} unchanged, {removed} removed")]
+    })?;
     Ok(ExitCode::SUCCESS)
 }
 

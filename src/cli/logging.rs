@@ -1,6 +1,7 @@
 //! Logs: lines on stderr, or native journal entries under systemd.
 
 use super::Context;
+use super::output::tell;
 use std::io::IsTerminal;
 use tracing::Level;
 use tracing_subscriber::{EnvFilter, Layer, Registry, layer::SubscriberExt, util::SubscriberInitExt};
@@ -17,8 +18,14 @@ pub(super) fn start(context: &Context) {
     };
     // Libraries speak only when something is wrong: their chatter is not our interface.
     let ours = format!("warn,veille={level}");
-    let filter = std::env::var(FILTER_VARIABLE).ok().and_then(|directives| EnvFilter::try_new(directives).ok());
-    let filter = filter.unwrap_or_else(|| EnvFilter::new(ours));
+    let filter = match std::env::var(FILTER_VARIABLE).map(EnvFilter::try_new) {
+        Ok(Ok(filter)) => filter,
+        Ok(Err(error)) => {
+            tell(format_args!("veille: {FILTER_VARIABLE}: {error}; it is passed over"));
+            EnvFilter::new(ours)
+        }
+        Err(_) => EnvFilter::new(ours),
+    };
     tracing_subscriber::registry().with(sink().with_filter(filter)).init();
 }
 

@@ -65,7 +65,7 @@ pub struct Context {
     /// Log more (-v: each refresh, -vv: everything)
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
-    /// Log only errors
+    /// Log only errors, and report nothing of what was done
     #[arg(short, long, global = true)]
     pub quiet: bool,
 }

@@ -1,5 +1,6 @@
 //! Printing: JSON for programs, lines for people, and never a raw escape sequence from a feed.
 
+use super::Context;
 use serde::Serialize;
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -7,6 +8,19 @@ use std::io::{self, Write};
 /// Prints one JSON document and a line break.
 pub(super) fn print_json<T: Serialize>(value: &T) -> anyhow::Result<()> {
     print_lines([serde_json::to_string_pretty(value)?])
+}
+
+/// Says what a command has done: in JSON for programs, in lines for people, not at all for those who want no report (`-q`).
+pub(super) fn report<T: Serialize>(
+    context: &Context,
+    done: &T,
+    lines: impl FnOnce() -> Vec<String>,
+) -> anyhow::Result<()> {
+    match context {
+        Context { json: true, .. } => print_json(done),
+        Context { quiet: true, .. } => Ok(()),
+        _ => print_lines(lines()),
+    }
 }
 
 /// Tells whoever runs the command, on standard error. When that is closed or full nobody is told; the exit code tells all

@@ -1,6 +1,6 @@
 //! `veille poll`: refreshes what is due, or the feeds named, once.
 
-use super::output::{nearest, print_json, print_lines, printable};
+use super::output::{self, nearest, printable};
 use super::progress::Progress;
 use super::status::ahead;
 use super::{Context, Workplace};
@@ -110,11 +110,7 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
         }
         Ok::<_, anyhow::Error>(())
     })?;
-    if context.json {
-        print_json(&report)?;
-    } else {
-        print_lines(report.lines(now))?;
-    }
+    output::report(context, &report, || report.lines(now))?;
     // A feed that fails is an event of the watch; that nothing which was asked for could be done is a no.
     let did_nothing = report.refreshed + report.not_modified == 0 && report.failed + report.declined > 0;
     Ok(if did_nothing { ExitCode::from(1) } else { ExitCode::SUCCESS })

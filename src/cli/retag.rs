@@ -1,6 +1,6 @@
 //! `veille retag`: the rules applied to the archive.
 
-use super::output::{print_json, print_lines};
+use super::output::report;
 use super::progress::Progress;
 use super::{Context, Workplace};
 use crate::app;
@@ -25,13 +25,9 @@ pub fn run(_: &Args, context: &Context) -> anyhow::Result<ExitCode> {
         };
         archive::retag(&around(), proceed).await
     })?;
-    if context.json {
-        print_json(&done)?;
-    } else {
-        let archive::Retagged { items, changed, entered, left } = done;
-        print_lines([format!(
-            "{items} items, {changed} with other tags; {entered} digest entries gained, {left} lost"
-        )])?;
-    }
+    report(context, &done, || {
+        let archive::Retagged { items, changed, entered, left } = &done;
+        vec![format!("{items} items, {changed} with other tags; {entered} digest entries gained, {left} lost")]
+    })?;
     Ok(ExitCode::SUCCESS)
 }

@@ -252,6 +252,19 @@ fn a_poll_by_title_asks_every_feed_of_it_and_tells_no_next_time_of_one_that_is_n
 }
 
 #[test]
+fn a_quiet_command_says_nothing_of_what_it_has_done() {
+    let origin = Origin::start();
+    origin.feed("/news.xml").add(1);
+    let app = App::watching(&[&origin.url("/news.xml")]);
+    let at = |name: &str| app.directory().join(name).display().to_string();
+    for command in [&["poll"][..], &["retag"], &["export", &at("site")], &["backup", &at("copy.db")]] {
+        let quiet = app.run(&[&["-q"], command].concat());
+        assert_eq!((quiet.code(), quiet.stdout.as_str(), quiet.stderr.as_str()), (0, "", ""), "{command:?}");
+    }
+    assert_eq!(app.run(&["-q", "retag", "--json"]).json()["items"], 1, "what is asked for is printed");
+}
+
+#[test]
 fn a_backup_of_a_named_directory_needs_no_config() {
     let app = App::new(FAST, ALL);
     assert_eq!(app.run(&["poll"]).code(), 0);
