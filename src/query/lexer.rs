@@ -163,11 +163,16 @@ impl<'a> Lexer<'a> {
     fn quoted(&mut self) -> Option<String> {
         let start = self.at;
         let open = self.rest().chars().next().expect("called at a quote");
-        let close = if open == '"' { '"' } else { '”' };
+        let closes: &[char] = match open {
+            '"' => &['"'],
+            '“' => &['”'],
+            // „German“ and „Polish”.
+            _ => &['“', '”'],
+        };
         let mut text = String::new();
         let mut chars = self.rest().char_indices().skip(1);
         while let Some((offset, c)) = chars.next() {
-            if c == close {
+            if closes.contains(&c) {
                 self.at += offset + c.len_utf8();
                 return Some(text);
             }
@@ -182,7 +187,7 @@ impl<'a> Lexer<'a> {
         }
         self.at = self.text.len();
         let problem = QueryDiagnostic::error(start..start + open.len_utf8(), "this quote is never closed");
-        self.fail(problem.with_help(format!("add `{close}` where the phrase ends")), start);
+        self.fail(problem.with_help(format!("add `{}` where the phrase ends", closes[0])), start);
         None
     }
 

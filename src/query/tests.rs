@@ -55,6 +55,7 @@ fn what_is_read_is_printed_in_one_way() {
     check_print("a NEAR/2 (b BEFORE/3 c)", "a NEAR/2 (b BEFORE/3 c)");
     check_print("\"plain\" \"two words\"", "plain AND \"two words\"");
     check_print("“curly quotes”", "\"curly quotes\"");
+    check_print("„curly quotes“ =„Le Chat”", "\"curly quotes\" AND =\"Le Chat\"");
     check_print("\"a \\\"quote\\\" and \\\\\"", "\"a \\\"quote\\\" and \\\\\"");
     check_print("=AI =\"Le Chat\" ~relocate", "=AI AND =\"Le Chat\" AND ~relocate");
     check_print("/a\\/b\\\\/", "/a\\/b\\\\/");
