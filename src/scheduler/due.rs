@@ -303,7 +303,7 @@ impl Visits {
                 Some(Err(error))
             }
             Ok((_, Err(error))) => {
-                tracing::error!(feed.id = feed.0, %error, "a visit could not be stored; it is made again in a minute");
+                tracing::error!(feed.id = feed.0, %error, "a visit could not be stored; it is made again in its own time");
                 self.postponed.insert(feed, now + AFTER_STORE_FAILURE);
                 Some(Err(error))
             }
