@@ -7,10 +7,11 @@
 //! again do without: when one of them fails, all are rolled back, and run again each in a savepoint. A job that panics has
 //! failed, and the thread goes on.
 
+mod session;
+
 use super::{StoreError, WriteTx};
 use rusqlite::Connection;
-use std::cell::Cell;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use session::{Session, caught};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -191,15 +192,8 @@ impl Drop for Writer {
     }
 }
 
-/// What a job comes to. A panic's message was printed; what the job wrote is undone as with any failure.
-fn caught<T>(job: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
-    let panicked =
-        |_| Err(StoreError::Other("a write ended by a panic; this is a defect of veille, please report it".into()));
-    catch_unwind(AssertUnwindSafe(job)).unwrap_or_else(panicked)
-}
-
 fn write_until_closed(connection: Connection, queue: &mut Receiver<Job>, ended: &AtomicU64) {
-    let session = Session { connection, rollbacks: Cell::new(0) };
+    let session = Session::new(connection);
     let mut next = queue.blocking_recv();
     while let Some(job) = next {
         let in_bulk = matches!(job, Job::Bulk(_));
@@ -214,13 +208,6 @@ fn write_until_closed(connection: Connection, queue: &mut Receiver<Job>, ended: 
         ended.fetch_add(u64::from(!in_bulk), Ordering::SeqCst);
         next = next.or_else(|| queue.blocking_recv());
     }
-}
-
-/// The connection of the thread.
-struct Session {
-    connection: Connection,
-    /// How often anything was undone: what a job remembers beside the store is right for as long as this stays.
-    rollbacks: Cell<u64>,
 }
 
 impl Session {
@@ -249,7 +236,7 @@ impl Session {
     /// As [`Self::write_batch`], for jobs that can run again.
     fn write_repeatable(&self, first: Box<dyn Repeatable>, queue: &mut Receiver<Job>) -> Option<Job> {
         let mut begun = self.begin();
-        let tx = WriteTx::new(&self.connection, self.rollbacks.get());
+        let tx = self.tx();
         let mut jobs = vec![first];
         let mut other = None;
         let mut succeeded = begun.is_ok() && jobs[0].run(&tx);
@@ -275,71 +262,6 @@ impl Session {
             job.answer(committed.clone());
         }
         other
-    }
-
-    fn note_rollback(&self) {
-        self.rollbacks.set(self.rollbacks.get() + 1);
-    }
-
-    fn begin(&self) -> Result<(), StoreError> {
-        self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-        Ok(())
-    }
-
-    fn roll_back(&self) -> Result<(), StoreError> {
-        self.note_rollback();
-        // SQLite has done so by itself when the disk is full.
-        if !self.connection.is_autocommit() {
-            self.connection.execute_batch("ROLLBACK")?;
-        }
-        Ok(())
-    }
-
-    /// Without a savepoint, which would keep a copy of every page that the job changes.
-    fn in_own_transaction<T>(&self, job: impl FnOnce(&WriteTx<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        self.begin()?;
-        let done = self.run_job(job).and_then(|value| self.commit().map(|()| value));
-        if done.is_err() {
-            self.roll_back()?;
-        }
-        done
-    }
-
-    /// Runs a job in the open transaction, to its end.
-    fn run_job<T>(&self, job: impl FnOnce(&WriteTx<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        let tx = WriteTx::new(&self.connection, self.rollbacks.get());
-        caught(|| job(&tx)).and_then(|value| tx.finish().map(|()| value))
-    }
-
-    fn commit(&self) -> Result<(), StoreError> {
-        if self.connection.is_autocommit() {
-            // SQLite does so by itself when the disk is full: nothing of the batch is stored.
-            self.note_rollback();
-            return Err(StoreError::NotWritable("the transaction was rolled back, as by a full disk".into()));
-        }
-        self.connection.execute_batch("COMMIT").map_err(|error| {
-            self.note_rollback();
-            let _ = self.connection.execute_batch("ROLLBACK");
-            StoreError::from(error)
-        })
-    }
-
-    fn in_savepoint<T>(&self, job: impl FnOnce(&WriteTx<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        if self.connection.is_autocommit() {
-            return Err(StoreError::NotWritable("no transaction is open".into()));
-        }
-        self.connection.prepare_cached("SAVEPOINT job")?.execute([])?;
-        let result = self.run_job(job);
-        if result.is_err() {
-            self.note_rollback();
-        }
-        if !self.connection.is_autocommit() {
-            if result.is_err() {
-                self.connection.prepare_cached("ROLLBACK TO job")?.execute([])?;
-            }
-            self.connection.prepare_cached("RELEASE job")?.execute([])?;
-        }
-        result
     }
 }
 
