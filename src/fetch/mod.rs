@@ -15,6 +15,7 @@ mod links;
 mod message;
 mod redirect;
 mod resolver;
+mod visit;
 mod zstd;
 
 pub use address::{AddressPolicy, Refusal};
