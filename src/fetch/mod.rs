@@ -90,7 +90,7 @@ pub enum FetchOutcome {
     /// The document that we know is still the current one.
     NotModified(NotModified),
     /// 410 from the feed's own address, or from where it permanently moved.
-    Gone(Url),
+    Gone,
     /// 429 or 503: the host asks for peace.
     RetryLater(RetryLater),
 }
@@ -135,7 +135,6 @@ pub fn charset(content_type: &str) -> Option<&str> {
 
 #[derive(Debug)]
 pub struct NotModified {
-    pub final_url: Url,
     pub permanent_target: Option<Url>,
     /// The known validators with those fields replaced that the 304 carried.
     pub remembered: Remembered,

@@ -191,7 +191,7 @@ impl<'v> Visit<'v> {
                 Some(known) => FetchOutcome::NotModified(self.not_modified(known, response.headers(), freshness)),
                 None => return Err((Cause::UnaskedNotModified, freshness)),
             },
-            410 if self.only_permanent => FetchOutcome::Gone(self.url.clone()),
+            410 if self.only_permanent => FetchOutcome::Gone,
             429 => FetchOutcome::RetryLater(RetryLater { status, url: self.url.clone(), freshness }),
             // Without Retry-After a 503 is a failure like any other and says nothing of the host's other feeds.
             503 if freshness.retry_after.is_some() => {
@@ -250,7 +250,6 @@ impl<'v> Visit<'v> {
             last_modified: carried.last_modified.or_else(|| known.validators.last_modified.clone()),
         };
         NotModified {
-            final_url: self.url.clone(),
             permanent_target: self.permanent_target.clone(),
             remembered: Remembered { url: self.url.clone(), validators, lifetime: freshness.lifetime },
             freshness,

@@ -82,8 +82,6 @@ pub struct NextCheck {
     pub at: Option<Timestamp>,
     /// Completes "next check at …: ".
     pub reason: String,
-    /// Somebody asked for a longer wait than [`WAIT_CEILING`].
-    pub cut: bool,
 }
 
 /// Decides when to come back.
@@ -93,7 +91,7 @@ pub fn next_check(input: &PolicyInput) -> NextCheck {
         Ended::Good => input.regular(),
         Ended::Failed { failure_count } => input.back_off(failure_count),
         Ended::RetryLater { failure_count } => input.pause(failure_count),
-        Ended::Gone { confirmed: true } => return NextCheck { at: None, reason: GONE.to_owned(), cut: false },
+        Ended::Gone { confirmed: true } => return NextCheck { at: None, reason: GONE.to_owned() },
         Ended::Gone { confirmed: false } => {
             Wait::new(CONFIRM_GONE, "the server says that the feed is gone; it is asked once more to be sure")
         }
@@ -112,7 +110,7 @@ pub fn next_check(input: &PolicyInput) -> NextCheck {
     } else {
         reason
     };
-    NextCheck { at: Some(at), reason, cut }
+    NextCheck { at: Some(at), reason }
 }
 
 const GONE: &str = "the server says that the feed is gone for good; `veille poll --force` asks again";

@@ -103,7 +103,7 @@ async fn ask(around: &Surroundings, settings: &FeedSettings, link: &str) -> Resu
             }
         }
         Ok(FetchOutcome::Modified(_)) => Page::Useless("its link leads to no web page"),
-        Ok(FetchOutcome::Gone(_)) => Page::Useless("the page is gone (410)"),
+        Ok(FetchOutcome::Gone) => Page::Useless("the page is gone (410)"),
         Ok(FetchOutcome::NotModified(_)) => Page::Failed("a 304 to an unconditional request".to_owned()),
         Ok(FetchOutcome::RetryLater(answer)) => {
             Page::HostAsksForPeace(host_of(answer.url.as_str()), answer.freshness.retry_after)

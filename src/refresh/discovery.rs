@@ -125,7 +125,7 @@ async fn get(client: &Client, request: FetchRequest, now: Timestamp) -> Result<M
     match client.fetch(&request, now).await {
         Ok(FetchOutcome::Modified(answer)) => Ok(answer),
         Ok(FetchOutcome::RetryLater(answer)) => Err(DiscoveryError::LeftAlone { url, status: answer.status }),
-        Ok(FetchOutcome::Gone(_)) => Err(DiscoveryError::Gone(url)),
+        Ok(FetchOutcome::Gone) => Err(DiscoveryError::Gone(url)),
         Ok(FetchOutcome::NotModified(_)) => Err(DiscoveryError::NotModified(url)),
         Err(error) => Err(DiscoveryError::Fetch { url, error: Box::new(error) }),
     }

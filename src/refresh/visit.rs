@@ -157,7 +157,7 @@ pub async fn refresh(around: &Surroundings, feed: FeedId) -> Result<Option<Visit
             brought.asked_for_peace = settings.host_limits.then(|| host_of(answer.url.as_str()));
             VisitEnd::RetryLater
         }
-        Ok(FetchOutcome::Gone(_)) => {
+        Ok(FetchOutcome::Gone) => {
             outcome::with_gone(&mut record, now);
             VisitEnd::Gone
         }
