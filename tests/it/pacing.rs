@@ -483,7 +483,8 @@ fn without_names() {
     let in_a_minute = |from: Duration| times.iter().filter(|at| (from..from + minute).contains(*at)).count();
     let most = times.iter().map(|from| in_a_minute(*from)).max().unwrap_or(0);
     println!("{most} of {} in a minute", times.len());
-    assert!(most <= NAMED / 3, "{most} in a minute: {times:?}");
+    // A minute is a quarter of a second here, so that a busy machine makes one of two.
+    assert!(most <= NAMED / 2, "{most} in a minute: {times:?}");
     assert_eq!(app.ask::<i64>("SELECT count(*) FROM items"), 2 * NAMED_FEEDS);
     assert!(!daemon.has_ended());
     let is_summary = |line: &String| line.contains("more visits failed within seconds");
