@@ -2,6 +2,7 @@
 
 use crate::support::app::{ALL, App, Daemon, FAST, PATIENCE, faketime_library, feed_tables, finish, wait_until};
 use crate::support::origin::{Fault, Origin, ok, rss, status};
+use std::net::TcpListener;
 use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
 use std::os::unix::net::UnixDatagram;
 use std::process::Command;
@@ -115,6 +116,15 @@ fn s05_what_the_operator_must_mend_is_not_started_again_and_a_kill_is() {
         assert_eq!(ended.code(), 2, "{fault}: {ended:?}");
         assert!(ended.stderr.contains(told), "{fault}: {ended:?}");
         assert!(std::fs::read(&file).ok() == before, "{fault}: the file has changed");
+    }
+    let (taken, app) = (TcpListener::bind("127.0.0.1:0").expect("a port"), watching());
+    let service = std::fs::read_to_string(app.config()).expect("written");
+    for (address, told) in
+        [(taken.local_addr().expect("bound").to_string(), "in use"), ("192.0.2.1:1".to_owned(), "assign")]
+    {
+        app.write("veille.toml", &service.replace("127.0.0.1:0", &address));
+        let ended = app.run(&["run"]);
+        assert!(ended.code() == 1 && ended.stderr.contains(told), "what may pass is tried again: {ended:?}");
     }
     let app = watching();
     app.start().kill();
