@@ -5,7 +5,7 @@
 
 use super::{AFTER_STORE_FAILURE, Daemon};
 use crate::config::{DigestSettings, FeedSettings, Settings};
-use crate::model::{ConfiguredFeed, ConfiguredOutput, DigestName, OutputKind, Timestamp};
+use crate::model::{ConfiguredFeed, ConfiguredOutput, DigestName, OutputKind, Timestamp, without_queries};
 use crate::refresh::Watch;
 use crate::scheduler::spread_overdue;
 use crate::store::{Store, StoreError};
@@ -77,9 +77,9 @@ impl Daemon {
             }
             Err(error) => {
                 let is_passing = error.downcast_ref::<StoreError>().is_some_and(StoreError::is_passing);
-                let error = format!("{error:#}");
+                let error = without_queries(&format!("{error:#}"));
                 // Told first: who reads the line and asks is not to hear of a config without faults.
-                self.health.reload_refused((self.clock)(), self.source.files().without_directory(&error));
+                self.health.reload_refused((self.clock)(), self.source.files().for_all(&error));
                 tracing::error!("config not reloaded, the one before stays in force: {error}");
                 if is_passing { Reload::Unstored } else { Reload::Refused }
             }

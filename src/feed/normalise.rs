@@ -3,7 +3,7 @@
 use super::draft::{Channel, Draft, DraftItem, Link, Text, TextKind};
 use super::text::Dialect;
 use super::{FeedFormat, MAX_ITEMS, ParsedFeed, ReadContext, dates, html, identity, reference, text, url::absolute};
-use crate::model::{Enclosure, ItemContent, Timestamp};
+use crate::model::{Enclosure, ItemContent, Timestamp, without_query};
 use feed_rs::model::Entry;
 use std::borrow::Cow;
 use std::cell::LazyCell;
@@ -77,7 +77,7 @@ pub(super) fn normalise(
     ParsedFeed {
         format,
         title: channel.title.as_ref().map(title).filter(|title| !title.is_empty()),
-        link: site_link(channel).map(|link| bases.resolve(&link.href, link.base)),
+        link: site_link(channel).map(|link| bases.resolve(&link.href, link.base)).map(|link| site(link, context)),
         language,
         hubs: channel
             .links
@@ -244,6 +244,11 @@ fn item_link(item: &DraftItem<'_>, bases: &Bases) -> Option<String> {
     is_address.then(|| bases.resolve(guid, item.base))
 }
 
+/// A channel that gives its own address for its site must not tell the key in it.
+fn site(link: String, context: &ReadContext<'_>) -> String {
+    if link == context.base_url { without_query(&link).to_owned() } else { link }
+}
+
 fn site_link<'c, 'a>(channel: &'c Channel<'a>) -> Option<&'c Link<'a>> {
     alternate(&channel.links)
 }
@@ -307,7 +312,11 @@ impl Bases {
     fn new(draft: &Draft<'_>, context: &ReadContext<'_>) -> Self {
         let own = draft.channel.links.iter().filter(|link| matches!(&*link.rel, "self" | "alternate"));
         let candidates = std::iter::once(context.base_url).chain(own.map(|link| &*link.href));
-        let document = candidates.filter_map(|url| Url::parse(url).ok()).find(|url| !url.cannot_be_a_base());
+        let mut document = candidates.filter_map(|url| Url::parse(url).ok()).find(|url| !url.cannot_be_a_base());
+        // Only a reference to the document itself takes its query along, which may be the key of a private feed.
+        if let Some(document) = &mut document {
+            document.set_query(None);
+        }
         Bases { document, inner: draft.bases.iter().map(|base| Url::parse(base).ok()).collect() }
     }
 

@@ -3,7 +3,7 @@
 use super::AppState;
 use crate::classifier::{Classifier, CompileError, ItemText};
 use crate::config::{self, Diagnostics, Edit, Environment, Loaded, RuleText, RuleTextError, Settings};
-use crate::model::{Evidence, ItemId, StoredText, TagName, Timestamp};
+use crate::model::{Evidence, ItemId, StoredText, TagName, Timestamp, without_queries};
 use crate::store::{ReadTx, StoreError};
 use std::path::PathBuf;
 
@@ -20,11 +20,16 @@ pub struct ConfigFiles {
 }
 
 impl ConfigFiles {
-    /// Messages with the files named as seen from the entry file: who reads them on a page learns nothing of this machine.
+    /// Messages as anyone may read them: the files named as seen from the entry file, which tells nothing of this machine, and
+    /// addresses without their queries, which may hold a key.
     #[must_use]
-    pub fn without_directory(&self, text: &str) -> String {
+    pub fn for_all(&self, text: &str) -> String {
+        let text = without_queries(text);
         let directory = self.path.parent().filter(|directory| directory.is_absolute() && directory.parent().is_some());
-        directory.map_or_else(|| text.to_owned(), |directory| text.replace(&format!("{}/", directory.display()), ""))
+        match directory {
+            Some(directory) => text.replace(&format!("{}/", directory.display()), ""),
+            None => text,
+        }
     }
 }
 
@@ -104,10 +109,10 @@ pub(super) fn try_rule(state: &AppState, current: &RuleText, tag: &TagName, text
     let loaded =
         config::load_edited(&files.path, &files.environment, std::slice::from_ref(&edit)).map_err(Fault::Config)?;
     let after = Classifier::compile(&loaded.settings.rules).map_err(Fault::Rules)?;
-    let failed_examples = files.without_directory(&failed_examples(&loaded, &after, tag, state.now()));
+    let failed_examples = files.for_all(&failed_examples(&loaded, &after, tag, state.now()));
     let file = edit.path.display().to_string();
     let of_file = loaded.warnings.lines().into_iter().filter(|line| line.starts_with(&file));
-    let doubts = files.without_directory(&of_file.collect::<Vec<_>>().join("\n"));
+    let doubts = files.for_all(&of_file.collect::<Vec<_>>().join("\n"));
     Ok(Trial { edit, doubts, failed_examples, after })
 }
 

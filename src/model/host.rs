@@ -1,5 +1,6 @@
 //! Hosts, whom the limits, the pauses and a server's wish to be left alone speak for; addresses as others are told them.
 
+use std::fmt::Write as _;
 use url::Url;
 
 /// Host and port of an address, in one spelling; the address itself when it is none.
@@ -31,9 +32,47 @@ impl std::fmt::Display for WithoutQuery<'_> {
     }
 }
 
+/// A text, as a diagnostic that shows a line of the config, with a mark for the query of each address in it. An address ends
+/// where its quotes do, else at white space.
+#[must_use]
+pub fn without_queries(text: &str) -> String {
+    let mut told = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("://") {
+        let is_of_scheme = |character: &char| character.is_ascii_alphanumeric();
+        let before = rest[..at].chars().rev().find(|character| !is_of_scheme(character));
+        let quote = before.filter(|character| matches!(character, '"' | '\'' | '`'));
+        let ends = |character: char| match quote {
+            Some(quote) => character == quote || character == '\n',
+            None => character.is_whitespace(),
+        };
+        let end = rest[at..].find(ends).map_or(rest.len(), |length| at + length);
+        let _ = write!(told, "{}{}", &rest[..at], WithoutQuery(&rest[at..end]));
+        rest = &rest[end..];
+    }
+    told + rest
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_text_tells_no_query_of_an_address_in_it() {
+        for (text, told) in [
+            ("no address? none", "no address? none"),
+            ("the feed `https://a.test/f?k=s` is listed twice?", "the feed `https://a.test/f?…` is listed twice?"),
+            ("1 | url = \"https://a.test/f?k=it's s\" # why?\n  | ^", "1 | url = \"https://a.test/f?…\" # why?\n  | ^"),
+            (
+                "'https://a.test/?s' and https://b.test/#s or http://c.test/",
+                "'https://a.test/?…' and https://b.test/?… or http://c.test/",
+            ),
+            ("url = \"https://a.test/f?k=s\n  | ^", "url = \"https://a.test/f?…\n  | ^"),
+            ("https://法.test/é?s", "https://法.test/é?…"),
+        ] {
+            assert_eq!(without_queries(text), told);
+        }
+    }
 
     #[test]
     fn a_host_has_one_spelling() {

@@ -34,9 +34,23 @@ fn w15_nobody_is_told_the_query_of_a_feeds_address_but_the_operator() {
     let origin = Origin::start();
     origin.script("/untitled.xml", [ok(UNTITLED)]);
     origin.script("/feed.xml", [ok(rss(2)), status(500)]);
-    let queries =
-        ["/untitled.xml?key=s3cr3t", "/feed.xml?key=s3cr3t", "/feed.xml?key=s3cr3t-2", "/feed.xml?key=s3cr3t-3"];
+    let queries = [
+        "/untitled.xml?key=s3cr3t",
+        "/feed.xml?key=s3cr3t",
+        "/feed.xml?key=s3cr3t-2",
+        "/feed.xml?key=s3cr3t-3",
+        "/itself.xml?key=s3cr3t-6",
+    ];
     let urls = queries.map(|path| origin.url(path));
+    // A document that refers to itself: by its address, by what has no path, in a text.
+    let itself = format!(
+        "<rss version='2.0'><channel><title>Itself</title><link>{}</link>\
+         <item><guid>6</guid><title>Fragment</title><link>#six</link></item>\
+         <item><guid isPermaLink='false'>7</guid><title>Note</title>\
+         <description>&lt;p&gt;A &lt;a href='#note'&gt;note&lt;/a&gt;&lt;/p&gt;</description></item></channel></rss>",
+        urls[4]
+    );
+    origin.script("/itself.xml", [ok(itself)]);
     let app = App::new(
         "interval = \"24h\"\nallow_private_addresses = true\n",
         &(feed_tables(&urls.each_ref().map(String::as_str)) + ALL),
@@ -82,7 +96,7 @@ fn w15_nobody_is_told_the_query_of_a_feeds_address_but_the_operator() {
         assert!(!answer.text().contains("s3cr3t"), "{path}: {}", answer.text());
         told += &answer.text();
     }
-    for part in ["/untitled.xml", "/moved", "/offered"] {
+    for part in ["/untitled.xml", "/moved", "/offered", "/itself.xml", "/itself.xml#six", "/itself.xml#note"] {
         assert!(told.contains(&origin.url(part)), "{part} is told");
     }
     let found = |query: &str| daemon.json(&format!("/api/v1/items?q={query}"))["items"].as_array().unwrap().len();
@@ -92,6 +106,14 @@ fn w15_nobody_is_told_the_query_of_a_feeds_address_but_the_operator() {
         assert!(exported.contains(&format!("xmlUrl=\"{url}\"")), "{url}: {exported}");
         assert!(listed.contains(&format!("\"{url}\"")), "{url}: {listed}");
     }
+    let twice = std::fs::read_to_string(app.directory().join("watch.toml")).unwrap() + &feed_tables(&[&urls[0]]);
+    app.write("watch.toml", &twice);
+    daemon.wait_for_line("is listed twice");
+    for path in ["/", "/healthz", "/api/v1/status"] {
+        let told = daemon.get(path).text();
+        assert!(told.contains("/untitled.xml?…") && !told.contains("s3cr3t"), "{path}: {told}");
+    }
+    assert!(!daemon.log().concat().contains("s3cr3t"), "nor does the log: {:?}", daemon.log());
 }
 
 #[tokio::test]

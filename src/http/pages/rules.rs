@@ -66,7 +66,7 @@ pub(super) async fn show(State(state): State<AppState>, Parameters(asked): Param
     let below = match &found {
         _ if asked.saved.is_some() => Below::Saved,
         Ok(_) => Below::Nothing,
-        Err(error) => Below::Faults(state.config.without_directory(&error.to_string())),
+        Err(error) => Below::Faults(state.config.for_all(&error.to_string())),
     };
     let text = found.as_ref().map(|found| found.as_str()).unwrap_or_default();
     answer(editor(&site, &tag, text, &hash(text), &below), StatusCode::OK)
@@ -104,7 +104,7 @@ pub(super) async fn write(
         return refuse(&uri, StatusCode::INTERNAL_SERVER_ERROR, "this is a defect of veille; the log has more");
     };
     let faults = |text: String| {
-        let below = Below::Faults(state.config.without_directory(&text));
+        let below = Below::Faults(state.config.for_all(&text));
         editor(&site, &tag, &written.rule, &written.began_with, &below)
     };
     let (found, trial) = match tried {
