@@ -2,7 +2,8 @@
 
 use super::draft::{Channel, Draft, DraftItem, Link, Text, TextKind};
 use super::text::Dialect;
-use super::{FeedFormat, MAX_ITEMS, ParsedFeed, ReadContext, dates, html, identity, reference, text, url::absolute};
+use super::url::{absolute, leads_elsewhere};
+use super::{FeedFormat, MAX_ITEMS, ParsedFeed, ReadContext, dates, html, identity, reference, text};
 use crate::model::{Enclosure, ItemContent, Timestamp, without_query};
 use feed_rs::model::Entry;
 use std::borrow::Cow;
@@ -77,15 +78,19 @@ pub(super) fn normalise(
     ParsedFeed {
         format,
         title: channel.title.as_ref().map(title).filter(|title| !title.is_empty()),
-        link: site_link(channel).map(|link| bases.resolve(&link.href, link.base)).map(|link| site(link, context)),
+        link: site_link(channel).and_then(|link| bases.resolve(&link.href, link.base)).map(|link| site(link, context)),
         language,
         hubs: channel
             .links
             .iter()
             .filter(|link| link.rel == "hub")
-            .map(|link| bases.resolve(&link.href, link.base))
+            .filter_map(|link| bases.resolve(&link.href, link.base))
             .collect(),
-        self_url: channel.links.iter().find(|link| link.rel == "self").map(|link| bases.resolve(&link.href, link.base)),
+        self_url: channel
+            .links
+            .iter()
+            .find(|link| link.rel == "self")
+            .and_then(|link| bases.resolve(&link.href, link.base)),
         ttl_s: channel.ttl.as_deref().and_then(ttl_s),
         skip_hours,
         skip_days,
@@ -236,12 +241,12 @@ fn read(text: &Text<'_>, link: Option<&str>, bases: &Bases) -> html::Reading {
 
 /// Where the item is read: its alternate link (a page before any other kind), else a guid that is an address.
 fn item_link(item: &DraftItem<'_>, bases: &Bases) -> Option<String> {
-    if let Some(link) = alternate(&item.links) {
-        return Some(bases.resolve(&link.href, link.base));
+    if let Some(link) = alternate(&item.links).and_then(|link| bases.resolve(&link.href, link.base)) {
+        return Some(link);
     }
     let guid = item.guid.as_deref().filter(|_| !item.guid_is_opaque)?;
     let is_address = guid.starts_with("http://") || guid.starts_with("https://") || guid.starts_with('/');
-    is_address.then(|| bases.resolve(guid, item.base))
+    is_address.then(|| bases.resolve(guid, item.base)).flatten()
 }
 
 /// A channel that gives its own address for its site must not tell the key in it.
@@ -293,9 +298,9 @@ fn enclosures(item: &DraftItem<'_>, media: &[feed_rs::model::MediaObject], bases
         .filter_map(|draft| {
             // feed-rs drops an enclosure whose address is relative.
             if Url::parse(&draft.url).is_ok() {
-                return read.next();
+                return read.next().filter(|enclosure| leads_elsewhere(&enclosure.url));
             }
-            let url = bases.resolve(&draft.url, draft.base);
+            let url = bases.resolve(&draft.url, draft.base)?;
             let length = draft.length.as_ref().and_then(|length| length.trim().parse().ok());
             Some(Enclosure { url, media_type: draft.media_type.as_deref().map(str::to_owned), length })
         })
@@ -329,8 +334,9 @@ impl Bases {
         index.and_then(|index| self.inner.get(index)?.as_ref())
     }
 
-    fn resolve(&self, address: &str, index: Option<usize>) -> String {
-        absolute(address, self.of(index))
+    /// An address as an absolute one, if it may become a link.
+    fn resolve(&self, address: &str, index: Option<usize>) -> Option<String> {
+        Some(absolute(address, self.of(index))).filter(|address| leads_elsewhere(address))
     }
 }
 

@@ -183,6 +183,13 @@ pub(super) fn absolute(address: &str, base: Option<&Url>) -> String {
     }
 }
 
+/// Whether an address may become a link: one that runs where it is shown, is its own content or names a file of the reader's
+/// may not.
+pub(super) fn leads_elsewhere(address: &str) -> bool {
+    is_plain_address(address)
+        || Url::parse(address).map_or(true, |url| !matches!(url.scheme(), "javascript" | "vbscript" | "data" | "file"))
+}
+
 /// The feed of a page at a site known to have one at a fixed place: `YouTube`, GitHub, Reddit, Mastodon and others.
 ///
 /// ```

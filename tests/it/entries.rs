@@ -375,6 +375,40 @@ fn an_item_that_comes_back_begins_no_second_story_while_others_tell_the_first() 
 }
 
 #[test]
+fn h29_an_address_that_would_run_or_open_a_file_is_in_no_digest_and_on_no_page() {
+    const ADDRESSES: [&str; 5] = [
+        "javascript:alert(1)",
+        " JaVa&#9;script:alert(1)",
+        "data:text/html,alert(1)",
+        "vbscript:alert(1)",
+        "file:///etc/alert(1)",
+    ];
+    let origin = Origin::start();
+    let rest = |address: &str| {
+        format!(
+            "<link>{address}</link><description>x</description><enclosure url=\"{address}\" type=\"audio/mpeg\" length=\"1\"/>"
+        )
+    };
+    let items: String = (1..)
+        .zip(ADDRESSES)
+        .map(|(n, address)| item(n, &format!("Title {n}"), "Mon, 23 Nov 2026 08:00:00 GMT", &rest(address)))
+        .collect();
+    let document = document(&items).replacen("<item>", &format!("<link>{}</link><item>", ADDRESSES[0]), 1);
+    origin.script("/feed.xml", [ok(document)]);
+    let app = watch(&origin);
+    app.poll(&["--force"]);
+    for document in published(&app) {
+        let text = String::from_utf8(document).unwrap();
+        assert!(text.contains("Title 5") && !text.contains("alert(1)"), "{text}");
+    }
+    let daemon = app.start();
+    for number in 1..=ADDRESSES.len() {
+        let page = daemon.get(&format!("/items/{number}")).text();
+        assert!(page.contains("Title") && !page.contains("alert(1)") && !page.contains("at the source"), "{page}");
+    }
+}
+
+#[test]
 fn h30_hostile_text_comes_out_as_it_went_in_in_every_format() {
     let origin = Origin::start();
     let titles = ["A ]]> B", "A &lt; B", "<b> is bold", "Q&A: {{7*7}} C++", "“x” 🇫🇷 法国"];

@@ -74,8 +74,8 @@ fn heading(site: &Site, item: &Item) -> Markup {
             @if let Some(language) = &content.language { dt { "Language" } dd { (language) } }
             @if !content.categories.is_empty() { dt { "Categories" } dd { bdi { (content.categories.join(", ")) } } }
         }
-        @if content.link.is_some() {
-            p.actions { (parts::link_out(content.link.as_deref(), "Read it at the source")) }
+        @if let Some(link) = parts::web(content.link.as_deref()) {
+            p.actions { (parts::link_out(Some(link), "Read it at the source")) }
         }
     }
 }

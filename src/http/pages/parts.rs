@@ -112,11 +112,15 @@ pub(super) fn cut(text: &str, max_chars: usize) -> String {
     abridged(&line, max_chars)
 }
 
-/// A link to elsewhere: it takes neither our name nor our good word along. Only web addresses become links.
+/// A web address; a page makes a link of no other.
+pub(super) fn web(url: Option<&str>) -> Option<&str> {
+    url.filter(|url| url.starts_with("https://") || url.starts_with("http://"))
+}
+
+/// A link to elsewhere: it takes neither our name nor our good word along.
 pub(super) fn link_out(url: Option<&str>, text: &str) -> Markup {
-    let web = url.filter(|url| url.starts_with("https://") || url.starts_with("http://"));
     html! {
-        @match web {
+        @match web(url) {
             Some(url) => a href=(url) rel="noopener noreferrer nofollow ugc" { bdi { (text) } },
             None => bdi { (text) },
         }
