@@ -73,6 +73,33 @@ fn what_is_wrong_with_a_rule_is_said_where_it_stands() {
     assert_eq!(daemon.post("/rules", &[("rule", "x")], &[]).status, 400);
 }
 
+/// A login for the curator, and the file that it lasts with.
+fn login() -> (tempfile::NamedTempFile, String) {
+    let secret = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(secret.path(), "open sesame").unwrap();
+    let login = format!("login = {{ username = \"curator\", password_file = \"{}\" }}\n", secret.path().display());
+    (secret, login)
+}
+
+/// In a browser a control hides the property of its form that has the control's name.
+#[test]
+fn the_script_asks_nothing_of_its_form_that_a_control_hides() {
+    let (_secret, login) = login();
+    let (_app, daemon) = daemon(&Origin::start(), &login);
+    let page = daemon.get("/rules?tag=moves").text();
+    let between = |text: &str, start: &str, end: &str| {
+        let (_, rest) = text.split_once(start).unwrap();
+        rest.split_once(end).unwrap().0.to_owned()
+    };
+    let form = between(&page, "<form class=\"rule\"", "</form>");
+    let names: Vec<&str> = form.split(" name=\"").skip(1).map(|rest| rest.split_once('"').unwrap().0).collect();
+    assert_eq!(names, ["tag", "began_with", "rule", "action"]);
+    let script = daemon.get(&between(&page, "<script src=\"", "\"")).text().replace("\"form.rule\"", "");
+    let mut asked =
+        script.split("form.").skip(1).map(|rest| rest.split(|c: char| !c.is_alphanumeric()).next().unwrap());
+    assert!(asked.clone().count() > 0 && asked.all(|property| !names.contains(&property)), "{script}");
+}
+
 #[test]
 fn w12_only_the_login_saves_a_rule_and_the_file_keeps_the_rest() {
     let origin = Origin::start();
@@ -82,9 +109,7 @@ fn w12_only_the_login_saves_a_rule_and_the_file_keeps_the_rest() {
         let fields = [("tag", "moves"), ("rule", rule.as_str()), ("action", "save")];
         assert_eq!(daemon.post("/rules", &fields, &[]).status, 403, "nobody may where the config names nobody");
     }
-    let secret = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(secret.path(), "open sesame").unwrap();
-    let login = format!("login = {{ username = \"curator\", password_file = \"{}\" }}\n", secret.path().display());
+    let (_secret, login) = login();
     let (app, daemon) = daemon(&Origin::start(), &login);
     let page = daemon.get("/rules?tag=moves").text();
     let began = began_with(&page).to_owned();

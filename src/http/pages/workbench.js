@@ -4,13 +4,15 @@
   const preview = document.getElementById("preview");
   if (!form || !preview) return;
   let timer, running;
+  // Not by its property, which the button of that name hides.
+  const address = form.getAttribute("action");
   const show = async () => {
     running?.abort();
     running = new AbortController();
     preview.setAttribute("aria-busy", "true");
     try {
       const body = new URLSearchParams(new FormData(form));
-      const answer = await fetch(form.action, { method: "POST", body, signal: running.signal });
+      const answer = await fetch(address, { method: "POST", body, signal: running.signal });
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       const fresh = page.getElementById("preview");
       // A refusal is a page of its own: what is shown from before must not pass for what the rule does now.
