@@ -22,9 +22,11 @@ use walk::{Asked, Batch, Walk};
 
 /// Items after which the place of a run is recorded even though none of them changed.
 const ITEMS_PER_RECORD: usize = 20_000;
-/// Batches that share a transaction while nobody else wants to write. The same pages of indexes change with each of
-/// them: the more share a commit, the fewer are written twice.
-const BATCHES_PER_COMMIT: usize = 8;
+/// Items of the batches that share a transaction while nobody else wants to write. The same pages of indexes change with
+/// each of them: the more share a commit, the fewer are written twice.
+const ITEMS_PER_COMMIT: usize = 8_000;
+/// Entries of digests among them, which are all in memory until they are written.
+const ENTRIES_PER_COMMIT: usize = 200_000;
 
 /// What a run over the archive did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
@@ -101,11 +103,13 @@ struct Gathered {
 /// The next few batches; `None` at the end of the archive.
 async fn gather(walk: &mut Walk) -> Result<Option<Gathered>, StoreError> {
     let mut gathered = Gathered { items: 0, last: ItemId(0), changed: VecDeque::new() };
-    for _ in 0..BATCHES_PER_COMMIT {
+    let mut entries = 0;
+    while gathered.items < ITEMS_PER_COMMIT && entries < ENTRIES_PER_COMMIT {
         let Some(batch) = walk.next().await? else { break };
         gathered.items += batch.items.len();
         gathered.last = batch.last;
         if batch.is_changed() {
+            entries += batch.items.iter().map(|judged| judged.digests.len()).sum::<usize>();
             gathered.changed.push_back(batch);
         }
     }

@@ -15,6 +15,8 @@ use tokio::task::JoinHandle;
 
 /// Items of one batch: so many are written before it is asked whether a visit waits.
 const BATCH_ITEMS: usize = 1_000;
+/// Entries that a batch may write, were each of its items in every digest.
+const BATCH_ENTRIES: usize = 50_000;
 
 /// What the caller wants to know of the tags: evidence takes time to gather and to write down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +31,7 @@ pub(super) struct Walk {
     watch: Arc<Watch>,
     clock: fn() -> Timestamp,
     asked: Asked,
+    batch_items: usize,
     next: JoinHandle<Result<ReadBatch, StoreError>>,
 }
 
@@ -84,8 +87,9 @@ impl Walk {
     /// Starts with the item after `after`.
     pub fn start(around: &Surroundings, after: ItemId, asked: Asked) -> Self {
         let (store, watch) = (Arc::clone(&around.store), Arc::clone(&around.watch));
-        let next = read_ahead(&store, after);
-        Self { store, watch, clock: around.clock, asked, next }
+        let batch_items = (BATCH_ENTRIES / watch.settings.digests.len().max(1)).clamp(1, BATCH_ITEMS);
+        let next = read_ahead(&store, after, batch_items);
+        Self { store, watch, clock: around.clock, asked, batch_items, next }
     }
 
     /// The next batch; `None` at the end of the archive.
@@ -94,10 +98,10 @@ impl Walk {
         let read = (&mut self.next).await.map_err(ended)??;
         let Some(last) = read.items.last().map(|item| item.id) else {
             // Asked again, it is still at the end.
-            self.next = read_ahead(&self.store, ItemId(i64::MAX));
+            self.next = read_ahead(&self.store, ItemId(i64::MAX), self.batch_items);
             return Ok(None);
         };
-        self.next = read_ahead(&self.store, last);
+        self.next = read_ahead(&self.store, last, self.batch_items);
         let (watch, asked, now) = (Arc::clone(&self.watch), self.asked, (self.clock)());
         let judged = tokio::task::spawn_blocking(move || judge(read, &watch, asked, now));
         judged.await.map(Some).map_err(ended)
@@ -111,16 +115,16 @@ impl Drop for Walk {
     }
 }
 
-fn read_ahead(store: &Arc<Store>, after: ItemId) -> JoinHandle<Result<ReadBatch, StoreError>> {
+fn read_ahead(store: &Arc<Store>, after: ItemId, limit: usize) -> JoinHandle<Result<ReadBatch, StoreError>> {
     let store = Arc::clone(store);
     tokio::spawn(async move {
         let transactions = store.transactions();
-        store.read(move |tx| read(tx, after, transactions)).await
+        store.read(move |tx| read(tx, after, limit, transactions)).await
     })
 }
 
-fn read(tx: &ReadTx<'_>, after: ItemId, transactions: u64) -> Result<ReadBatch, StoreError> {
-    let items = tx.texts_after(after, BATCH_ITEMS)?;
+fn read(tx: &ReadTx<'_>, after: ItemId, limit: usize, transactions: u64) -> Result<ReadBatch, StoreError> {
+    let items = tx.texts_after(after, limit)?;
     let first = items.first().map_or(after, |item| item.id);
     let last = items.last().map_or(after, |item| item.id);
     let stories: Vec<StoryId> = items.iter().map(|item| item.story_id).collect();
