@@ -1,7 +1,10 @@
-//! What clients see of the server: real sockets, a real store, checks W2 to W15.
+//! What clients see of the server: real sockets, a real store, checks W1 to W15.
 
+use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use prometheus_client::registry::Registry;
+use std::cell::Cell;
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -221,6 +224,18 @@ async fn w2_an_unchanged_digest_is_304_and_a_changed_one_is_not() {
     .await;
     assert!(changed.text().contains("Kyutai hires in Boston"));
     assert_ne!(changed.header("etag"), Some(etag));
+}
+
+#[tokio::test]
+async fn w14_a_digests_ttl_agrees_with_its_max_age() {
+    let watch = Watch::start().await;
+    for path in ["/digests/french-ai.rss", "/digests/weekly.rss", "/digests/feed-health.rss"] {
+        let answer = watch.get(path, "").await;
+        let text = answer.text();
+        let minutes: u64 = between(text, "<ttl>", "</ttl>").expect("a ttl").parse().unwrap();
+        let max_age = answer.header("cache-control").and_then(|policy| policy.strip_prefix("public, max-age="));
+        assert_eq!(max_age, Some(&*(minutes * 60).to_string()), "{path}");
+    }
 }
 
 #[tokio::test]
@@ -462,6 +477,46 @@ async fn w13_a_rotated_key_serves_at_once_and_the_old_one_no_more() {
         answer.text().contains(&self_address).then_some(())
     })
     .await;
+}
+
+/// How fast that is, `benches/serving.py` measures.
+#[tokio::test]
+async fn w1_while_a_digest_changes_all_who_ask_get_whole_versions_of_it() {
+    const CHANGES: usize = 5;
+    let watch = Watch::start().await;
+    let is_over = Cell::new(false);
+    let ask = async |client: usize| {
+        let coding = ["", "Accept-Encoding: gzip\r\n", "Accept-Encoding: br\r\n"][client % 3];
+        let mut seen: Vec<(String, Vec<u8>)> = Vec::new();
+        while !is_over.get() {
+            let condition = seen.last().map(|(etag, _)| format!("If-None-Match: {etag}\r\n")).unwrap_or_default();
+            let answer = watch.get("/digests/french-ai.json", &format!("{coding}{condition}")).await;
+            let etag = answer.header("etag").unwrap().to_owned();
+            match answer.status {
+                200 => seen.push((etag, answer.body)),
+                304 => assert_eq!(seen.last().map(|(etag, _)| etag), Some(&etag)),
+                status => panic!("{status}: {}", answer.head),
+            }
+        }
+        seen
+    };
+    let change = async {
+        for number in 1..=CHANGES {
+            watch.store.write(move |tx| enter(tx, 70 + number, "Kyutai hires in Boston", now())).await.unwrap();
+            until(|| async {
+                let answer = watch.get("/digests/french-ai.json", "").await;
+                (entries_of(&answer) == STORIES.len() + number).then_some(())
+            })
+            .await;
+        }
+        is_over.set(true);
+    };
+    let (seen, ()) = tokio::join!(join_all((0..30).map(ask)), change);
+    let mut versions: HashMap<String, Vec<u8>> = HashMap::new();
+    for (etag, body) in seen.into_iter().flatten() {
+        assert_eq!(versions.entry(etag.clone()).or_insert_with(|| body.clone()), &body, "{etag}");
+    }
+    assert!((4..=3 * (CHANGES + 1)).contains(&versions.len()), "{} versions in three codings", versions.len());
 }
 
 // ---------------------------------------------------------------------------------------------------------------
@@ -989,7 +1044,7 @@ async fn w4_a_reader_that_stops_reading_is_cut_off() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn connections_beyond_the_cap_wait_for_their_turn() {
+async fn w3_connections_beyond_the_cap_wait_for_their_turn() {
     let watch = Watch::start_with(Limits { connections: 2, ..impatient() }, |_| {}).await;
     let _idle = [TcpStream::connect(watch.address).await.unwrap(), TcpStream::connect(watch.address).await.unwrap()];
     let asked = Instant::now();
