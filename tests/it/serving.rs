@@ -711,6 +711,7 @@ async fn a_tags_page_shows_its_count_and_its_trend() {
     let watch = Watch::start().await;
     let page = watch.get("/tags/french-ai", "").await;
     assert!(page.text().contains("5 items carry"), "{}", page.text());
+    assert!(page.text().contains("<a href=\"/rules?tag=french-ai\">Its rule</a>"), "{}", page.text());
     assert!(page.text().contains("5 items in 30 days, at most 5 a day"), "{}", page.text());
     let home = watch.get("/", "").await;
     assert!(home.text().contains("Tags of the last 30 days"), "{}", home.text());

@@ -63,7 +63,7 @@ fn heading(site: &Site, item: &Item) -> Markup {
     let title = if content.title.trim().is_empty() { parts::title(item) } else { content.title.as_str() };
     let spans = if content.title.trim().is_empty() { Vec::new() } else { spans_in(item, Field::Title) };
     html! {
-        h1 dir="auto" lang=[content.language.as_deref()] { bdi { (marked(title, &spans)) } }
+        h1 lang=[content.language.as_deref()] { bdi { (marked(title, &spans)) } }
         (parts::tags(site, &item.tags.iter().map(|tag| &tag.tag).collect::<Vec<_>>()))
         dl.facts {
             dt { "Source" } dd { (parts::link_out(item.site_url.as_deref(), &item.feed_title)) }

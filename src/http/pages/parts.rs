@@ -7,6 +7,8 @@ use crate::model::{Item, Story, TagName, Timestamp};
 use jiff::civil::Date;
 use maud::{Markup, html};
 
+pub(super) const NO_TITLE: &str = "(no title)";
+
 /// Characters of a summary in a list; two lines of it are shown.
 const SUMMARY_CHARS: usize = 280;
 
@@ -95,9 +97,15 @@ pub(super) fn tags(site: &Site, tags: &[&TagName]) -> Markup {
 /// What to call an item; publishers leave titles out.
 pub(super) fn title(item: &Item) -> &str {
     let content = &item.content;
-    let first_lines =
-        [&content.title, &content.summary, &content.content_text].into_iter().filter_map(|text| text.lines().next());
-    first_lines.map(str::trim).find(|text| !text.is_empty()).or(content.link.as_deref()).unwrap_or("(no title)")
+    first_line([&content.title, &content.summary, &content.content_text])
+        .or(content.link.as_deref())
+        .unwrap_or(NO_TITLE)
+}
+
+/// Of the first of an item's texts that begins with one.
+pub(super) fn first_line(texts: [&str; 3]) -> Option<&str> {
+    let first_lines = texts.into_iter().filter_map(|text| text.lines().next());
+    first_lines.map(str::trim).find(|text| !text.is_empty())
 }
 
 fn summary(item: &Item) -> String {

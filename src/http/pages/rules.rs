@@ -242,11 +242,14 @@ fn hits(site: &Site, title: &str, hits: &Hits) -> Markup {
 fn hit_in_list(site: &Site, hit: &Hit) -> Markup {
     let item = &hit.item;
     let spans = |field| marks::spans(&hit.evidence, field);
-    let title = if item.title.trim().is_empty() { "(no title)" } else { &item.title };
+    let title = match item.title.trim() {
+        "" => html! { (parts::first_line(["", &item.summary, &item.content_text]).unwrap_or(parts::NO_TITLE)) },
+        _ => marks::marked(&item.title, &spans(Field::Title)),
+    };
     html! {
         article {
             h3 lang=[item.language.as_deref()] dir="auto" {
-                a href={ "/items/" (item.id.0) } { (marks::marked(title, &spans(Field::Title))) }
+                a href={ "/items/" (item.id.0) } { (title) }
             }
             (excerpt(&item.summary, &spans(Field::Summary)))
             (excerpt(&item.content_text, &spans(Field::Content)))

@@ -65,7 +65,7 @@ fn write(site: &Site, tag: &TagName, carried: &Carried, stories: &[Story], older
         p.lead {
             (carried.items) " " (parts::plural(usize::try_from(carried.items).unwrap_or(usize::MAX), "item carries", "items carry"))
             " the tag " code { (tag.0) } "."
-            @if rule.is_none() { " No rule of the config gives it any more." }
+            @if rule.is_some() { " " a href={ "/rules?tag=" (tag.0) } { "Its rule" } } @else { " No rule of the config gives it any more." }
         }
         div.columns {
             section aria-label="Stories" {
