@@ -9,6 +9,7 @@ pub use reload::sync_store;
 pub use source::ConfigSource;
 pub use upkeep::maintain;
 
+use crate::config::Settings;
 use crate::delivery;
 use crate::http::{self, AppState, DocumentCache, Health, HttpMetrics, InForce, Limits};
 use crate::model::Timestamp;
@@ -157,9 +158,10 @@ impl Daemon {
     async fn serve(self, listener: TcpListener) {
         let mut registry = Registry::default();
         let metrics = HttpMetrics::register(&mut registry);
-        let clock = self.clock;
-        let in_force = move |watch: &Watch| InForce { settings: Arc::clone(&watch.settings), since: clock() };
-        let told = watch::Sender::new(in_force(&self.current_watch()));
+        let in_force = |settings: &Arc<Settings>, since| InForce { settings: Arc::clone(settings), since };
+        // A start changes no document: what its files say was in force before.
+        let settings = &self.current_watch().settings;
+        let told = watch::Sender::new(in_force(settings, settings.stamps.newest_at().unwrap_or_else(self.clock)));
         let surroundings = self.surroundings();
         let state = AppState {
             take_delivery: Arc::new(move |delivery| {
@@ -185,7 +187,7 @@ impl Daemon {
         let mut changes = self.watch.subscribe();
         let follow = async {
             while changes.changed().await.is_ok() {
-                told.send_replace(in_force(&changes.borrow_and_update()));
+                told.send_replace(in_force(&changes.borrow_and_update().settings, (self.clock)()));
             }
         };
         tokio::select! {

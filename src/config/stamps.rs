@@ -1,5 +1,6 @@
 //! How the files of a config were when they were read, so that whoever begins to watch them learns of an edit before.
 
+use crate::model::Timestamp;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -13,6 +14,13 @@ type Stamp = Option<(SystemTime, u64)>;
 impl FileStamps {
     pub(super) fn note(&mut self, path: &Path) {
         self.0.push((path.to_owned(), stamp(path)));
+    }
+
+    /// When the last of the files was modified.
+    #[must_use]
+    pub fn newest_at(&self) -> Option<Timestamp> {
+        let modified = self.0.iter().filter_map(|(_, stamp)| Timestamp::try_from(stamp.as_ref()?.0).ok());
+        modified.max()
     }
 
     /// Whether every file is as it was.
@@ -38,6 +46,7 @@ mod tests {
         let mut stamps = FileStamps::default();
         stamps.note(&file);
         assert!(stamps.are_current());
+        assert_eq!(stamps.newest_at(), std::fs::metadata(&file).unwrap().modified().unwrap().try_into().ok());
         std::fs::write(&file, "ab").unwrap();
         assert!(!stamps.are_current());
         let mut stamps = FileStamps::default();

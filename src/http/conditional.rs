@@ -8,9 +8,14 @@ use std::time::{Duration, SystemTime};
 /// Whether to answer 304: by `If-None-Match` when there is one, else by `If-Modified-Since`.
 ///
 /// `etag` is the quoted strong tag of what would be sent; `last_modified` is taken to the second, as
-/// the header says it. The date has to be the one that we gave: what a client made up, or was given by a clock that has
-/// since been set back, says nothing of what it has.
-pub(super) fn is_not_modified(headers: &HeaderMap, etag: &str, last_modified: Option<Timestamp>) -> bool {
+/// the header says it. A date in the future says nothing (section 13.1.3): it was made up, or given by a clock that has since
+/// been set back.
+pub(super) fn is_not_modified(
+    headers: &HeaderMap,
+    etag: &str,
+    last_modified: Option<Timestamp>,
+    now: Timestamp,
+) -> bool {
     if headers.contains_key(header::IF_NONE_MATCH) {
         return headers
             .get_all(header::IF_NONE_MATCH)
@@ -20,7 +25,7 @@ pub(super) fn is_not_modified(headers: &HeaderMap, etag: &str, last_modified: Op
     }
     let since = headers.get(header::IF_MODIFIED_SINCE).and_then(|value| value.to_str().ok()).and_then(parse_http_date);
     match (last_modified, since) {
-        (Some(modified), Some(since)) => modified.as_second() == since,
+        (Some(modified), Some(since)) => (modified.as_second()..=now.as_second()).contains(&since),
         _ => false,
     }
 }
@@ -80,7 +85,8 @@ mod tests {
         for (name, value) in lines {
             headers.append(name, HeaderValue::from_str(value).unwrap());
         }
-        assert_eq!(is_not_modified(&headers, ETAG, modified_at()), expected, "{lines:?}");
+        let now = "2026-11-25T00:00:00Z".parse().unwrap();
+        assert_eq!(is_not_modified(&headers, ETAG, modified_at(), now), expected, "{lines:?}");
     }
 
     #[test]
@@ -107,10 +113,15 @@ mod tests {
 
     #[test]
     fn w2_dates_count_to_the_second_in_every_form() {
-        for value in ["Tue, 24 Nov 2026 08:00:00 GMT", "Tuesday, 24-Nov-26 08:00:00 GMT", "Tue Nov 24 08:00:00 2026"] {
+        for value in [
+            "Tue, 24 Nov 2026 08:00:00 GMT",
+            "Tuesday, 24-Nov-26 08:00:00 GMT",
+            "Tue Nov 24 08:00:00 2026",
+            "Wed, 25 Nov 2026 00:00:00 GMT",
+        ] {
             check(&[(header::IF_MODIFIED_SINCE, value)], true);
         }
-        for value in ["Tue, 24 Nov 2026 07:59:59 GMT", "Wed, 25 Nov 2026 00:00:00 GMT", "yesterday"] {
+        for value in ["Tue, 24 Nov 2026 07:59:59 GMT", "Wed, 25 Nov 2026 00:00:01 GMT", "yesterday"] {
             check(&[(header::IF_MODIFIED_SINCE, value)], false);
         }
         check(&[], false);

@@ -78,7 +78,7 @@ pub(super) struct PageQuery {
 pub(super) fn at_hand<B>(state: &AppState, settings: &Arc<Settings>, request: &Request<B>) -> Option<Response> {
     let is_of_newest = request.uri().query().is_none() && matches!(*request.method(), Method::GET | Method::HEAD);
     let file = request.uri().path().strip_prefix(FOLDER).filter(|_| is_of_newest)?;
-    Some(state.documents.public(file, settings)?.answer(request.headers()))
+    Some(state.documents.public(file, settings)?.answer_at(request.headers(), state.now()))
 }
 
 /// `/digests/NAME.atom`, `.rss`, `.json`; without an extension the digest's page.
@@ -130,7 +130,7 @@ pub(super) async fn answer_archive(
         }))
     });
     match read.await {
-        Ok(Some(representation)) => representation.answer(headers),
+        Ok(Some(representation)) => representation.answer_at(headers, now),
         Ok(None) => refuse(uri, StatusCode::NOT_FOUND, NO_SUCH_PART),
         Err(error) => unread(uri, &error),
     }
@@ -165,7 +165,7 @@ pub(super) async fn answer(
             .map(|found| found.map(Arc::new)),
     };
     match found {
-        Ok(Some(representation)) => representation.answer(headers),
+        Ok(Some(representation)) => representation.answer_at(headers, now),
         Ok(None) => refuse(uri, StatusCode::NOT_FOUND, NO_SUCH_DIGEST),
         Err(error) => unread(uri, &error),
     }

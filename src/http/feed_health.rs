@@ -29,7 +29,7 @@ async fn show(format: Format, State(state): State<AppState>, uri: Uri, headers: 
     match state.store.read(move |tx| feed_health_document(tx, &publisher(&settings))).await {
         Ok(feed) => {
             let modified_at = in_force.modified_at(feed.updated_at, now);
-            represented(&feed, format, Effort::Passing, modified_at).answer(&headers)
+            represented(&feed, format, Effort::Passing, modified_at).answer_at(&headers, now)
         }
         Err(error) => unread(&uri, &error),
     }

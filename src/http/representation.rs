@@ -112,13 +112,18 @@ impl Representation {
                 .sum::<usize>()
     }
 
+    /// As [`Self::answer_at`], for what has no date.
+    pub(super) fn answer(&self, headers: &HeaderMap) -> Response {
+        self.answer_at(headers, Timestamp::MAX)
+    }
+
     /// The answer to a GET with these headers: 200, or 304 when the client has it already.
     ///
     /// For HEAD whoever sends it drops the body and keeps the headers.
-    pub(super) fn answer(&self, headers: &HeaderMap) -> Response {
+    pub(super) fn answer_at(&self, headers: &HeaderMap, now: Timestamp) -> Response {
         let is_worth_coding = self.identity.len() >= WORTH_CODING_BYTES;
         let coded = self.in_coding(if is_worth_coding { choose_coding(headers) } else { Coding::Identity });
-        let (status, fields, body) = if is_not_modified(headers, &coded.etag, self.last_modified) {
+        let (status, fields, body) = if is_not_modified(headers, &coded.etag, self.last_modified, now) {
             (StatusCode::NOT_MODIFIED, &coded.unchanged, Body::empty())
         } else {
             (StatusCode::OK, &coded.whole, Body::from(coded.bytes.clone()))

@@ -1,6 +1,6 @@
 //! The whole way, from a feed at an origin to a digest in a subscriber's hands, through the binary.
 
-use crate::support::app::{ALL, App, FAST, PATIENCE, feed_tables, finish, get, veille, wait_until};
+use crate::support::app::{ALL, App, Daemon, FAST, PATIENCE, feed_tables, finish, get, veille, wait_until};
 use crate::support::origin::{Fault, Gate, Origin, Request, ok, rss, status};
 use crate::support::politeness::{Manners, assert_polite};
 use serde_json::Value;
@@ -138,6 +138,27 @@ fn a_digests_etag_is_answered_304_also_after_a_restart_and_polls_without_news() 
     daemon.stop();
     let daemon = app.start();
     assert_eq!(daemon.get("/digests/all.atom").header("etag").map(str::to_owned), tag);
+}
+
+#[test]
+fn w2_a_restart_changes_no_date_and_an_edit_of_the_config_does() {
+    let origin = Origin::start();
+    origin.script("/feed.xml", [ok(rss(3)).etag("\"a\"").conditional()]);
+    let app = App::watching(&[&origin.url("/feed.xml")]);
+    app.poll(&[]);
+    let daemon = app.start();
+    let date = daemon.get("/digests/all.atom").header("last-modified").expect("a date").to_owned();
+    let answered = |daemon: &Daemon| daemon.get_with("/digests/all.atom", &[("If-Modified-Since", &date)]).status;
+    assert_eq!(answered(&daemon), 304);
+    drop(daemon);
+    // Dates are whole seconds.
+    std::thread::sleep(Duration::from_millis(1_100));
+    let daemon = app.start();
+    assert_eq!(answered(&daemon), 304, "a restart changes nothing");
+    let watch = feed_tables(&[&origin.url("/feed.xml")]) + &ALL.replace("All of it", "Everything");
+    app.write("watch.toml", &watch);
+    daemon.wait_for_line("config reloaded");
+    assert_eq!(answered(&daemon), 200, "another title");
 }
 
 #[test]
