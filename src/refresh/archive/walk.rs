@@ -15,7 +15,9 @@ use tokio::task::JoinHandle;
 
 /// Items of one batch: so many are written before it is asked whether a visit waits.
 const BATCH_ITEMS: usize = 1_000;
-/// Entries that a batch may write, were each of its items in every digest.
+/// Items of the first batches, which tell how many digests an item is in.
+const FIRST_ITEMS: usize = 100;
+/// Entries of digests that a batch may have.
 const BATCH_ENTRIES: usize = 50_000;
 
 /// What the caller wants to know of the tags: evidence takes time to gather and to write down.
@@ -31,6 +33,7 @@ pub(super) struct Walk {
     watch: Arc<Watch>,
     clock: fn() -> Timestamp,
     asked: Asked,
+    /// Items of the batch to be read next, by what the one before has shown.
     batch_items: usize,
     next: JoinHandle<Result<ReadBatch, StoreError>>,
 }
@@ -87,9 +90,8 @@ impl Walk {
     /// Starts with the item after `after`.
     pub fn start(around: &Surroundings, after: ItemId, asked: Asked) -> Self {
         let (store, watch) = (Arc::clone(&around.store), Arc::clone(&around.watch));
-        let batch_items = (BATCH_ENTRIES / watch.settings.digests.len().max(1)).clamp(1, BATCH_ITEMS);
-        let next = read_ahead(&store, after, batch_items);
-        Self { store, watch, clock: around.clock, asked, batch_items, next }
+        let next = read_ahead(&store, after, FIRST_ITEMS);
+        Self { store, watch, clock: around.clock, asked, batch_items: FIRST_ITEMS, next }
     }
 
     /// The next batch; `None` at the end of the archive.
@@ -104,7 +106,10 @@ impl Walk {
         self.next = read_ahead(&self.store, last, self.batch_items);
         let (watch, asked, now) = (Arc::clone(&self.watch), self.asked, (self.clock)());
         let judged = tokio::task::spawn_blocking(move || judge(read, &watch, asked, now));
-        judged.await.map(Some).map_err(ended)
+        let batch = judged.await.map_err(ended)?;
+        let entries: usize = batch.items.iter().map(|judged| judged.digests.len()).sum();
+        self.batch_items = (BATCH_ENTRIES * batch.items.len() / entries.max(1)).clamp(1, BATCH_ITEMS);
+        Ok(Some(batch))
     }
 }
 
