@@ -9,7 +9,6 @@ pub use reload::sync_store;
 pub use source::ConfigSource;
 pub use upkeep::maintain;
 
-use crate::config::Settings;
 use crate::delivery;
 use crate::http::{self, AppState, DocumentCache, Health, HttpMetrics, InForce, Limits};
 use crate::model::Timestamp;
@@ -158,10 +157,10 @@ impl Daemon {
     async fn serve(self, listener: TcpListener) {
         let mut registry = Registry::default();
         let metrics = HttpMetrics::register(&mut registry);
-        let in_force = |settings: &Arc<Settings>, since| InForce { settings: Arc::clone(settings), since };
+        let settings = Arc::clone(&self.current_watch().settings);
         // A start changes no document: what its files say was in force before.
-        let settings = &self.current_watch().settings;
-        let told = watch::Sender::new(in_force(settings, settings.stamps.newest_at().unwrap_or_else(self.clock)));
+        let since = settings.stamps.newest_at().unwrap_or_else(self.clock);
+        let in_force = watch::Sender::new(InForce { settings, since });
         let surroundings = self.surroundings();
         let state = AppState {
             take_delivery: Arc::new(move |delivery| {
@@ -169,7 +168,7 @@ impl Daemon {
                 Box::pin(async move { push::receive(&around, delivery).await })
             }),
             store: Arc::clone(&self.store),
-            in_force: told.subscribe(),
+            in_force: in_force.subscribe(),
             rules: {
                 let watch = self.watch.subscribe();
                 Arc::new(move || Arc::clone(&watch.borrow().classifier))
@@ -187,7 +186,8 @@ impl Daemon {
         let mut changes = self.watch.subscribe();
         let follow = async {
             while changes.changed().await.is_ok() {
-                told.send_replace(in_force(&changes.borrow_and_update().settings, (self.clock)()));
+                let settings = Arc::clone(&changes.borrow_and_update().settings);
+                in_force.send_replace(InForce { settings, since: (self.clock)() });
             }
         };
         tokio::select! {

@@ -77,10 +77,10 @@ impl Daemon {
             }
             Err(error) => {
                 let is_passing = error.downcast_ref::<StoreError>().is_some_and(StoreError::is_passing);
-                let error = without_queries(&format!("{error:#}"));
+                let error = format!("{error:#}");
                 // Told first: who reads the line and asks is not to hear of a config without faults.
                 self.health.reload_refused((self.clock)(), self.source.files().for_all(&error));
-                tracing::error!("config not reloaded, the one before stays in force: {error}");
+                tracing::error!("config not reloaded, the one before stays in force: {}", without_queries(&error));
                 if is_passing { Reload::Unstored } else { Reload::Refused }
             }
         };

@@ -20,6 +20,7 @@ mod pattern;
 mod pieces;
 mod program;
 mod rule;
+mod rule_hash;
 mod stems;
 mod suggest;
 mod tokens;

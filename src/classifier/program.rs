@@ -2,10 +2,10 @@
 
 use super::index::{IndexBuilder, PatternId, Sought};
 use super::pattern::Pattern;
+use super::rule_hash::RuleHashes;
 use crate::model::Field;
-use crate::query::{Comparison, Expr, ExprKind, Proximity, Query, ReferenceKind, Scope, Term};
+use crate::query::{Comparison, Expr, ExprKind, Proximity, Query, Scope, Term};
 use std::collections::{BTreeMap, HashMap};
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 /// Why rules or a query cannot be compiled.
@@ -156,32 +156,7 @@ pub(super) struct Compiler<'a> {
     open_lists: Vec<String>,
     /// Lists that have been, in some fields: rules name a long list again and again.
     known_lists: HashMap<(&'a str, Fields), Node>,
-    /// Lists that some rule's hash holds.
-    written_lists: HashMap<String, WrittenList>,
-}
-
-/// A list as hashes of rules hold it.
-#[derive(Debug)]
-pub(super) struct WrittenList {
-    pub text: String,
-    /// The lists that it names.
-    pub uses: Vec<String>,
-}
-
-impl WrittenList {
-    fn new(name: &str, terms: &[Query]) -> Self {
-        let mut text = format!("list {name}\n");
-        for term in terms {
-            writeln!(text, "  {term}").expect("writing to a string cannot fail");
-        }
-        Self { text, uses: terms.iter().flat_map(lists_of).collect() }
-    }
-}
-
-/// The lists that a query names.
-pub(super) fn lists_of(query: &Query) -> Vec<String> {
-    let lists = query.references().into_iter().filter(|reference| reference.kind == ReferenceKind::List);
-    lists.map(|list| list.name).collect()
+    pub hashes: RuleHashes<'a>,
 }
 
 impl<'a> Compiler<'a> {
@@ -196,16 +171,8 @@ impl<'a> Compiler<'a> {
             used_by: String::new(),
             open_lists: Vec::new(),
             known_lists: HashMap::new(),
-            written_lists: HashMap::new(),
+            hashes: RuleHashes::new(lists),
         }
-    }
-
-    /// A list as hashes of rules hold it; one that does not exist is empty there.
-    pub fn written_list(&mut self, name: &str) -> &WrittenList {
-        let lists = self.lists;
-        self.written_lists
-            .entry(name.to_string())
-            .or_insert_with(|| WrittenList::new(name, lists.get(name).map_or(&[], Vec::as_slice)))
     }
 
     /// Compiles a query; `used_by` names the place of it in errors.

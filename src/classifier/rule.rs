@@ -1,13 +1,10 @@
-//! One tag's rule, compiled: its clauses, when it needs a look, and the hash that dates its evidence.
+//! One tag's rule, compiled: its clauses, and when it needs a look.
 
 use super::clause::{Clause, Gathered};
 use super::evaluate::Reading;
-use super::program::{CompileError, Compiler, lists_of};
+use super::program::{CompileError, Compiler};
 use crate::model::{TagMatch, TagName, TagOrigin};
 use crate::query::{Query, TagRule};
-use sha2::{Digest, Sha256};
-use std::collections::BTreeSet;
-use std::fmt::Write as _;
 
 #[derive(Debug)]
 pub(super) struct Rule {
@@ -41,7 +38,7 @@ impl Rule {
             except,
             score,
             threshold: rule.threshold,
-            hash: rule_hash(rule, compiler),
+            hash: compiler.hashes.of(rule),
         }
     }
 
@@ -90,37 +87,6 @@ impl Rule {
         let evidence = gathered.evidence(&self.name, clauses, reading, tag_names);
         let score = if by_weight { weight } else { 1.0 };
         TagMatch { tag: self.name.clone(), score, rule_hash: self.hash.clone(), origin: TagOrigin::Rule, evidence }
-    }
-}
-
-/// A hash of all that decides whether the rule holds: its queries as they mean, its weights, the lists it uses.
-fn rule_hash(rule: &TagRule, compiler: &mut Compiler<'_>) -> String {
-    let mut text = String::new();
-    let mut lists = BTreeSet::new();
-    let mut line = |part: &str, query: &Query| {
-        collect_lists(lists_of(query), compiler, &mut lists);
-        writeln!(text, "{part}: {query}").expect("writing to a string cannot fail");
-    };
-    rule.any.iter().for_each(|query| line("any", query));
-    rule.matches.iter().for_each(|query| line("match", query));
-    rule.except.iter().for_each(|query| line("except", query));
-    rule.score.iter().for_each(|clause| line(&format!("score {}", clause.weight), &clause.query));
-    if !rule.score.is_empty() {
-        writeln!(text, "threshold: {}", rule.threshold).expect("writing to a string cannot fail");
-    }
-    for list in lists {
-        text.push_str(&compiler.written_list(&list).text);
-    }
-    Sha256::digest(text.as_bytes()).iter().take(8).fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
-}
-
-/// Lists, with those that they use.
-fn collect_lists(lists: Vec<String>, compiler: &mut Compiler<'_>, found: &mut BTreeSet<String>) {
-    for list in lists {
-        if found.insert(list.clone()) {
-            let used = compiler.written_list(&list).uses.clone();
-            collect_lists(used, compiler, found);
-        }
     }
 }
 

@@ -106,10 +106,20 @@ pub fn main() -> ExitCode {
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             output::tell(format_args!("veille: {error:#}"));
-            // A panic's own code: starting again may help, unlike where something must be mended first.
-            ExitCode::from(if error.is::<app::Panicked>() { 101 } else { 2 })
+            exit_code(&error)
         }
     }
+}
+
+/// 2 is for what must be mended first. Where starting again may help it is another: a panic's own; 1 when the address to listen
+/// on is taken, or is not there yet, as at boot.
+fn exit_code(error: &anyhow::Error) -> ExitCode {
+    let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
+    ExitCode::from(match kind {
+        _ if error.is::<app::Panicked>() => 101,
+        Some(io::ErrorKind::AddrInUse | io::ErrorKind::AddrNotAvailable) => 1,
+        _ => 2,
+    })
 }
 
 /// Whether a command stopped because whoever reads its output has seen enough.

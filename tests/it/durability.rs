@@ -447,9 +447,7 @@ fn d06_a_full_disk_stops_nothing_but_storing() {
     let mut fleet = Fleet::new(4);
     fleet.app = fleet.app.with_data_at(directory.path());
     fleet.app.write("veille.toml", &fleet.config().replace("200ms", "5s").replace("400ms", "5s"));
-    let mut command = fleet.app.command(&["run"]);
-    command.env("LD_PRELOAD", faketime).env("FAKETIME", "+0 x20");
-    let mut daemon = Daemon::start(command);
+    let mut daemon = Daemon::start(fleet.app.hastened(faketime));
     publish_long(&fleet);
     wait_until(PATIENCE, || (fleet.stored() == fleet.published()).then_some(())).expect("there is room for these");
     fill(&directory.path().join("ballast"));
@@ -486,15 +484,10 @@ fn d06_a_start_and_a_reload_on_a_full_disk_wait_for_room() {
     fleet.app = fleet.app.with_data_at(disk.path);
     fleet.app.poll(&[]);
     let ballast = disk.path.join("ballast");
-    let on_a_fast_clock = || {
-        let mut command = fleet.app.command(&["run"]);
-        command.env("LD_PRELOAD", &faketime).env("FAKETIME", "+0 x20");
-        command
-    };
     fill(&ballast);
     let looked = fleet.app.run(&["status"]);
     assert!(looked.code() == 2 && looked.stderr.contains("make room"), "{looked:?}");
-    let mut daemon = Daemon::spawn(on_a_fast_clock());
+    let mut daemon = Daemon::spawn(fleet.app.hastened(faketime));
     daemon.wait_for_line("tried again in a minute");
     std::fs::remove_file(&ballast).expect("a file");
     daemon.wait_for_line("veille is watching");

@@ -127,14 +127,20 @@ fn what_a_new_digest_finds_in_the_archive_is_not_pushed() {
     drop(daemon);
 }
 
-#[test]
-fn what_a_full_disk_lets_nobody_note_is_not_delivered_again_and_again() {
+/// One delivery, whose first try was refused and whose next will be taken.
+fn refused_once() -> (Origin, App, Daemon) {
     let origin = Origin::start();
     origin.feed("/news.xml").add(1);
     origin.script("/hook", [status(500), status(204)]);
     let app = hooked(&origin);
     let daemon = app.start();
     daemon.wait_for_line("a delivery failed: it answered 500");
+    (origin, app, daemon)
+}
+
+#[test]
+fn what_a_full_disk_lets_nobody_note_is_not_delivered_again_and_again() {
+    let (origin, app, daemon) = refused_once();
     limit_file_size(daemon.pid(), "1:unlimited");
     daemon.wait_for_line("no delivery can be noted; none is made for a minute");
     thread::sleep(A_WHILE);
@@ -150,12 +156,7 @@ fn what_a_full_disk_lets_nobody_note_is_not_delivered_again_and_again() {
 
 #[test]
 fn a_delivery_put_off_by_a_clock_that_was_set_back_is_made() {
-    let origin = Origin::start();
-    origin.feed("/news.xml").add(1);
-    origin.script("/hook", [status(500), status(204)]);
-    let app = hooked(&origin);
-    let daemon = app.start();
-    daemon.wait_for_line("a delivery failed: it answered 500");
+    let (_origin, app, daemon) = refused_once();
     daemon.kill();
     let in_a_month = Timestamp::now() + SignedDuration::from_hours(30 * 24);
     app.change(&format!("UPDATE deliveries SET next_try_at = {}", in_a_month.as_millisecond()));

@@ -170,11 +170,8 @@ fn s02_the_status_tells_the_next_refresh_and_a_config_that_was_refused() {
     let hourly = "interval = \"1h\"\nallow_private_addresses = true\n";
     let app = App::new(hourly, &(feed_tables(&[&origin.url("/feed.xml")]) + ALL));
     let manager = Manager::new();
-    let mut command = app.command(&["run"]);
-    command
-        .env("NOTIFY_SOCKET", manager.directory.path().join("notify"))
-        .env("LD_PRELOAD", faketime)
-        .env("FAKETIME", "+0 x20");
+    let mut command = app.hastened(faketime);
+    command.env("NOTIFY_SOCKET", manager.directory.path().join("notify"));
     let daemon = Daemon::start(command);
     manager.wait_for("READY=1");
     let status = manager.hear().expect("once a minute");

@@ -106,9 +106,7 @@ fn goes_on(fleet: &mut Fleet, mut daemon: Daemon, make_room: impl FnOnce()) {
 fn d07_a_limit_on_files_stops_nothing_but_storing() {
     let Some(faketime) = faketime_library() else { return };
     let mut fleet = on_a_fast_clock(4);
-    let mut command = fleet.app.command(&["run"]);
-    command.env("LD_PRELOAD", faketime).env("FAKETIME", "+0 x20");
-    let daemon = Daemon::start(command);
+    let daemon = Daemon::start(fleet.app.hastened(faketime));
     publish_long(&fleet);
     wait_until(PATIENCE, || (fleet.stored() == fleet.published()).then_some(())).expect("there is room for these");
     let pid = daemon.pid();
@@ -142,9 +140,7 @@ fn d07_issues_that_cannot_be_cut_are_told_of_once_a_minute() {
 fn d07_a_config_that_cannot_be_stored_is_put_in_force_once_there_is_room() {
     let Some(faketime) = faketime_library() else { return };
     let fleet = on_a_fast_clock(1);
-    let mut command = fleet.app.command(&["run"]);
-    command.env("LD_PRELOAD", faketime).env("FAKETIME", "+0 x20");
-    let daemon = Daemon::start(command);
+    let daemon = Daemon::start(fleet.app.hastened(faketime));
     limit_file_size(daemon.pid(), "1:unlimited");
     add_digest(&fleet, "");
     daemon.wait_for_line("config not reloaded, the one before stays in force");
@@ -196,9 +192,8 @@ fn d08_a_file_system_that_turns_read_only_stops_nothing_but_storing() {
     let disk = tempfile::tempdir().expect("a temporary directory");
     let Some(library) = shim(disk.path()) else { return };
     let mut fleet = on_a_fast_clock(4);
-    let mut command = fleet.app.command(&["run"]);
-    let libraries = format!("{}:{}", faketime.display(), library.display());
-    command.env("LD_PRELOAD", libraries).env("FAKETIME", "+0 x20").env("DURABLE", disk.path());
+    let mut command = fleet.app.hastened(format!("{}:{}", faketime.display(), library.display()));
+    command.env("DURABLE", disk.path());
     let daemon = Daemon::start(command);
     publish_long(&fleet);
     wait_until(PATIENCE, || (fleet.stored() == fleet.published()).then_some(())).expect("it can be written");

@@ -1,0 +1,79 @@
+//! The hash of a rule, which dates the evidence that it gave.
+
+use crate::query::{Query, ReferenceKind, TagRule};
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt::Write as _;
+
+/// Hashes of rules over the same lists. A list is written out once, however many rules name it.
+#[derive(Debug)]
+pub(super) struct RuleHashes<'a> {
+    lists: &'a BTreeMap<String, Vec<Query>>,
+    written: HashMap<String, WrittenList>,
+}
+
+#[derive(Debug)]
+struct WrittenList {
+    text: String,
+    /// The lists that it names.
+    uses: Vec<String>,
+}
+
+impl<'a> RuleHashes<'a> {
+    pub fn new(lists: &'a BTreeMap<String, Vec<Query>>) -> Self {
+        Self { lists, written: HashMap::new() }
+    }
+
+    /// A hash of all that decides whether the rule holds: its queries as they mean, its weights, the lists it uses.
+    pub fn of(&mut self, rule: &TagRule) -> String {
+        let mut text = String::new();
+        let mut lists = BTreeSet::new();
+        let mut line = |part: &str, query: &Query| {
+            self.collect(lists_of(query), &mut lists);
+            writeln!(text, "{part}: {query}").expect("writing to a string cannot fail");
+        };
+        rule.any.iter().for_each(|query| line("any", query));
+        rule.matches.iter().for_each(|query| line("match", query));
+        rule.except.iter().for_each(|query| line("except", query));
+        rule.score.iter().for_each(|clause| line(&format!("score {}", clause.weight), &clause.query));
+        if !rule.score.is_empty() {
+            writeln!(text, "threshold: {}", rule.threshold).expect("writing to a string cannot fail");
+        }
+        for list in lists {
+            text.push_str(&self.written(&list).text);
+        }
+        Sha256::digest(text.as_bytes()).iter().take(8).fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
+    }
+
+    /// Lists, with those that they use.
+    fn collect(&mut self, lists: Vec<String>, found: &mut BTreeSet<String>) {
+        for list in lists {
+            if found.insert(list.clone()) {
+                let uses = self.written(&list).uses.clone();
+                self.collect(uses, found);
+            }
+        }
+    }
+
+    /// A list that does not exist is empty here; compiling tells of it.
+    fn written(&mut self, name: &str) -> &WrittenList {
+        let lists = self.lists;
+        let write = || WrittenList::new(name, lists.get(name).map_or(&[], Vec::as_slice));
+        self.written.entry(name.to_owned()).or_insert_with(write)
+    }
+}
+
+impl WrittenList {
+    fn new(name: &str, terms: &[Query]) -> Self {
+        let mut text = format!("list {name}\n");
+        for term in terms {
+            writeln!(text, "  {term}").expect("writing to a string cannot fail");
+        }
+        Self { text, uses: terms.iter().flat_map(lists_of).collect() }
+    }
+}
+
+fn lists_of(query: &Query) -> Vec<String> {
+    let lists = query.references().into_iter().filter(|reference| reference.kind == ReferenceKind::List);
+    lists.map(|list| list.name).collect()
+}
