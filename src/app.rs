@@ -51,7 +51,7 @@ struct Daemon {
 /// What the operator must mend before it can start: the config, the data directory, the address.
 pub async fn run(source: ConfigSource, ready: impl FnOnce(SocketAddr)) -> anyhow::Result<()> {
     let clock: fn() -> Timestamp = Timestamp::now;
-    let watch = Watch::compile(source.load()?)?;
+    let watch = source.watch()?;
     let settings = Arc::clone(&watch.settings);
     let _lock = DirectoryLock::take(&settings.service.data_dir)?;
     let store = Arc::new(once_there_is_room(async || Store::open(&settings.service.data_dir)).await?);
@@ -171,7 +171,7 @@ impl Daemon {
             in_force: in_force.subscribe(),
             rules: {
                 let watch = self.watch.subscribe();
-                Arc::new(move || Arc::clone(&watch.borrow().classifier))
+                Arc::new(move || Arc::clone(watch.borrow().classifier()))
             },
             health: Arc::clone(&self.health),
             registry: Arc::new(registry),

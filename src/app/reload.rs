@@ -90,8 +90,7 @@ impl Daemon {
 
     async fn put_in_force(&self) -> anyhow::Result<()> {
         let source = self.source.clone();
-        let watch =
-            tokio::task::spawn_blocking(move || Ok::<_, anyhow::Error>(Watch::compile(source.load()?)?)).await??;
+        let watch = tokio::task::spawn_blocking(move || source.watch()).await??;
         let old = self.current_watch();
         anyhow::ensure!(
             watch.settings.service.data_dir == old.settings.service.data_dir,

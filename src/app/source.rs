@@ -2,6 +2,7 @@
 
 use crate::config::{self, Edit, Environment, Settings};
 use crate::http::ConfigFiles;
+use crate::refresh::Watch;
 use std::path::{Path, PathBuf};
 
 /// The config's entry point and its environment; asked again at each reload.
@@ -38,6 +39,16 @@ impl ConfigSource {
     /// Everything that is wrong with it, as `veille check` prints it.
     pub fn load(&self) -> anyhow::Result<Settings> {
         self.load_edited(&[])
+    }
+
+    /// The config made ready for a daemon, with its rules compiled: no visit is to wait for them.
+    ///
+    /// # Errors
+    /// As [`Self::load`], or the client cannot be made.
+    pub fn watch(&self) -> anyhow::Result<Watch> {
+        let watch = Watch::compile(self.load()?)?;
+        watch.classifier();
+        Ok(watch)
     }
 
     /// The same, as it would be with these edits.

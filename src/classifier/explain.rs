@@ -62,7 +62,7 @@ impl Classifier {
         let item = ItemText { tags: &tags, ..*item };
 
         let mut compiler = Compiler::new(&rules.lists);
-        let rule = Rule::compile(source, &mut compiler);
+        let rule = Rule::compile(source, self.rule_hash(tag)?.to_owned(), &mut compiler);
         let planned = plan_clauses(&rule, source, &mut compiler);
         let Compiler { index, tag_names, fields, .. } = compiler;
         let index = index.build();

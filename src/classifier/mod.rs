@@ -30,6 +30,7 @@ pub use compiled_query::{CompiledQueries, CompiledQuery};
 pub use explain::{ClauseExplanation, Explanation, PartExplanation};
 pub use item::ItemText;
 pub use program::CompileError;
+pub use rule_hash::rule_hashes;
 pub use suggest::{Candidates, Suggestion};
 pub use words::index_words;
 
@@ -68,13 +69,23 @@ impl Classifier {
         Self::compile_but_for(rules, |_| false)
     }
 
+    /// Compiles the rules of a config, which has been checked when it was read.
+    ///
+    /// # Panics
+    /// On rules that [`crate::config::load`] does not give.
+    #[must_use]
+    pub fn of_config(rules: &RuleSet) -> Classifier {
+        Self::compile(rules).expect("a config whose rules dangle or go in circles is not read")
+    }
+
     /// As [`Self::compile`], whatever is wrong that `is_fine`.
     fn compile_but_for(
         rules: &RuleSet,
         is_fine: impl Fn(&CompileError) -> bool,
     ) -> Result<Classifier, Vec<CompileError>> {
         let mut compiler = Compiler::new(&rules.lists);
-        let mut compiled: Vec<Rule> = rules.tags.iter().map(|rule| Rule::compile(rule, &mut compiler)).collect();
+        let hashed = rules.tags.iter().zip(rule_hashes(rules));
+        let mut compiled: Vec<Rule> = hashed.map(|(rule, hash)| Rule::compile(rule, hash, &mut compiler)).collect();
         compiled.iter_mut().for_each(|rule| rule.tag = compiler.tag_number(&rule.name.0));
         let Compiler { index, tag_names, fields, mut errors, .. } = compiler;
         let order = rule::in_dependency_order(&compiled, &mut errors, &tag_names);
@@ -183,11 +194,6 @@ impl Classifier {
             holds
         });
         candidates.sort_unstable();
-    }
-
-    /// The hash of each rule, in their order.
-    pub fn rule_hashes(&self) -> impl Iterator<Item = &str> {
-        self.rules.iter().map(|rule| rule.hash.as_str())
     }
 
     /// The hash of a tag's rule as compiled; `None` when there is no such tag.

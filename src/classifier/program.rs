@@ -2,7 +2,6 @@
 
 use super::index::{IndexBuilder, PatternId, Sought};
 use super::pattern::Pattern;
-use super::rule_hash::RuleHashes;
 use crate::model::Field;
 use crate::query::{Comparison, Expr, ExprKind, Proximity, Query, Scope, Term};
 use std::collections::{BTreeMap, HashMap};
@@ -156,7 +155,6 @@ pub(super) struct Compiler<'a> {
     open_lists: Vec<String>,
     /// Lists that have been, in some fields: rules name a long list again and again.
     known_lists: HashMap<(&'a str, Fields), Node>,
-    pub hashes: RuleHashes<'a>,
 }
 
 impl<'a> Compiler<'a> {
@@ -171,7 +169,6 @@ impl<'a> Compiler<'a> {
             used_by: String::new(),
             open_lists: Vec::new(),
             known_lists: HashMap::new(),
-            hashes: RuleHashes::new(lists),
         }
     }
 
@@ -228,11 +225,14 @@ impl<'a> Compiler<'a> {
     }
 
     fn operand(&mut self, expr: &Expr, fields: Fields) -> Node {
-        let node = self.expr(expr, fields);
-        if let (ExprKind::List(name), true) = (&expr.kind, holds_tag(&node)) {
-            self.errors.push(CompileError::ListWithoutPlace { name: name.clone(), used_by: self.used_by.clone() });
-        }
-        node
+        expr.each_alternative(&mut |part| {
+            if let ExprKind::List(name) = &part.kind
+                && holds_tag(&self.list(name, fields))
+            {
+                self.errors.push(CompileError::ListWithoutPlace { name: name.clone(), used_by: self.used_by.clone() });
+            }
+        });
+        self.expr(expr, fields)
     }
 
     fn term(&mut self, term: &Term, fields: Fields) -> Node {

@@ -20,7 +20,7 @@ pub(super) struct Rule {
 }
 
 impl Rule {
-    pub fn compile(rule: &TagRule, compiler: &mut Compiler<'_>) -> Rule {
+    pub fn compile(rule: &TagRule, hash: String, compiler: &mut Compiler<'_>) -> Rule {
         let used_by = format!("tag `{}`", rule.name.0);
         let mut clause = |query: &Query, part: &str| Clause::compile(query, part, &used_by, compiler);
         let any = rule.any.iter().map(|query| clause(query, "any")).collect();
@@ -30,16 +30,7 @@ impl Rule {
             (clause(&weighted.query, &format!("score[{index}]")), weighted.weight)
         };
         let score = rule.score.iter().enumerate().map(weighted).collect();
-        Rule {
-            name: rule.name.clone(),
-            tag: None,
-            any,
-            matches,
-            except,
-            score,
-            threshold: rule.threshold,
-            hash: compiler.hashes.of(rule),
-        }
+        Rule { name: rule.name.clone(), tag: None, any, matches, except, score, threshold: rule.threshold, hash }
     }
 
     /// The tags that the rule names, by number.

@@ -1,31 +1,31 @@
 //! The hash of a rule, which dates the evidence that it gave.
 
-use crate::query::{Query, ReferenceKind, TagRule};
+use crate::query::{Query, ReferenceKind, RuleSet, TagRule};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write as _;
 
+/// The hash of each rule, in their order.
+pub fn rule_hashes(rules: &RuleSet) -> Vec<String> {
+    let mut hashes = RuleHashes { lists: &rules.lists, written: HashMap::new() };
+    rules.tags.iter().map(|rule| hashes.of(rule)).collect()
+}
+
 /// Hashes of rules over the same lists. A list is written out once, however many rules name it.
-#[derive(Debug)]
-pub(super) struct RuleHashes<'a> {
+struct RuleHashes<'a> {
     lists: &'a BTreeMap<String, Vec<Query>>,
     written: HashMap<String, WrittenList>,
 }
 
-#[derive(Debug)]
 struct WrittenList {
     text: String,
     /// The lists that it names.
     uses: Vec<String>,
 }
 
-impl<'a> RuleHashes<'a> {
-    pub fn new(lists: &'a BTreeMap<String, Vec<Query>>) -> Self {
-        Self { lists, written: HashMap::new() }
-    }
-
+impl RuleHashes<'_> {
     /// A hash of all that decides whether the rule holds: its queries as they mean, its weights, the lists it uses.
-    pub fn of(&mut self, rule: &TagRule) -> String {
+    fn of(&mut self, rule: &TagRule) -> String {
         let mut text = String::new();
         let mut lists = BTreeSet::new();
         let mut line = |part: &str, query: &Query| {

@@ -29,8 +29,7 @@ pub fn run(_: &Args, context: &Context) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::from(2))
         }
         Ok(loaded) => {
-            let classifier = compiled(&loaded)?;
-            let failed = failed_examples(&loaded, &classifier);
+            let failed = failed_examples(&loaded);
             show(context, &failed, &loaded.warnings)?;
             if !failed.is_empty() {
                 return Ok(ExitCode::from(1));
@@ -49,7 +48,7 @@ pub(super) fn classifier(context: &Context) -> anyhow::Result<Classifier> {
         let plural = if errors.len() == 1 { "" } else { "s" };
         anyhow::anyhow!("the config has {} error{plural}\n\n{errors}", errors.len())
     })?;
-    compiled(&loaded)
+    Ok(Classifier::of_config(&loaded.settings.rules))
 }
 
 fn load(context: &Context) -> anyhow::Result<Result<Loaded, Diagnostics>> {
@@ -60,16 +59,9 @@ fn load(context: &Context) -> anyhow::Result<Result<Loaded, Diagnostics>> {
     Ok(config::load(&path, &environment))
 }
 
-fn compiled(loaded: &Loaded) -> anyhow::Result<Classifier> {
-    Classifier::compile(&loaded.settings.rules).map_err(|errors| {
-        let errors: Vec<_> = errors.iter().map(ToString::to_string).collect();
-        anyhow::anyhow!("the rules cannot be compiled: {}", errors.join("; "))
-    })
-}
-
 /// Every example that got the tag and must not, or did not and must.
-fn failed_examples(loaded: &Loaded, classifier: &Classifier) -> Diagnostics {
-    let now = Timestamp::now();
+fn failed_examples(loaded: &Loaded) -> Diagnostics {
+    let (classifier, now) = (Classifier::of_config(&loaded.settings.rules), Timestamp::now());
     loaded.failed_examples(|example| classifier.example_fault(&example.tag, &example.text, example.must_match, now))
 }
 

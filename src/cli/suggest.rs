@@ -85,7 +85,7 @@ fn is_given(classifier: &Classifier, item: &ItemText<'_>, tag: &TagName, now: Ti
 fn from_store(tag: &TagName, context: &Context) -> anyhow::Result<Candidates> {
     let workplace = Workplace::for_reading(context)?;
     let (_, watch) = workplace.surroundings()?;
-    if watch.classifier.rule_hash(&tag.0).is_none() {
+    if watch.classifier().rule_hash(&tag.0).is_none() {
         return Err(unknown_tag(&tag.0, &watch));
     }
     let (tag, now) = (tag.clone(), Workplace::now());
@@ -113,7 +113,7 @@ fn stored(tx: &ReadTx<'_>, tag: &TagName, watch: &Watch, now: Timestamp) -> Resu
         after = last.id;
         for item in &items {
             let text = ItemText::from_stored(item);
-            candidates.count(&text, with_tag.contains(&item.id), is_given(&watch.classifier, &text, tag, now));
+            candidates.count(&text, with_tag.contains(&item.id), is_given(watch.classifier(), &text, tag, now));
         }
     }
 }

@@ -89,7 +89,7 @@ fn answer(
         Some(asked) if tags.is_empty() => {
             let rules = &watch.settings.rules;
             let text = ItemText { corrections: &corrections, ..ItemText::from_item(item) };
-            let explanation = watch.classifier.explain(rules, &text, asked, now);
+            let explanation = watch.classifier().explain(rules, &text, asked, now);
             if explanation.is_none() && corrections.iter().all(|(tag, _)| !is_asked(tag)) {
                 return Err(unknown_tag(asked, watch));
             }
@@ -127,7 +127,7 @@ impl TagAnswer {
             score: tag.score,
             origin: tag.origin,
             rule_hash: tag.rule_hash.clone(),
-            rule_changed: by_rule.then(|| watch.classifier.rule_hash(&tag.tag.0) != Some(tag.rule_hash.as_str())),
+            rule_changed: by_rule.then(|| watch.classifier().rule_hash(&tag.tag.0) != Some(tag.rule_hash.as_str())),
             evidence: tag.evidence.clone(),
         }
     }

@@ -27,7 +27,7 @@ pub(super) fn read(
     let report = secrets.report;
     let mut digests = Vec::new();
     for tag in rules.set.tags.iter().filter(|tag| tag.publish && tag.name.0 == FEED_HEALTH) {
-        let place = rules.graph.tags[&tag.name.0].place.clone();
+        let place = rules.graph.place_of_tag(&tag.name.0).clone();
         let message = format!("the tag {} has the name of veille's own digest of feeds", quoted(FEED_HEALTH));
         report.add(Diagnostic::error(place, message).help("write `publish = false` in the tag, or rename it"));
     }
@@ -41,7 +41,7 @@ pub(super) fn read(
             let message = format!("the digest {} has the name of a tag, which is a digest itself", quoted(entry.key));
             let fault = Diagnostic::error(entry.key_place.clone(), message);
             let help = "write `publish = false` in the tag, or rename the digest";
-            report.add(fault.related(rules.graph.tags[&tag.name.0].place.clone(), "the tag").help(help));
+            report.add(fault.related(rules.graph.place_of_tag(&tag.name.0).clone(), "the tag").help(help));
         }
         digests.extend(digest(&entry, rules, has_smtp, secrets));
     }
@@ -72,7 +72,7 @@ fn digest(entry: &Entry<'_>, rules: &Rules, has_smtp: bool, secrets: &Secrets<'_
     }
     let mut references = References::default();
     let query = query_text.and_then(|text| rules::query(text, &mut references));
-    rules.graph.check_existence(&references, table.report);
+    rules.graph.check_references(&references, table.report);
     let line =
         |key| table.text(key, "a string").map(|text| text.text.trim().to_owned()).filter(|text| !text.is_empty());
     let limit = table.get("limit").and_then(|value| value.integer(1..=MOST_ENTRIES));

@@ -1,84 +1,127 @@
-//! Who refers to whom: lists to lists, tags to lists and tags, digests to both.
+//! Who refers to whom: lists to lists and tags, tags and digests to both.
 //!
-//! Owns two faults that no single query shows: a name that nothing has, and a name that leads back to itself.
+//! Owns three faults that no single query shows: a name that nothing has, a name that leads back to itself, and a tag that
+//! a list brings to where only words can stand.
 
 use super::diagnostics::{Diagnostic, Report, did_you_mean, quoted};
 use super::source::Place;
+use crate::query::{Reference, ReferenceKind};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The names that some queries refer to, each with the place where it stands.
-#[derive(Debug, Default)]
-pub(super) struct References {
-    pub lists: Vec<(String, Place)>,
-    pub tags: Vec<(String, Place)>,
-}
+/// The references of some queries, each with the place where it stands.
+pub(super) type References = Vec<(Reference, Place)>;
 
-/// A list or a tag: where its name stands, and what it refers to.
-pub(super) struct Node {
-    pub place: Place,
-    pub references: References,
+/// A list or a tag.
+pub(super) type Named = (ReferenceKind, String);
+
+/// Where its name stands, and what it refers to.
+struct Node {
+    place: Place,
+    references: References,
 }
 
 /// All lists and tags.
 #[derive(Default)]
-pub(super) struct Graph {
-    pub lists: BTreeMap<String, Node>,
-    pub tags: BTreeMap<String, Node>,
-}
+pub(super) struct Graph(BTreeMap<Named, Node>);
 
 impl Graph {
-    /// Reports everything that dangles or goes in circles among lists and tags.
-    pub fn check(&self, report: &Report) {
-        for node in self.lists.values().chain(self.tags.values()) {
-            self.check_existence(&node.references, report);
-        }
-        check_cycles("list", &self.lists, |references| &references.lists, report);
-        check_cycles("tag", &self.tags, |references| &references.tags, report);
+    pub fn insert(&mut self, kind: ReferenceKind, name: &str, place: Place, references: References) {
+        self.0.insert((kind, name.to_owned()), Node { place, references });
     }
 
-    /// Reports the references to what is not there.
-    pub fn check_existence(&self, references: &References, report: &Report) {
-        for (what, names, nodes) in [("list", &references.lists, &self.lists), ("tag", &references.tags, &self.tags)] {
-            for (name, place) in names.iter().filter(|(name, _)| !nodes.contains_key(name)) {
-                let message = format!("there is no {what} {}", quoted(name));
-                let help = did_you_mean(name, nodes.keys().map(String::as_str));
-                report.add(Diagnostic::error(place.clone(), message).help_if(help).resting_on_absence());
+    /// Where the name of a tag stands that there is.
+    pub fn place_of_tag(&self, name: &str) -> &Place {
+        &self.0[&(ReferenceKind::Tag, name.to_owned())].place
+    }
+
+    /// Reports everything that is wrong among lists and tags.
+    pub fn check(&self, report: &Report) {
+        self.0.values().for_each(|node| self.check_references(&node.references, report));
+        self.check_cycles(report);
+    }
+
+    /// Reports the references to what is not there, or has no place where it is put.
+    pub fn check_references(&self, references: &References, report: &Report) {
+        for (reference, place) in references {
+            let name = quoted(&reference.name);
+            let kind = kind_name(reference.kind);
+            if !self.0.contains_key(&(reference.kind, reference.name.clone())) {
+                let names = self.0.keys().filter(|(kind, _)| *kind == reference.kind).map(|(_, name)| name.as_str());
+                let fault = Diagnostic::error(place.clone(), format!("there is no {kind} {name}"));
+                report.add(fault.help_if(did_you_mean(&reference.name, names)).resting_on_absence());
+            } else if reference.needs_place && self.offers_tag(reference) {
+                let message =
+                    format!("the {kind} {name} holds tags, which have no place in a text; NEAR cannot take it");
+                let help = "join them by AND, or name a list of words alone";
+                report.add(Diagnostic::error(place.clone(), message).help(help));
+            }
+        }
+    }
+
+    /// Whether it is a tag, or a list that a tag is enough for.
+    fn offers_tag(&self, reference: &Reference) -> bool {
+        let (mut pending, mut seen) = (vec![reference], BTreeSet::new());
+        while let Some(reference) = pending.pop() {
+            let named = (reference.kind, reference.name.clone());
+            if reference.kind == ReferenceKind::Tag {
+                return true;
+            }
+            let references =
+                self.0.get(&named).into_iter().flat_map(|node| &node.references).map(|(reference, _)| reference);
+            if seen.insert(named) {
+                pending.extend(references.filter(|reference| reference.is_alternative));
+            }
+        }
+        false
+    }
+
+    /// Reports each cycle once, at the reference that closes it.
+    fn check_cycles(&self, report: &Report) {
+        let mut done: BTreeSet<&Named> = BTreeSet::new();
+        for start in self.0.keys() {
+            // An explicit stack: a chain of lists may be as long as a file.
+            let mut path: Vec<(&Named, usize)> = vec![(start, 0)];
+            let mut on_path = BTreeSet::from([start]);
+            while let Some((named, next)) = path.last_mut() {
+                let named = *named;
+                let edge = if done.contains(named) { None } else { self.0[named].references.get(*next) };
+                let Some((reference, place)) = edge else {
+                    done.insert(named);
+                    on_path.remove(named);
+                    path.pop();
+                    continue;
+                };
+                *next += 1;
+                let Some((target, _)) = self.0.get_key_value(&(reference.kind, reference.name.clone())) else {
+                    continue;
+                };
+                if on_path.insert(target) {
+                    path.push((target, 0));
+                } else {
+                    let open = path.iter().map(|(named, _)| *named).skip_while(|named| *named != target);
+                    report.add(Diagnostic::error(place.clone(), circle(target, open)));
+                }
             }
         }
     }
 }
 
-/// Reports each cycle once, at the reference that closes it.
-fn check_cycles(
-    what: &str,
-    nodes: &BTreeMap<String, Node>,
-    edges: impl Fn(&References) -> &Vec<(String, Place)>,
-    report: &Report,
-) {
-    let mut done = BTreeSet::new();
-    for start in nodes.keys() {
-        // An explicit stack: a chain of lists may be as long as a file.
-        let mut path: Vec<(&String, usize)> = vec![(start, 0)];
-        let mut on_path = BTreeSet::from([start]);
-        while let Some((name, next)) = path.last_mut() {
-            let name = *name;
-            let edge = if done.contains(name) { None } else { edges(&nodes[name].references).get(*next) };
-            let Some((target, place)) = edge else {
-                done.insert(name);
-                on_path.remove(name);
-                path.pop();
-                continue;
-            };
-            *next += 1;
-            if on_path.contains(target) {
-                let circle = path.iter().map(|(name, _)| name.as_str()).skip_while(|name| name != target);
-                let circle: Vec<_> = circle.chain([target.as_str()]).collect();
-                let message = format!("the {what} {} refers to itself: {}", quoted(target), circle.join(" → "));
-                report.add(Diagnostic::error(place.clone(), message));
-            } else if let Some((target, _)) = nodes.get_key_value(target) {
-                on_path.insert(target);
-                path.push((target, 0));
-            }
-        }
+/// `the tag `one` refers to itself: one → two → one`; where a list is on the way of a tag, as `@list`.
+fn circle<'a>(target: &'a Named, open: impl Iterator<Item = &'a Named>) -> String {
+    let path: Vec<&Named> = open.chain([target]).collect();
+    let of_one_kind = path.iter().all(|(kind, _)| *kind == target.0);
+    let written = |(kind, name): &Named| match kind {
+        ReferenceKind::List if !of_one_kind => format!("@{name}"),
+        ReferenceKind::Tag if !of_one_kind => format!("tag:{name}"),
+        _ => name.clone(),
+    };
+    let path: Vec<String> = path.into_iter().map(written).collect();
+    format!("the {} {} refers to itself: {}", kind_name(target.0), quoted(&target.1), path.join(" → "))
+}
+
+fn kind_name(kind: ReferenceKind) -> &'static str {
+    match kind {
+        ReferenceKind::List => "list",
+        ReferenceKind::Tag => "tag",
     }
 }

@@ -5,7 +5,7 @@
 
 use super::diagnostics::{Diagnostic, Report, quoted};
 use super::reader::{Document, Entry, Table, Text, Value};
-use super::references::{Graph, Node, References};
+use super::references::{Graph, References};
 use super::{Example, values};
 use crate::model::TagName;
 use crate::query::{self, Query, QueryDiagnostic, ReferenceKind, RuleSet, ScoreClause, Severity, TagRule};
@@ -29,13 +29,13 @@ pub(super) fn read(documents: &[Document], report: &Report) -> Rules {
         let mut references = References::default();
         let expected = "an array of terms such as [\"Mistral AI\", \"=AI\", \"@other-list\"]";
         rules.set.lists.insert(entry.key.to_owned(), terms(entry.value, expected, &mut references));
-        rules.graph.lists.insert(entry.key.to_owned(), Node { place: entry.key_place, references });
+        rules.graph.insert(ReferenceKind::List, entry.key, entry.key_place, references);
     }
     for entry in Table::merged(documents, "tags", report).into_entries() {
         check_name("tag", &entry, report);
         let mut references = References::default();
         rules.set.tags.extend(tag(&entry, &mut references, &mut rules.examples));
-        rules.graph.tags.insert(entry.key.to_owned(), Node { place: entry.key_place, references });
+        rules.graph.insert(ReferenceKind::Tag, entry.key, entry.key_place, references);
     }
     rules.graph.check(report);
     rules
@@ -94,11 +94,8 @@ fn parsed(text: Text<'_>, parsed: Parsed, references: &mut References) -> Option
         text.report().add(diagnostic.help_if(found.help));
     }
     for reference in query.iter().flat_map(Query::references) {
-        let names = match reference.kind {
-            ReferenceKind::List => &mut references.lists,
-            ReferenceKind::Tag => &mut references.tags,
-        };
-        names.push((reference.name, text.place_within(&reference.span)));
+        let place = text.place_within(&reference.span);
+        references.push((reference, place));
     }
     query
 }

@@ -1,7 +1,7 @@
 //! What a rule that is not in force would do: tried on the newest items, beside the rules that are.
 
 use super::AppState;
-use crate::classifier::{Classifier, CompileError, ItemText};
+use crate::classifier::{Classifier, ItemText};
 use crate::config::{self, Diagnostics, Edit, Environment, Loaded, RuleText, RuleTextError, Settings};
 use crate::model::{Evidence, ItemId, StoredText, TagName, Timestamp, without_queries};
 use crate::store::{ReadTx, StoreError};
@@ -38,7 +38,6 @@ impl ConfigFiles {
 pub(super) enum Fault {
     Text(RuleTextError),
     Config(Diagnostics),
-    Rules(Vec<CompileError>),
 }
 
 impl Fault {
@@ -47,7 +46,6 @@ impl Fault {
         match self {
             Fault::Text(error) => error.to_string(),
             Fault::Config(diagnostics) => diagnostics.render(false),
-            Fault::Rules(errors) => errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"),
         }
     }
 }
@@ -108,7 +106,7 @@ pub(super) fn try_rule(state: &AppState, current: &RuleText, tag: &TagName, text
     let files = &state.config;
     let loaded =
         config::load_edited(&files.path, &files.environment, std::slice::from_ref(&edit)).map_err(Fault::Config)?;
-    let after = Classifier::compile(&loaded.settings.rules).map_err(Fault::Rules)?;
+    let after = Classifier::of_config(&loaded.settings.rules);
     let failed_examples = files.for_all(&failed_examples(&loaded, &after, tag, state.now()));
     let file = edit.path.display().to_string();
     let of_file = loaded.warnings.lines().into_iter().filter(|line| line.starts_with(&file));

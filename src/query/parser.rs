@@ -76,6 +76,13 @@ fn is_operator(word: &str) -> bool {
 
 /// Whether `text`, written without quotes, is that text and nothing else.
 pub(super) fn reads_as_bare_word(text: &str) -> bool {
+    // Nearly all are phrases, or words without anything that could be a sign.
+    if text.contains(' ') {
+        return false;
+    }
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase()) {
+        return lower_case_operator(text).is_none();
+    }
     let (tokens, diagnostics) = lexer::lex(text);
     let is_itself =
         |token: &Token| matches!(token, Token::Text { text: word, exact: false, quoted: false } if word == text);

@@ -129,9 +129,14 @@ pub struct Reference {
     pub name: String,
     /// Bytes of the query's text.
     pub span: Range<usize>,
+    /// Whether it is one of the [alternatives](Expr::alternatives) of the query.
+    pub is_alternative: bool,
+    /// Whether it is an alternative beside a NEAR, BEFORE or SENTENCE, so that what it stands for has to have a place in a
+    /// text.
+    pub needs_place: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ReferenceKind {
     List,
     Tag,
@@ -154,14 +159,28 @@ impl Query {
     /// Every `@list` and `tag:` of the query, in the order written.
     #[must_use]
     pub fn references(&self) -> Vec<Reference> {
-        let mut found = Vec::new();
+        let (mut found, mut alternatives, mut placed) = (Vec::new(), Vec::new(), Vec::new());
+        self.root.each_alternative(&mut |part| alternatives.push(std::ptr::from_ref(part)));
         self.root.walk(&mut |expr| {
             let (kind, name) = match &expr.kind {
                 ExprKind::List(name) => (ReferenceKind::List, name),
                 ExprKind::Tag(name) => (ReferenceKind::Tag, name),
+                ExprKind::Proximity { left, right, .. } => {
+                    for side in [left, right] {
+                        side.each_alternative(&mut |part| placed.push(std::ptr::from_ref(part)));
+                    }
+                    return;
+                }
                 _ => return,
             };
-            found.push(Reference { kind, name: name.clone(), span: expr.span.clone() });
+            let this = std::ptr::from_ref(expr);
+            found.push(Reference {
+                kind,
+                name: name.clone(),
+                span: expr.span.clone(),
+                is_alternative: alternatives.contains(&this),
+                needs_place: placed.contains(&this),
+            });
         });
         found
     }
@@ -191,6 +210,15 @@ impl Expr {
                 inner.alternatives().into_iter().map(scoped).collect()
             }
             _ => vec![self.clone()],
+        }
+    }
+
+    /// Calls `visit` on each of the [alternatives](Self::alternatives), without the scope that it may stand in.
+    pub fn each_alternative<'a>(&'a self, visit: &mut dyn FnMut(&'a Expr)) {
+        match &self.kind {
+            ExprKind::Or(parts) => parts.iter().for_each(|part| part.each_alternative(visit)),
+            ExprKind::Scope(_, inner) => inner.each_alternative(visit),
+            _ => visit(self),
         }
     }
 

@@ -166,7 +166,7 @@ pub fn correct(
     let Some(item) = tx.as_read().item(id)? else { return Ok(None) };
     tx.correct_tag(id, tag, present, now)?;
     let corrections = tx.as_read().corrections(id)?;
-    let found = watch.classifier.classify(&ItemText { corrections: &corrections, ..ItemText::from_item(&item) }, now);
+    let found = watch.classifier().classify(&ItemText { corrections: &corrections, ..ItemText::from_item(&item) }, now);
     tx.set_tags(id, &corrected(found, &corrections), now)?;
     let corrected = tx.as_read().item(id)?;
     if corrected.as_ref().is_some_and(|corrected| corrected.tags != item.tags) {
@@ -180,7 +180,7 @@ pub fn correct(
 pub(super) fn judge_anew(tx: &WriteTx<'_>, id: ItemId, watch: &Watch, now: Timestamp) -> Result<(), StoreError> {
     let Some(item) = tx.as_read().item(id)? else { return Ok(()) };
     let corrections = tx.as_read().corrections(id)?;
-    let found = watch.classifier.classify(&ItemText { corrections: &corrections, ..ItemText::from_item(&item) }, now);
+    let found = watch.classifier().classify(&ItemText { corrections: &corrections, ..ItemText::from_item(&item) }, now);
     tx.set_tags(id, &corrected(found, &corrections), now)?;
     tx.story_changed(item.story_id, now)?;
     place(tx, item.story_id, watch, now)

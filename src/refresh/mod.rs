@@ -20,4 +20,4 @@ pub use claim::claim;
 pub use desk::Desk;
 pub use plan::{UpdatePlan, plan};
 pub use visit::{News, Outcome, Surroundings, Visit, refresh};
-pub use watch::{CompiledDigest, Watch, WatchError};
+pub use watch::{CompiledDigest, Watch};

@@ -94,10 +94,10 @@ impl Arrival {
     fn classify(item: NewItem, record: &FeedRecord, watch: &Watch, with_words: bool, now: Timestamp) -> Self {
         let text = item_text(&item.content, record, now);
         let (tags, words) = if with_words {
-            let (tags, words) = watch.classifier.classify_with_words(&text, now);
+            let (tags, words) = watch.classifier().classify_with_words(&text, now);
             (tags, Some(words))
         } else {
-            (watch.classifier.classify(&text, now), None)
+            (watch.classifier().classify(&text, now), None)
         };
         let names: Vec<TagName> = tags.iter().map(|tag| tag.tag.clone()).collect();
         let digests = watch.digests_for(&text, &names, now);
@@ -195,7 +195,7 @@ impl Arrival {
             return Ok(None);
         }
         let kept = ItemText { published_at: Some(item.ordered_at()), corrections: &corrections, ..arrived };
-        let tags = corrected(watch.classifier.classify(&kept, now), &corrections);
+        let tags = corrected(watch.classifier().classify(&kept, now), &corrections);
         let names: Vec<TagName> = tags.iter().map(|tag| tag.tag.clone()).collect();
         let digests = watch.digests_for(&kept, &names, now);
         Ok(Some((tags, digests)))

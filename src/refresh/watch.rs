@@ -1,20 +1,25 @@
 //! A config made ready for work: the settings, the compiled rules and digests, the client.
 
-use crate::classifier::{Classifier, CompileError, CompiledQueries, CompiledQuery, ItemText};
+use crate::classifier::{Classifier, CompiledQueries, CompiledQuery, ItemText, rule_hashes};
 use crate::config::{DigestSettings, FeedSettings, Settings};
 use crate::fetch::{Client, ClientError};
 use crate::model::{ConfiguredDigest, DigestKind, DigestName, DigestSpec, Item, TagName, Timestamp};
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write as _;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+
+/// What the config tells where it stands, when it is read.
+const CHECKED: &str = "a config whose queries name what is not there is not read";
 
 /// Everything that one config says, compiled once and replaced as a whole on reload.
 #[derive(Debug)]
 pub struct Watch {
     pub settings: Arc<Settings>,
     pub client: Client,
-    pub classifier: Arc<Classifier>,
+    /// Compiled when the first item asks for it: most polls bring none.
+    classifier: OnceLock<Arc<Classifier>>,
+    rule_hashes: Vec<String>,
     pub digests: Vec<CompiledDigest>,
     /// Index of each feed by its URL in the config.
     feeds: HashMap<String, usize>,
@@ -33,34 +38,24 @@ pub struct CompiledDigest {
     pub query_text: String,
 }
 
-/// Settings that are valid, but cannot be put to work.
-#[derive(Debug, thiserror::Error)]
-pub enum WatchError {
-    #[error(transparent)]
-    Client(#[from] ClientError),
-    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
-    Rules(Vec<CompileError>),
-}
-
 impl Watch {
-    /// Compiles the rules and digests of valid settings and makes the client.
+    /// Makes the client and compiles the digests of valid settings.
     ///
     /// # Errors
-    /// A rule is larger than what matching is bounded to, or the client cannot be made.
-    pub fn compile(settings: impl Into<Arc<Settings>>) -> Result<Self, WatchError> {
+    /// The client cannot be made.
+    ///
+    /// # Panics
+    /// On settings that [`crate::config::load`] does not give.
+    pub fn compile(settings: impl Into<Arc<Settings>>) -> Result<Self, ClientError> {
         let settings = settings.into();
         let client = Client::new(&settings.fetch)?;
-        let classifier = Arc::new(Classifier::compile(&settings.rules).map_err(WatchError::Rules)?);
-        let compiled = |digest: &DigestSettings| {
-            let query = CompiledQuery::compile(&digest.query, &settings.rules.lists)?;
-            Ok::<_, Vec<CompileError>>(CompiledDigest {
-                spec: digest.spec.clone(),
-                query,
-                query_text: digest.query_text.clone(),
-            })
+        let lists = &settings.rules.lists;
+        let compiled = |digest: &DigestSettings| CompiledDigest {
+            spec: digest.spec.clone(),
+            query: CompiledQuery::compile(&digest.query, lists).expect(CHECKED),
+            query_text: digest.query_text.clone(),
         };
-        let digests: Vec<CompiledDigest> =
-            settings.digests.iter().map(compiled).collect::<Result<_, _>>().map_err(WatchError::Rules)?;
+        let digests: Vec<CompiledDigest> = settings.digests.iter().map(compiled).collect();
         let feeds = settings.feeds.iter().enumerate().map(|(index, feed)| (feed.url.to_string(), index)).collect();
         let (mut digests_by_tag, mut digests_of_all) = (HashMap::<String, Vec<usize>>::new(), Vec::new());
         for (index, digest) in digests.iter().enumerate() {
@@ -72,9 +67,25 @@ impl Watch {
             }
         }
         let queries_of_all = digests_of_all.iter().map(|index: &usize| &settings.digests[*index].query);
-        let queries_of_all =
-            CompiledQueries::compile(queries_of_all, &settings.rules.lists).map_err(WatchError::Rules)?;
-        Ok(Self { settings, client, classifier, digests, feeds, digests_by_tag, digests_of_all, queries_of_all })
+        let queries_of_all = CompiledQueries::compile(queries_of_all, lists).expect(CHECKED);
+        let rule_hashes = rule_hashes(&settings.rules);
+        let classifier = OnceLock::new();
+        Ok(Self {
+            settings,
+            client,
+            classifier,
+            rule_hashes,
+            digests,
+            feeds,
+            digests_by_tag,
+            digests_of_all,
+            queries_of_all,
+        })
+    }
+
+    /// The rules, compiled. The first call takes about a twentieth of a second for a few hundred clauses.
+    pub fn classifier(&self) -> &Arc<Classifier> {
+        self.classifier.get_or_init(|| Arc::new(Classifier::of_config(&self.settings.rules)))
     }
 
     /// What is configured for the feed that the config lists at `url`; `None` when it has left the config.
@@ -107,14 +118,14 @@ impl Watch {
     #[must_use]
     pub fn hash(&self) -> String {
         let digests = self.digests.iter().flat_map(|digest| [digest.spec.name.0.as_str(), digest.query_text.as_str()]);
-        hash_of(self.classifier.rule_hashes().chain(digests))
+        hash_of(self.rule_hashes.iter().map(String::as_str).chain(digests))
     }
 
     /// The digests as the store keeps them.
     #[must_use]
     pub fn configured_digests(&self) -> Vec<ConfiguredDigest> {
         // A digest may refer to any tag, so any rule may change its members.
-        let rules_hash = hash_of(self.classifier.rule_hashes());
+        let rules_hash = hash_of(self.rule_hashes.iter().map(String::as_str));
         let configured = |digest: &CompiledDigest| ConfiguredDigest {
             name: digest.spec.name.clone(),
             title: digest.spec.title.clone(),

@@ -14,7 +14,7 @@ fn environment() -> Environment {
 }
 
 /// Writes the files to a directory of their own and loads `veille.toml` there.
-fn load_files(files: &[(&str, &str)]) -> (tempfile::TempDir, Result<Loaded, Diagnostics>) {
+pub(crate) fn load_files(files: &[(&str, &str)]) -> (tempfile::TempDir, Result<Loaded, Diagnostics>) {
     let directory = tempfile::tempdir().unwrap();
     for (name, text) in files {
         let path = directory.path().join(name);

@@ -28,6 +28,7 @@ mod polling;
 mod publishing;
 mod readers;
 mod reading;
+mod rule_references;
 mod service;
 mod serving;
 mod spine;

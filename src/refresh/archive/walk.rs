@@ -184,8 +184,8 @@ impl Judged {
     ) -> Self {
         let text = ItemText { corrections, ..ItemText::from_stored(&item) };
         let found = match asked {
-            Asked::Evidence => watch.classifier.classify(&text, now),
-            Asked::Names => by_name(&watch.classifier, &text, now),
+            Asked::Evidence => watch.classifier().classify(&text, now),
+            Asked::Names => by_name(watch.classifier(), &text, now),
         };
         let tags = corrected(found, corrections);
         let names: Vec<TagName> = tags.iter().map(|tag| tag.tag.clone()).collect();
