@@ -29,6 +29,7 @@ use crate::config::{FeedSettings, Secret};
 pub use crate::model::{RedirectMemory, Remembered};
 use bytes::Bytes;
 use jiff::Timestamp;
+use std::sync::Arc;
 use url::Url;
 
 /// What we accept where a feed is expected.
@@ -53,7 +54,7 @@ pub struct FetchRequest {
     /// What the addresses on the way said last time. Each is sent to its own address only.
     pub remembered: Vec<Remembered>,
     /// Hosts (with port) that asked to be left alone, and until when: no redirect is followed there.
-    pub held_hosts: Vec<(String, Timestamp)>,
+    pub held_hosts: Arc<[(String, Timestamp)]>,
 }
 
 impl FetchRequest {
@@ -67,7 +68,7 @@ impl FetchRequest {
             basic_auth: None,
             proxy: None,
             remembered: Vec::new(),
-            held_hosts: Vec::new(),
+            held_hosts: Arc::default(),
         }
     }
 

@@ -9,7 +9,7 @@ use super::freshness::Freshness;
 use super::links;
 use super::redirect::{self, HOPS_MAX};
 use super::{FetchOutcome, FetchRequest, Modified, NotModified, Remembered, RetryLater};
-use crate::model::{Validators, host_of};
+use crate::model::{Validators, host_of_url};
 use jiff::{SignedDuration, Timestamp};
 use reqwest::header::{
     ACCEPT, ACCEPT_ENCODING as ACCEPT_ENCODING_HEADER, CONNECTION, CONTENT_TYPE, ETAG, HeaderMap, HeaderName,
@@ -175,7 +175,7 @@ impl<'v> Visit<'v> {
 
     /// A host that asked to be left alone is not asked by way of another.
     fn held(&self) -> Option<Failed> {
-        let host = host_of(self.url.as_str());
+        let host = host_of_url(&self.url);
         let (_, until) = self.request.held_hosts.iter().find(|(held, _)| *held == host)?;
         let wait = Some(until.duration_since(self.received_at())).filter(SignedDuration::is_positive)?;
         let freshness = Freshness { retry_after: Some(wait), ..Freshness::default() };

@@ -9,7 +9,12 @@ use url::Url;
 /// machine answers for both schemes).
 #[must_use]
 pub fn host_of(address: &str) -> String {
-    let Ok(url) = Url::parse(address) else { return address.to_owned() };
+    Url::parse(address).map_or_else(|_| address.to_owned(), |url| host_of_url(&url))
+}
+
+/// As [`host_of`], of an address that has been read.
+#[must_use]
+pub fn host_of_url(url: &Url) -> String {
     format!("{}:{}", url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or_default())
 }
 

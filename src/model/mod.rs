@@ -28,7 +28,7 @@ pub use feed::{
     ConfiguredFeed, DueFeed, FeedHealth, FeedId, FeedRecord, FeedState, ItemIdentity, RedirectMemory, Remembered,
     Validators, WAIT_CEILING, feed_title,
 };
-pub use host::{WithoutQuery, host_of, without_queries, without_query};
+pub use host::{WithoutQuery, host_of, host_of_url, without_queries, without_query};
 pub use item::{
     ContentHash, Enclosure, FeedNames, Item, ItemContent, ItemId, ItemKey, ItemKeys, KnownItem, LinkHash, NewItem,
     StoredText, ordered_at,

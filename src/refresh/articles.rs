@@ -9,7 +9,7 @@ use super::{Surroundings, UpdatePlan, archive};
 use crate::config::FeedSettings;
 use crate::feed::{self, ReadContext};
 use crate::fetch::{ACCEPT_PAGE, FetchOutcome, FetchRequest, Modified};
-use crate::model::{FeedId, ItemContent, ItemId, Timestamp, host_of};
+use crate::model::{FeedId, ItemContent, ItemId, Timestamp, host_of, host_of_url};
 use crate::store::{StoreError, StoredArticle, WantedArticle};
 use jiff::SignedDuration;
 use std::collections::HashSet;
@@ -106,7 +106,7 @@ async fn ask(around: &Surroundings, settings: &FeedSettings, link: &str) -> Resu
         Ok(FetchOutcome::Gone) => Page::Useless("the page is gone (410)"),
         Ok(FetchOutcome::NotModified(_)) => Page::Failed("a 304 to an unconditional request".to_owned()),
         Ok(FetchOutcome::RetryLater(answer)) => {
-            Page::HostAsksForPeace(host_of(answer.url.as_str()), answer.freshness.retry_after)
+            Page::HostAsksForPeace(host_of_url(&answer.url), answer.freshness.retry_after)
         }
         Err(error) => Page::Failed(error.to_string()),
     })

@@ -6,7 +6,7 @@
 use super::Surroundings;
 use crate::feed::{self, FeedError, ReadContext};
 use crate::fetch::{ACCEPT_PAGE, Client, FetchError, FetchOutcome, FetchRequest, Modified};
-use crate::model::{Timestamp, WithoutQuery, host_of};
+use crate::model::{Timestamp, WithoutQuery, host_of_url};
 use crate::store::{MissingFeed, StoreError};
 use jiff::SignedDuration;
 use url::Url;
@@ -80,7 +80,7 @@ pub async fn seek_missing(around: &Surroundings, limit: u32) -> Result<usize, St
     let mut found = 0;
     for feed in missing {
         let Some(site) = site_of(&feed) else { continue };
-        let is_held = held.iter().any(|(host, _)| *host == host_of(site.as_str()));
+        let is_held = held.iter().any(|(host, _)| *host == host_of_url(&site));
         let offered = if is_held { None } else { successor(&around.watch.client, &feed, site, now).await };
         if let Some(url) = &offered {
             found += 1;

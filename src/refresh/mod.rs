@@ -5,7 +5,7 @@
 
 pub mod archive;
 mod articles;
-mod claim;
+mod begin;
 mod desk;
 pub mod discovery;
 mod outcome;
@@ -16,7 +16,7 @@ mod timing;
 mod visit;
 mod watch;
 
-pub use claim::claim;
+pub use begin::{Beginning, Known, begin, claim};
 pub use desk::Desk;
 pub use plan::{UpdatePlan, plan};
 pub use visit::{News, Outcome, Surroundings, Visit, refresh};

@@ -114,6 +114,9 @@ fn remember(record: &mut FeedRecord, answer: Remembered) {
 }
 
 fn follow(record: &mut FeedRecord, permanent_target: Option<&Url>, now: Timestamp) {
+    if permanent_target.is_none() && record.redirect.is_none() {
+        return;
+    }
     let Ok(asked) = Url::parse(record.address()) else { return };
     match adoption(&asked, record.redirect.as_ref(), permanent_target, now) {
         Adoption::Remember(memory) => record.redirect = memory,

@@ -2,18 +2,15 @@
 
 use super::place::Arrivals;
 use super::timing::{VisitEnd, schedule};
-use super::{Desk, Watch, articles, outcome, plan};
+use super::{Desk, Known, Watch, articles, outcome, plan};
 use crate::config::{FeedSettings, Interval};
 use crate::feed::{self, FeedError, ParsedFeed, ReadContext};
 use crate::fetch::{self, FetchOutcome, FetchRequest, Modified};
-use crate::model::{FeedId, FeedRecord, FeedState, Timestamp, WithoutQuery, host_of};
+use crate::model::{FeedRecord, FeedState, Timestamp, WithoutQuery, host_of_url};
 use crate::store::{KnownItems, Store, StoreError, WriteTx};
 use jiff::SignedDuration;
 use std::sync::Arc;
 use url::Url;
-
-/// Newest items whose instants tell a feed's rhythm.
-pub(super) const RHYTHM_ITEMS: u32 = 60;
 
 /// How long a 429 or 503 that names no time holds the other feeds of its host.
 pub(super) const HOLD_UNASKED: SignedDuration = SignedDuration::from_hours(1);
@@ -118,21 +115,12 @@ impl Brought {
 
 /// Visits a feed and stores what comes of it.
 ///
-/// `Ok(None)`: the feed has left the store or the config meanwhile. A feed that fails in any way is a
-/// [`Visit`] like another.
+/// `Ok(None)`: the feed has left the config meanwhile. A feed that fails in any way is a [`Visit`] like another.
 ///
 /// # Errors
 /// The store failed; then nothing of the visit is stored, and the feed is due as before.
-pub async fn refresh(around: &Surroundings, feed: FeedId) -> Result<Option<Visit>, StoreError> {
-    let begun_at = (around.clock)();
-    let known = around
-        .store
-        .read(move |tx| match tx.feed_record(feed)? {
-            Some(record) => Ok(Some((record, tx.item_times(feed, RHYTHM_ITEMS)?, tx.held_hosts(begun_at)?))),
-            None => Ok(None),
-        })
-        .await?;
-    let Some((before, mut rhythm, held_hosts)) = known else { return Ok(None) };
+pub async fn refresh(around: &Surroundings, known: Known) -> Result<Option<Visit>, StoreError> {
+    let Known { record: before, mut rhythm, held_hosts } = known;
     let Some(settings) = around.watch.feed(&before.configured_url) else { return Ok(None) };
     let answer = around.watch.client.fetch(&request(settings, &before, held_hosts), (around.clock)()).await;
     let place = match &answer {
@@ -154,7 +142,7 @@ pub async fn refresh(around: &Surroundings, feed: FeedId) -> Result<Option<Visit
         }
         Ok(FetchOutcome::RetryLater(answer)) => {
             outcome::with_retry_later(&mut record, &answer, now);
-            brought.asked_for_peace = settings.host_limits.then(|| host_of(answer.url.as_str()));
+            brought.asked_for_peace = settings.host_limits.then(|| host_of_url(&answer.url));
             VisitEnd::RetryLater
         }
         Ok(FetchOutcome::Gone) => {
@@ -174,14 +162,14 @@ pub async fn refresh(around: &Surroundings, feed: FeedId) -> Result<Option<Visit
     drop(place);
     // The visit stands, whatever becomes of the pages: what was not read waits for the next.
     if settings.full_text
-        && let Err(error) = articles::read_articles(around, feed, settings).await
+        && let Err(error) = articles::read_articles(around, before.id, settings).await
     {
         tracing::error!(feed.url = %WithoutQuery(&before.url), %error, "article pages cannot be stored; the next visit tries again");
     }
     Ok(Some(visit))
 }
 
-fn request(settings: &FeedSettings, record: &FeedRecord, held_hosts: Vec<(String, Timestamp)>) -> FetchRequest {
+fn request(settings: &FeedSettings, record: &FeedRecord, held_hosts: Arc<[(String, Timestamp)]>) -> FetchRequest {
     let mut request = FetchRequest::for_feed(settings);
     if let Some(moved) = record.fetch_url.as_deref().and_then(|url| Url::parse(url).ok()) {
         request.url = moved;

@@ -6,7 +6,7 @@ use super::queue::{DueQueue, Limits, Turn};
 use crate::config::FetchSettings;
 use crate::model::{DueFeed, FeedId, Timestamp, WAIT_CEILING, host_of};
 use crate::pace;
-use crate::refresh::{self, Surroundings, Visit, Watch};
+use crate::refresh::{self, Beginning, Surroundings, Visit, Watch};
 use crate::store::StoreError;
 use jiff::SignedDuration;
 use std::collections::HashMap;
@@ -54,6 +54,9 @@ struct Visits {
     journal: Journal,
 }
 
+/// A visit's task that has ended, or died.
+type EndedTask = Result<(Id, Result<Option<Visit>, StoreError>), tokio::task::JoinError>;
+
 /// A feed that is not asked before then, since its host asked to be left alone.
 pub type HeldBack = (FeedId, Timestamp);
 
@@ -72,12 +75,12 @@ pub async fn run(around: TakeSurroundings, wake: &Notify, stop: &CancellationTok
         if look_at <= Instant::now() {
             look_at = visits.offer_due().await;
         }
-        let resume_at = visits.start_turns().await.map_or(look_at, |at| at.min(look_at));
+        let resume_at = visits.start_turns().await.unwrap_or_else(|error| visits.pause(&error));
         tokio::select! {
-            () = sleep_until(resume_at) => {}
+            () = sleep_until(resume_at.map_or(look_at, |at| at.min(look_at))) => {}
             () = wake.notified() => look_at = Instant::now(),
             Some(ended) = visits.running.join_next_with_id() => {
-                if let Some(Ok(visit)) = visits.ended(ended) { visits.heed(&visit); }
+                for visit in visits.ended(ended).into_iter().flatten() { visits.heed(&visit); }
             }
             () = stop.cancelled() => {}
         }
@@ -109,11 +112,11 @@ pub async fn visit_once(
         }
     }
     while !visits.queue.is_empty() && !stop.is_cancelled() {
-        let resume_at = visits.start_turns().await.unwrap_or_else(|| Instant::now() + LONGEST_SLEEP);
+        let resume_at = visits.start_turns().await?.unwrap_or_else(|| Instant::now() + LONGEST_SLEEP);
         tokio::select! {
             () = sleep_until(resume_at) => {}
             Some(ended) = visits.running.join_next_with_id() => {
-                if let Some(visit) = visits.ended(ended) {
+                for visit in visits.ended(ended) {
                     let visit = visit?;
                     held.extend(visits.heed(&visit));
                     report(visit);
@@ -242,10 +245,10 @@ impl Visits {
     }
 
     /// Starts what may start now, and tells when something more may.
-    async fn start_turns(&mut self) -> Option<Instant> {
+    async fn start_turns(&mut self) -> Result<Option<Instant>, StoreError> {
         self.paused_until = self.paused_until.filter(|until| *until > Instant::now());
         if self.paused_until.is_some() {
-            return self.paused_until;
+            return Ok(self.paused_until);
         }
         let mut chosen = Vec::new();
         let resume_at = loop {
@@ -255,37 +258,58 @@ impl Visits {
                 Turn::Wait => break None,
             }
         };
-        if self.claims
-            && !chosen.is_empty()
-            && let Err(error) = refresh::claim(&(self.around)(), &chosen).await
-        {
-            let now = Instant::now();
-            chosen.into_iter().for_each(|feed| self.queue.finished(feed, now));
-            self.pause(&error, now);
-            return self.paused_until;
+        if !chosen.is_empty() {
+            let begun = self.begin(chosen.clone()).await.inspect_err(|_| {
+                let now = Instant::now();
+                chosen.into_iter().for_each(|feed| self.queue.finished(feed, now));
+            });
+            begun?.into_iter().for_each(|beginning| self.visit(beginning));
         }
-        for feed in chosen {
-            self.queue.begun(feed, Instant::now());
-            let around = (self.around)();
-            let task = self.running.spawn(async move { refresh::refresh(&around, feed).await });
-            self.feeds.insert(task.id(), feed);
-        }
-        resume_at
+        Ok(resume_at)
     }
 
-    /// Nobody is asked for what cannot be stored.
-    fn pause(&mut self, error: &StoreError, now: Instant) {
+    async fn begin(&self, feeds: Vec<FeedId>) -> Result<Vec<Beginning>, StoreError> {
+        let around = (self.around)();
+        let beginnings = refresh::begin(&around, feeds).await?;
+        if self.claims {
+            refresh::claim(&around, &beginnings).await?;
+        }
+        Ok(beginnings)
+    }
+
+    fn visit(&mut self, (feed, known): Beginning) {
+        self.queue.begun(feed, Instant::now());
+        let around = (self.around)();
+        let task = self.running.spawn(async move {
+            let Some(known) = known? else { return Ok(None) };
+            refresh::refresh(&around, known).await
+        });
+        self.feeds.insert(task.id(), feed);
+    }
+
+    /// Nobody is asked for what cannot be stored, until then.
+    fn pause(&mut self, error: &StoreError) -> Option<Instant> {
         if self.paused_until.is_none() {
             tracing::error!(%error, "no visit can be stored; no feed is asked for a minute");
         }
-        self.paused_until = Some(now + AFTER_STORE_FAILURE);
+        self.paused_until = Some(Instant::now() + AFTER_STORE_FAILURE);
+        self.paused_until
+    }
+
+    /// The visits that have ended, of which one is at hand: those that were stored together end together, and what comes in
+    /// their places begins together.
+    fn ended(&mut self, first: EndedTask) -> Vec<Result<Visit, StoreError>> {
+        let mut visits = Vec::new();
+        let mut next = Some(first);
+        while let Some(ended) = next {
+            visits.extend(self.conclude(ended));
+            next = self.running.try_join_next_with_id();
+        }
+        visits
     }
 
     /// Gives the place of an ended visit to the next one.
-    fn ended(
-        &mut self,
-        ended: Result<(Id, Result<Option<Visit>, StoreError>), tokio::task::JoinError>,
-    ) -> Option<Result<Visit, StoreError>> {
+    fn conclude(&mut self, ended: EndedTask) -> Option<Result<Visit, StoreError>> {
         let id = match &ended {
             Ok((id, _)) => *id,
             Err(error) => error.id(),
@@ -299,7 +323,7 @@ impl Visits {
                 visit.map(Ok)
             }
             Ok((_, Err(error))) if error.is_passing() => {
-                self.pause(&error, now);
+                self.pause(&error);
                 Some(Err(error))
             }
             Ok((_, Err(error))) => {

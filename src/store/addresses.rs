@@ -1,9 +1,9 @@
-//! Where the config lists a feed, and where it could: how a feed keeps its identity when it moves.
+//! The feeds that the config lists, and where: how a feed keeps its identity when it moves.
 
-use super::rows::{collect, millis};
+use super::rows::{collect, millis, to_json};
 use super::{ReadTx, StoreError, WriteTx};
-use crate::model::{FeedId, FeedRecord, Timestamp};
-use rusqlite::{OptionalExtension, params};
+use crate::model::{ConfiguredFeed, FeedId, FeedRecord, Timestamp};
+use rusqlite::{OptionalExtension, named_params, params};
 
 /// A feed that has long been missing, and the page to look for its new address on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +39,7 @@ impl ReadTx<'_> {
     /// the feed that it was listed at before, or one that has left the config and is known to be there now.
     ///
     /// Looks at the table of addresses that are in the config.
-    pub(super) fn feed_moved_to(&self, url: &str) -> Result<Option<(FeedId, String)>, StoreError> {
+    fn feed_moved_to(&self, url: &str) -> Result<Option<(FeedId, String)>, StoreError> {
         let sql = "SELECT f.feed_id, f.url FROM feeds f \
                    LEFT JOIN feed_addresses a USING (feed_id) \
                    WHERE f.feed_id IN (SELECT feed_id FROM feed_addresses WHERE url = ?1 \
@@ -54,6 +54,69 @@ impl ReadTx<'_> {
 }
 
 impl WriteTx<'_> {
+    /// Brings the feeds of the store in line with the config: new ones are added, those that left are
+    /// marked removed (their items stay), returning ones are polled again. An address at which a feed that left is
+    /// known to be now is that feed: it keeps its identity, its items and its past.
+    ///
+    /// Returns how many are new.
+    pub fn sync_feeds(&self, feeds: &[ConfiguredFeed]) -> Result<usize, StoreError> {
+        self.connection.execute_batch(
+            "CREATE TEMP TABLE IF NOT EXISTS in_config (url TEXT PRIMARY KEY) WITHOUT ROWID; DELETE FROM in_config;",
+        )?;
+        let mut listed = self.connection.prepare_cached("INSERT OR IGNORE INTO in_config (url) VALUES (?1)")?;
+        let mut known = self.connection.prepare_cached(
+            "SELECT a.feed_id FROM feeds f LEFT JOIN feed_addresses a USING (feed_id) WHERE f.url = ?1",
+        )?;
+        let mut insert = self.connection.prepare_cached(
+            "INSERT INTO feeds (url, configured_title, groups, language, state, next_check_at) \
+             VALUES (:url, :title, :groups, :language, :state, :next_check_at)",
+        )?;
+        // Thousands are as they were at each start: those are not written.
+        let mut update = self.connection.prepare_cached(
+            "UPDATE feeds SET configured_title = :title, groups = :groups, language = coalesce(:language, language), \
+                 state = CASE WHEN :state = 'disabled' THEN 'disabled' \
+                              WHEN state = 'removed' OR state = 'disabled' THEN 'active' ELSE state END, \
+                 next_check_at = coalesce(next_check_at, :next_check_at) \
+             WHERE url = :url AND (configured_title IS NOT :title OR groups <> :groups \
+                 OR language IS NOT coalesce(:language, language) OR next_check_at IS NULL \
+                 OR state = 'removed' OR (state = 'disabled') <> (:state = 'disabled'))",
+        )?;
+        for feed in feeds {
+            listed.execute([&feed.url])?;
+        }
+        let mut new = 0;
+        for feed in feeds {
+            let mut identity = feed.url.clone();
+            let mut write = &mut update;
+            if let Some(elsewhere) = known.query_row([&feed.url], |row| row.get::<_, Option<i64>>(0)).optional()? {
+                elsewhere.map_or(Ok(()), |id| self.list_feed_at_first(FeedId(id), feed.first_check_at))?;
+            } else if let Some((moved, url)) = self.as_read().feed_moved_to(&feed.url)? {
+                self.list_feed_at(moved, &feed.url, feed.first_check_at)?;
+                listed.execute([&url])?;
+                identity = url;
+            } else {
+                new += 1;
+                write = &mut insert;
+            }
+            write.execute(named_params! {
+                ":url": identity,
+                ":title": feed.title,
+                ":groups": to_json(&feed.groups),
+                ":language": feed.language,
+                ":state": if feed.enabled { "active" } else { "disabled" },
+                ":next_check_at": millis(feed.first_check_at),
+            })?;
+        }
+        let sql = "UPDATE feeds SET state = 'removed' WHERE url NOT IN (SELECT url FROM in_config)";
+        self.connection.prepare_cached(sql)?.execute([])?;
+        // A duplicate whose twin is polled no longer is polled in its place.
+        let sql = "UPDATE feeds SET state = 'active' WHERE state = 'duplicate' AND NOT EXISTS \
+                   (SELECT 1 FROM feeds twin WHERE twin.feed_id <> feeds.feed_id AND twin.state = 'active' \
+                    AND coalesce(twin.fetch_url, twin.url) = coalesce(feeds.fetch_url, feeds.url))";
+        self.connection.prepare_cached(sql)?.execute([])?;
+        Ok(new)
+    }
+
     /// Notes where a feed could be listed; `None`: its site names nothing new.
     pub fn offer_address(&self, feed: FeedId, url: Option<&str>, now: Timestamp) -> Result<(), StoreError> {
         let sql = "INSERT INTO offered_addresses (feed_id, url, searched_at) VALUES (?1, ?2, ?3) \
@@ -63,7 +126,7 @@ impl WriteTx<'_> {
     }
 
     /// The config lists a feed at another address than its first: it is asked for there, and at once.
-    pub(super) fn list_feed_at(&self, feed: FeedId, url: &str, due_at: Timestamp) -> Result<(), StoreError> {
+    fn list_feed_at(&self, feed: FeedId, url: &str, due_at: Timestamp) -> Result<(), StoreError> {
         let sql = "SELECT url = ?2 FROM feed_addresses WHERE feed_id = ?1";
         let listed =
             self.connection.prepare_cached(sql)?.query_row(params![feed.0, url], |row| row.get(0)).optional()?;
@@ -78,12 +141,10 @@ impl WriteTx<'_> {
         Ok(())
     }
 
-    /// The config lists a feed at its first address. If that is so again, it is asked for there, and at once.
-    pub(super) fn list_feed_at_first(&self, url: &str, due_at: Timestamp) -> Result<(), StoreError> {
-        let sql = "DELETE FROM feed_addresses WHERE feed_id = (SELECT feed_id FROM feeds WHERE url = ?1) \
-                   RETURNING feed_id";
-        let moved = self.connection.prepare_cached(sql)?.query_row([url], |row| row.get(0)).optional()?;
-        moved.map_or(Ok(()), |feed| self.ask_at(FeedId(feed), None, due_at))
+    /// The config lists a feed at its first address again: it is asked for there, and at once.
+    fn list_feed_at_first(&self, feed: FeedId, due_at: Timestamp) -> Result<(), StoreError> {
+        self.connection.prepare_cached("DELETE FROM feed_addresses WHERE feed_id = ?1")?.execute([feed.0])?;
+        self.ask_at(feed, None, due_at)
     }
 
     /// What a visit found of where and when to ask for a feed is of the address that the config listed when it began.

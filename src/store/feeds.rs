@@ -1,12 +1,12 @@
 //! Feeds: their row, their validators, and when they are due.
 
 use super::rows::{
-    InOrder, collect, count, from_json, instant_at, millis, optional_instant_at, optional_millis, to_json,
+    InOrder, collect, count, from_json, instant, instant_at, millis, optional_instant_at, optional_millis,
 };
 use super::{ReadTx, StoreError, WriteTx};
 use crate::model::{
-    ConfiguredFeed, DueFeed, FeedHealth, FeedId, FeedRecord, FeedState, ItemIdentity, RedirectMemory, Remembered,
-    Timestamp, Validators, feed_title,
+    DueFeed, FeedHealth, FeedId, FeedRecord, FeedState, ItemIdentity, RedirectMemory, Remembered, Timestamp,
+    Validators, feed_title,
 };
 use jiff::SignedDuration;
 use rusqlite::{OptionalExtension, Row, named_params, params};
@@ -79,7 +79,7 @@ impl ReadTx<'_> {
     pub fn next_due_after(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
         let sql = "SELECT min(next_check_at) FROM feeds WHERE state = 'active' AND next_check_at > ?1";
         let next: Option<i64> = self.connection.prepare_cached(sql)?.query_row([millis(now)], |row| row.get(0))?;
-        Ok(next.map(super::rows::instant))
+        Ok(next.map(instant))
     }
 
     pub fn feed_record(&self, id: FeedId) -> Result<Option<FeedRecord>, StoreError> {
@@ -131,7 +131,7 @@ impl ReadTx<'_> {
     pub fn item_times(&self, feed: FeedId, limit: u32) -> Result<Vec<Timestamp>, StoreError> {
         let sql = "SELECT ordered_at FROM items WHERE feed_id = ?1 ORDER BY ordered_at DESC LIMIT ?2";
         let mut statement = self.connection.prepare_cached(sql)?;
-        collect(statement.query_map(params![feed.0, limit], |row| instant_at(row, "ordered_at"))?)
+        collect(statement.query_map(params![feed.0, limit], |row| row.get(0).map(instant))?)
     }
 
     /// Hosts that asked to be left alone, and until when.
@@ -158,64 +158,6 @@ impl ReadTx<'_> {
 }
 
 impl WriteTx<'_> {
-    /// Brings the feeds of the store in line with the config: new ones are added, those that left are
-    /// marked removed (their items stay), returning ones are polled again. An address at which a feed that left is
-    /// known to be now is that feed: it keeps its identity, its items and its past.
-    ///
-    /// Returns how many are new.
-    pub fn sync_feeds(&self, feeds: &[ConfiguredFeed]) -> Result<usize, StoreError> {
-        self.connection.execute_batch(
-            "CREATE TEMP TABLE IF NOT EXISTS in_config (url TEXT PRIMARY KEY) WITHOUT ROWID; DELETE FROM in_config;",
-        )?;
-        let mut listed = self.connection.prepare_cached("INSERT OR IGNORE INTO in_config (url) VALUES (?1)")?;
-        let mut known = self.connection.prepare_cached("SELECT 1 FROM feeds WHERE url = ?1")?;
-        // Thousands are as they were at each start: those are not written.
-        let mut upsert = self.connection.prepare_cached(
-            "INSERT INTO feeds (url, configured_title, groups, language, state, next_check_at) \
-             VALUES (:url, :title, :groups, :language, :state, :next_check_at) \
-             ON CONFLICT (url) DO UPDATE SET configured_title = :title, groups = :groups, \
-                 language = coalesce(:language, language), \
-                 state = CASE WHEN :state = 'disabled' THEN 'disabled' \
-                              WHEN state IN ('removed', 'disabled') THEN 'active' ELSE state END, \
-                 next_check_at = coalesce(next_check_at, :next_check_at) \
-             WHERE configured_title IS NOT :title OR groups <> :groups \
-                 OR language IS NOT coalesce(:language, language) OR next_check_at IS NULL \
-                 OR state = 'removed' OR (state = 'disabled') <> (:state = 'disabled')",
-        )?;
-        for feed in feeds {
-            listed.execute([&feed.url])?;
-        }
-        let mut new = 0;
-        for feed in feeds {
-            let mut identity = feed.url.clone();
-            if known.query_row([&feed.url], |_| Ok(())).optional()?.is_some() {
-                self.list_feed_at_first(&feed.url, feed.first_check_at)?;
-            } else if let Some((moved, url)) = self.as_read().feed_moved_to(&feed.url)? {
-                self.list_feed_at(moved, &feed.url, feed.first_check_at)?;
-                listed.execute([&url])?;
-                identity = url;
-            } else {
-                new += 1;
-            }
-            upsert.execute(named_params! {
-                ":url": identity,
-                ":title": feed.title,
-                ":groups": to_json(&feed.groups),
-                ":language": feed.language,
-                ":state": if feed.enabled { "active" } else { "disabled" },
-                ":next_check_at": millis(feed.first_check_at),
-            })?;
-        }
-        let sql = "UPDATE feeds SET state = 'removed' WHERE url NOT IN (SELECT url FROM in_config)";
-        self.connection.prepare_cached(sql)?.execute([])?;
-        // A duplicate whose twin is polled no longer is polled in its place.
-        let sql = "UPDATE feeds SET state = 'active' WHERE state = 'duplicate' AND NOT EXISTS \
-                   (SELECT 1 FROM feeds twin WHERE twin.feed_id <> feeds.feed_id AND twin.state = 'active' \
-                    AND coalesce(twin.fetch_url, twin.url) = coalesce(feeds.fetch_url, feeds.url))";
-        self.connection.prepare_cached(sql)?.execute([])?;
-        Ok(new)
-    }
-
     /// Writes back what a visit made of a feed, but for what its addresses said. If the config has come to list it
     /// elsewhere meanwhile, it is asked for there, and at once.
     pub fn save_feed(&self, feed: &FeedRecord) -> Result<(), StoreError> {
@@ -223,8 +165,7 @@ impl WriteTx<'_> {
         self.connection
             .prepare_cached(
                 "UPDATE feeds SET fetch_url = :fetch_url, title = :title, site_url = :site_url, language = :language, \
-                 state = CASE WHEN state IN ('removed', 'disabled') THEN state ELSE :state END, \
-                 item_identity = :item_identity, next_check_at = :next_check_at, next_check_reason = :next_check_reason, \
+                 next_check_at = :next_check_at, next_check_reason = :next_check_reason, \
                  last_refresh_at = :last_refresh_at, last_success_at = :last_success_at, last_new_item_at = :last_new_item_at, \
                  last_status = :last_status, fresh_until_at = :fresh_until_at, retry_after_at = :retry_after_at, \
                  wait_was_cut = :wait_was_cut, ttl_s = :ttl_s, \
@@ -239,8 +180,6 @@ impl WriteTx<'_> {
                 ":title": feed.title,
                 ":site_url": feed.site_url,
                 ":language": feed.language,
-                ":state": state_name(feed.state),
-                ":item_identity": identity_name(feed.item_identity),
                 ":next_check_at": optional_millis(feed.next_check_at),
                 ":next_check_reason": feed.next_check_reason,
                 ":last_refresh_at": optional_millis(feed.last_refresh_at),
@@ -262,6 +201,14 @@ impl WriteTx<'_> {
                 ":redirect_count": redirect.map_or(0, |redirect| redirect.answers),
                 ":redirect_since_at": redirect.map(|redirect| millis(redirect.first_seen_at)),
             })?;
+        // Apart, since they seldom change, and each set of names that the schema checks is a table of its own to SQLite.
+        let sql = "UPDATE feeds SET state = iif(state = 'removed' OR state = 'disabled', state, :state), item_identity = :identity \
+                   WHERE feed_id = :feed_id AND (state <> :state OR item_identity <> :identity)";
+        self.connection.prepare_cached(sql)?.execute(named_params! {
+            ":feed_id": feed.id.0,
+            ":state": state_name(feed.state),
+            ":identity": identity_name(feed.item_identity),
+        })?;
         self.follow_config(feed)
     }
 
