@@ -225,13 +225,13 @@ impl<'a> Compiler<'a> {
     }
 
     fn operand(&mut self, expr: &Expr, fields: Fields) -> Node {
-        expr.each_alternative(&mut |part| {
+        for part in expr.unscoped_alternatives() {
             if let ExprKind::List(name) = &part.kind
                 && holds_tag(&self.list(name, fields))
             {
                 self.errors.push(CompileError::ListWithoutPlace { name: name.clone(), used_by: self.used_by.clone() });
             }
-        });
+        }
         self.expr(expr, fields)
     }
 

@@ -2,6 +2,7 @@
 
 use super::Comparison;
 use crate::model::Field;
+use std::collections::HashSet;
 use std::ops::Range;
 
 /// A parsed query. Two queries are equal when they mean the same, however they were written.
@@ -159,16 +160,18 @@ impl Query {
     /// Every `@list` and `tag:` of the query, in the order written.
     #[must_use]
     pub fn references(&self) -> Vec<Reference> {
-        let (mut found, mut alternatives, mut placed) = (Vec::new(), Vec::new(), Vec::new());
-        self.root.each_alternative(&mut |part| alternatives.push(std::ptr::from_ref(part)));
+        // Nodes of this tree by their addresses: what they say may stand in it again.
+        let nodes = |expr: &Expr| -> Vec<*const Expr> {
+            expr.unscoped_alternatives().into_iter().map(std::ptr::from_ref).collect()
+        };
+        let (mut found, mut placed) = (Vec::new(), HashSet::new());
+        let alternatives: HashSet<_> = nodes(&self.root).into_iter().collect();
         self.root.walk(&mut |expr| {
             let (kind, name) = match &expr.kind {
                 ExprKind::List(name) => (ReferenceKind::List, name),
                 ExprKind::Tag(name) => (ReferenceKind::Tag, name),
                 ExprKind::Proximity { left, right, .. } => {
-                    for side in [left, right] {
-                        side.each_alternative(&mut |part| placed.push(std::ptr::from_ref(part)));
-                    }
+                    placed.extend([nodes(left), nodes(right)].concat());
                     return;
                 }
                 _ => return,
@@ -213,12 +216,13 @@ impl Expr {
         }
     }
 
-    /// Calls `visit` on each of the [alternatives](Self::alternatives), without the scope that it may stand in.
-    pub fn each_alternative<'a>(&'a self, visit: &mut dyn FnMut(&'a Expr)) {
+    /// The [alternatives](Self::alternatives), without the scopes that they stand in.
+    #[must_use]
+    pub fn unscoped_alternatives(&self) -> Vec<&Expr> {
         match &self.kind {
-            ExprKind::Or(parts) => parts.iter().for_each(|part| part.each_alternative(visit)),
-            ExprKind::Scope(_, inner) => inner.each_alternative(visit),
-            _ => visit(self),
+            ExprKind::Or(parts) => parts.iter().flat_map(Expr::unscoped_alternatives).collect(),
+            ExprKind::Scope(_, inner) => inner.unscoped_alternatives(),
+            _ => vec![self],
         }
     }
 
