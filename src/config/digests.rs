@@ -45,14 +45,14 @@ pub(super) fn read(
         }
         digests.extend(digest(&entry, rules, has_smtp, secrets));
     }
-    digests.extend(rules.set.tags.iter().filter(|tag| tag.publish).map(of_tag));
+    digests.extend(rules.set.tags.iter().filter(|tag| tag.publish).filter_map(of_tag));
     digests
 }
 
-/// The stream digest of a tag.
-fn of_tag(tag: &query::TagRule) -> DigestSettings {
+/// The stream digest of a tag. `None`: its name, which was reported, makes no query.
+fn of_tag(tag: &query::TagRule) -> Option<DigestSettings> {
     let query_text = format!("tag:{}", tag.name.0);
-    let (query, _) = query::parse(&query_text).expect("a valid tag name makes a valid query");
+    let (query, _) = query::parse(&query_text).ok()?;
     let spec = DigestSpec {
         name: DigestName(tag.name.0.clone()),
         title: tag.title.clone(),
@@ -61,7 +61,7 @@ fn of_tag(tag: &query::TagRule) -> DigestSettings {
         private: false,
         limit: DEFAULT_LIMIT,
     };
-    DigestSettings { spec, query, query_text, from_tag: true, webhooks: Vec::new(), mail_to: Vec::new() }
+    Some(DigestSettings { spec, query, query_text, from_tag: true, webhooks: Vec::new(), mail_to: Vec::new() })
 }
 
 fn digest(entry: &Entry<'_>, rules: &Rules, has_smtp: bool, secrets: &Secrets<'_>) -> Option<DigestSettings> {
