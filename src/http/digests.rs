@@ -252,8 +252,9 @@ fn rendered(
 ) -> Result<Option<Representation>, StoreError> {
     let publisher = publisher(&in_force.settings);
     let Some(feed) = digest_document(tx, digest, &publisher, before)? else { return Ok(None) };
-    let modified_at = in_force.modified_at(feed.updated_at, now);
-    let made = readable(digest, represented(&feed, format, effort, modified_at));
+    // A story that leaves an issue gives the document no later date.
+    let changed_at = tx.digest_version(&digest.spec.name)?.map_or(feed.updated_at, |version| version.changed_at);
+    let made = readable(digest, represented(&feed, format, effort, in_force.modified_at(changed_at, now)));
     // Pages into the past are not what one subscribes to.
     let links = discovery_links(&publisher, digest, format).filter(|_| before.is_none());
     Ok(Some(match links {

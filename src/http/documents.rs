@@ -90,12 +90,13 @@ pub fn digest_document(
     let Some(version) = tx.digest_version(&spec.name)? else { return Ok(None) };
     let Some(path) = digest_path(tx, spec)? else { return Ok(None) };
     let page_url = publisher.address(&path);
-    let page = match spec.kind {
+    let (entries, older, updated_at) = match spec.kind {
         DigestKind::Stream => {
             let stories = tx.digest_stories(&spec.name, before, spec.limit + 1)?;
             let (stories, older) = cut_page(stories, spec.limit, |(membership, _)| membership.sequence);
-            let entries = stories.iter().map(|(membership, story)| story_entry(story, membership, publisher)).collect();
-            (entries, older)
+            let entries: Vec<PublishedEntry> =
+                stories.iter().map(|(membership, story)| story_entry(story, membership, publisher)).collect();
+            (entries, older, version.changed_at)
         }
         DigestKind::Periodic { .. } => {
             let issues = tx.issues(&spec.name, before.map(IssueId), spec.limit + 1)?;
@@ -103,10 +104,12 @@ pub fn digest_document(
             let entry = |issue: &Issue| {
                 tx.issue_stories(issue.id).map(|stories| issue_entry(spec, issue, &stories, &page_url, publisher))
             };
-            (issues.iter().map(entry).collect::<Result<Vec<PublishedEntry>, _>>()?, older)
+            let entries = issues.iter().map(entry).collect::<Result<_, _>>()?;
+            // What waits for the next issue is no part of the document yet.
+            let updated_at = issues.iter().map(|issue| issue.updated_at).max();
+            (entries, older, updated_at.or(tx.created_at(&spec.name)?).unwrap_or(version.changed_at))
         }
     };
-    let (entries, older) = page;
     let newest_archive = match before {
         None => tx.newest_archive_part(&spec.name, has_issues(digest))?,
         Some(_) => None,
@@ -115,7 +118,7 @@ pub fn digest_document(
         prev_archive_stem: newest_archive.map(|part| archive_stem(&page_url, part.number)),
         ..addresses(page_url, before, older)
     };
-    Ok(Some(document(spec, publisher, addresses, entries, version.changed_at)))
+    Ok(Some(document(spec, publisher, addresses, entries, updated_at)))
 }
 
 /// The full documents of a digest's archive, oldest first.

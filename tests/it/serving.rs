@@ -226,6 +226,21 @@ async fn w2_an_unchanged_digest_is_304_and_a_changed_one_is_not() {
     assert_ne!(changed.header("etag"), Some(etag));
 }
 
+/// A week long a reader is told that there is nothing new, whatever comes for the next issue.
+#[tokio::test]
+async fn w2_what_waits_for_the_next_issue_changes_no_document() {
+    let watch = Watch::start().await;
+    for (number, format) in ["atom", "rss", "json"].into_iter().enumerate() {
+        let path = &format!("/digests/weekly.{format}");
+        let before = watch.get(path, "").await;
+        watch.store.write(move |tx| enter(tx, 70 + number, "Kyutai hires in Boston", now())).await.unwrap();
+        // Makes the document anew.
+        watch.reload(begun_at(), |_| {});
+        let unchanged = format!("If-None-Match: {}\r\n", before.header("etag").unwrap());
+        assert_eq!(watch.get(path, &unchanged).await.status, 304, "{path}: {}", watch.get(path, "").await.text());
+    }
+}
+
 #[tokio::test]
 async fn w14_a_digests_ttl_agrees_with_its_max_age() {
     let watch = Watch::start().await;
