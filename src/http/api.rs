@@ -17,6 +17,7 @@ use axum::response::Response;
 use axum::routing::get;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 const DEFAULT_LIMIT: usize = 50;
@@ -37,32 +38,41 @@ pub(super) fn routes() -> Router<AppState> {
         .route("/api/v1/status", get(status))
 }
 
-/// Which part of a list.
-#[derive(Debug, Default, Deserialize)]
+/// Which items.
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct ListQuery {
+struct ItemsQuery {
     q: Option<String>,
     tag: Option<String>,
     feed: Option<i64>,
     before: Option<i64>,
-    limit: Option<usize>,
+    limit: Option<NonZeroUsize>,
 }
 
-impl ListQuery {
-    fn limit(&self) -> usize {
-        self.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT)
-    }
+/// Which part of a digest.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PartQuery {
+    before: Option<i64>,
+    limit: Option<NonZeroUsize>,
 }
 
-type Asked = Result<Query<ListQuery>, QueryRejection>;
+type Asked<T> = Result<Query<T>, QueryRejection>;
 
-async fn items(State(state): State<AppState>, asked: Asked, uri: Uri, headers: HeaderMap) -> Response {
-    let Ok(Query(asked)) = asked else { return bad_query(&uri) };
+fn members_at_most(limit: Option<NonZeroUsize>) -> usize {
+    limit.map_or(DEFAULT_LIMIT, NonZeroUsize::get).min(MAX_LIMIT)
+}
+
+async fn items(State(state): State<AppState>, asked: Asked<ItemsQuery>, uri: Uri, headers: HeaderMap) -> Response {
+    let Ok(Query(asked)) = asked else {
+        const TAKES: &str = "a list takes q, tag, feed (a number), before (a number) and limit (1 to 200)";
+        return refuse(&uri, StatusCode::BAD_REQUEST, TAKES);
+    };
     if let Some(q) = &asked.q {
         return found(&state, q, &asked, &headers, &uri).await;
     }
     answer(&state, &headers, &uri, move |tx, _| {
-        let limit = asked.limit();
+        let limit = members_at_most(asked.limit);
         let filter = ItemFilter {
             limit: limit + 1,
             tag: asked.tag.map(TagName),
@@ -76,7 +86,7 @@ async fn items(State(state): State<AppState>, asked: Asked, uri: Uri, headers: H
 }
 
 /// The items that a query holds for.
-async fn found(state: &AppState, q: &str, asked: &ListQuery, headers: &HeaderMap, uri: &Uri) -> Response {
+async fn found(state: &AppState, q: &str, asked: &ItemsQuery, headers: &HeaderMap, uri: &Uri) -> Response {
     if asked.tag.is_some() || asked.feed.is_some() {
         return refuse(uri, StatusCode::BAD_REQUEST, "with q, say tag:NAME and feed:NAME in the query itself");
     }
@@ -87,7 +97,7 @@ async fn found(state: &AppState, q: &str, asked: &ListQuery, headers: &HeaderMap
             return refuse(uri, StatusCode::BAD_REQUEST, &lines.join("\n"));
         }
     };
-    let (before, limit, now) = (asked.before.map(ItemId), asked.limit(), state.now());
+    let (before, limit, now) = (asked.before.map(ItemId), members_at_most(asked.limit), state.now());
     answer(state, headers, uri, move |tx, _| {
         let found = search(tx, &query, before, limit, now, until_search_deadline())?;
         let items: Vec<_> = found.items.iter().map(ItemJson::line).collect();
@@ -176,11 +186,13 @@ async fn digests(State(state): State<AppState>, uri: Uri, headers: HeaderMap) ->
 async fn digest(
     State(state): State<AppState>,
     Path(name): Path<String>,
-    asked: Asked,
+    asked: Asked<PartQuery>,
     uri: Uri,
     headers: HeaderMap,
 ) -> Response {
-    let Ok(Query(asked)) = asked else { return bad_query(&uri) };
+    let Ok(Query(asked)) = asked else {
+        return refuse(&uri, StatusCode::BAD_REQUEST, "a digest takes before (a number) and limit (1 to 200)");
+    };
     answer(&state, &headers, &uri, move |tx, settings| {
         let Some(digest) = public_digest(settings, &name) else { return Ok(None) };
         let mut value = to_value(&digest_json(tx, settings, digest)?);
@@ -196,9 +208,9 @@ async fn digest(
 fn members(
     tx: &ReadTx<'_>,
     digest: &DigestSettings,
-    asked: &ListQuery,
+    asked: &PartQuery,
 ) -> Result<(&'static str, Value, Option<i64>), StoreError> {
-    let (name, limit) = (&digest.spec.name, asked.limit());
+    let (name, limit) = (&digest.spec.name, members_at_most(asked.limit));
     match digest.spec.kind {
         DigestKind::Stream => {
             let stories = tx.digest_stories(name, asked.before, limit + 1)?;
@@ -267,14 +279,6 @@ where
         Ok(None) => refuse(uri, StatusCode::NOT_FOUND, "there is nothing at this address"),
         Err(error) => unread(uri, &error),
     }
-}
-
-fn bad_query(uri: &Uri) -> Response {
-    refuse(
-        uri,
-        StatusCode::BAD_REQUEST,
-        "a list takes q, tag, feed (a number), before (a number) and limit (up to 200)",
-    )
 }
 
 fn to_value(value: &impl Serialize) -> Value {

@@ -165,7 +165,8 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Parameters<T> 
 /// A small answer that says no: JSON for the API, else a page.
 pub(super) fn refuse(uri: &Uri, status: StatusCode, reason: &str) -> Response {
     if uri.path().starts_with("/api/") {
-        return (status, axum::Json(serde_json::json!({ "error": reason }))).into_response();
+        let kept_by_nobody = [(header::CACHE_CONTROL, "no-store")];
+        return (status, kept_by_nobody, axum::Json(serde_json::json!({ "error": reason }))).into_response();
     }
     (status, error_page(status, reason)).into_response()
 }

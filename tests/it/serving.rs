@@ -811,6 +811,17 @@ async fn w6_an_address_that_cannot_be_read_is_refused_in_our_own_words() {
         assert_eq!((answer.status, answer.header("content-type")), (404, Some("application/json")), "{path}");
         assert_eq!(answer.text(), r#"{"error":"there is nothing at this address"}"#);
     }
+    for path in [
+        "/api/v1/items?limit=0",
+        "/api/v1/items?limit=-1",
+        "/api/v1/items?tags=french-ai",
+        "/api/v1/digests/french-ai?limit=0",
+        "/api/v1/digests/french-ai?tag=french-ai",
+    ] {
+        let answer = watch.get(path, "").await;
+        assert_eq!((answer.status, answer.header("cache-control")), (400, Some("no-store")), "{path}");
+        assert!(answer.text().contains("limit (1 to 200)"), "{path}: {}", answer.text());
+    }
     for (path, status) in [
         ("/tags/%FF", 404),
         ("/?before=abc", 400),
