@@ -3,7 +3,7 @@
 use super::digests::{output_in_words, shown_target};
 use super::output::{print_json, print_lines, printable};
 use super::{Context, Workplace};
-use crate::model::{FeedState, NoticeKind, OutputHealth, TagName, Timestamp};
+use crate::model::{FeedHealth, FeedState, NoticeKind, OutputHealth, TagName, Timestamp};
 use crate::notices;
 use crate::store::Counts;
 use serde::Serialize;
@@ -61,7 +61,7 @@ pub fn run(_: &Args, context: &Context) -> anyhow::Result<ExitCode> {
                         *others.entry(kind.name()).or_default() += 1;
                     }
                 }
-                let failing = feeds.into_iter().filter(|feed| feed.failure_count > 0 || feed.state == FeedState::Gone);
+                let failing = feeds.into_iter().filter(FeedHealth::is_failing);
                 Ok(Status {
                     counts: tx.counts(now)?,
                     items_a_day: tx.items_a_day(now, DAYS)?,

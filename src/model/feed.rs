@@ -226,6 +226,16 @@ impl FeedHealth {
         }
     }
 
+    /// Whether it is ended, or fails. What the config no longer has polled does neither, whatever came of its last visit.
+    #[must_use]
+    pub fn is_failing(&self) -> bool {
+        match self.state {
+            FeedState::Active => self.failure_count > 0,
+            FeedState::Gone => true,
+            FeedState::Duplicate | FeedState::Disabled | FeedState::Removed => false,
+        }
+    }
+
     /// Where a permanent redirect leads, as long as the config has another address.
     #[must_use]
     pub fn moved_to(&self) -> Option<&str> {

@@ -252,6 +252,22 @@ fn a_poll_by_title_asks_every_feed_of_it_and_tells_no_next_time_of_one_that_is_n
 }
 
 #[test]
+fn a_feed_that_is_switched_off_fails_no_more() {
+    let origin = Origin::start();
+    origin.feed("/news.xml").add(1);
+    let table = format!("[[feeds]]\nurl = \"{}\"\n", origin.url("/nothing.xml"));
+    let app = App::new(FAST, &(feed_tables(&[&origin.url("/news.xml")]) + &table));
+    app.poll(&[]);
+    let failing = || app.run(&["status", "--json"]).json()["failing"].as_array().expect("a list").len();
+    assert_eq!(failing(), 1);
+    app.write("watch.toml", &(table + "enabled = false\n"));
+    app.poll(&[]);
+    assert_eq!(failing(), 0);
+    let page = app.start().get("/feeds");
+    assert!(page.text().contains("all well."), "{}", page.text());
+}
+
+#[test]
 fn a_quiet_command_says_nothing_of_what_it_has_done() {
     let origin = Origin::start();
     origin.feed("/news.xml").add(1);

@@ -45,7 +45,7 @@ pub(super) async fn refresh(
 }
 
 fn write(site: &Site, feeds: &[FeedHealth]) -> Markup {
-    let failing = feeds.iter().filter(|feed| feed.failure_count > 0).count();
+    let failing = feeds.iter().filter(|feed| feed.is_failing()).count();
     let main = html! {
         h1 { "Feeds" }
         @if feeds.is_empty() {
