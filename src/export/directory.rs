@@ -39,7 +39,7 @@ pub enum DirectoryError {
     SharedPath(String, String),
     #[error("another export is writing to {0}; try again when it has ended")]
     Busy(PathBuf),
-    #[error("cannot write {path}: {source}")]
+    #[error("cannot write {path}")]
     Io { path: PathBuf, source: io::Error },
 }
 

@@ -268,6 +268,15 @@ fn a_feed_that_is_switched_off_fails_no_more() {
 }
 
 #[test]
+fn a_cause_is_told_once() {
+    let app = App::watching(&[]);
+    app.poll(&[]);
+    let site = app.config().join("site");
+    let finished = app.run(&["export", site.to_str().expect("UTF-8")]);
+    assert_eq!((finished.code(), finished.stderr.matches("Not a directory").count()), (2, 1), "{finished:?}");
+}
+
+#[test]
 fn a_quiet_command_says_nothing_of_what_it_has_done() {
     let origin = Origin::start();
     origin.feed("/news.xml").add(1);
