@@ -7,6 +7,7 @@
 mod mail;
 mod retry;
 mod run;
+mod turns;
 mod webhook;
 mod websub;
 

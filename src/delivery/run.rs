@@ -1,6 +1,7 @@
 //! The task that works off deliveries: takes what is due, makes a try of each, records how it ended.
 
 use super::mail::{self, IssueMail};
+use super::turns::Turns;
 use super::{retry, webhook, websub};
 use crate::config::{DigestSettings, Settings};
 use crate::digest::{Publisher, issue_entry, issue_groups, story_entry};
@@ -14,7 +15,7 @@ use crate::model::{
 use crate::refresh::Surroundings;
 use crate::store::{Outcome, ReadTx, StoreError};
 use jiff::SignedDuration;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -31,7 +32,7 @@ const CLAIMED_FOR: SignedDuration = SignedDuration::from_mins(1);
 const TRIES_AT_ONCE: usize = 8;
 /// A command that ends waits so long for what settles: a document is pushed a second after it changed.
 const SOON: SignedDuration = SignedDuration::from_secs(2);
-/// Outputs looked at when some are under way.
+/// Outputs looked at beside those that get nothing now.
 const OUTPUTS_SEEN: usize = 64;
 /// Between two verifications at one host: the hub is no tool to flood others with.
 const VERIFICATION_GAP: SignedDuration = SignedDuration::from_secs(2);
@@ -58,6 +59,15 @@ pub struct Sent {
     pub failed: usize,
 }
 
+/// A try that was made.
+#[derive(Debug, Clone, Copy)]
+struct Ended {
+    output: OutputId,
+    delivered: bool,
+    /// Its receiver is not asked again before.
+    held_until: Option<Timestamp>,
+}
+
 /// Makes the tries that are due now or in a moment, for as long as `at_most`: for a command that ends.
 ///
 /// # Errors
@@ -79,14 +89,14 @@ async fn send_all_due(
     sent: &mut Sent,
 ) -> Result<(), StoreError> {
     let mut tries = JoinSet::new();
-    let mut busy = HashSet::new();
+    let mut turns = Turns::default();
     loop {
         let around = surroundings();
-        start_due(&around, &mut tries, &mut busy).await?;
+        start_due(&around, &mut tries, &mut turns).await?;
         if let Some(ended) = tries.join_next().await {
-            let (output, delivered) = ended.map_err(|error| StoreError::Other(error.to_string()))?;
-            busy.remove(&output);
-            *(if delivered { &mut sent.delivered } else { &mut sent.failed }) += 1;
+            let ended = ended.map_err(|error| StoreError::Other(error.to_string()))?;
+            turns.end(ended.output, ended.held_until);
+            *(if ended.delivered { &mut sent.delivered } else { &mut sent.failed }) += 1;
             continue;
         }
         let soon = (around.clock)().checked_add(SOON).unwrap_or(Timestamp::MAX);
@@ -100,9 +110,9 @@ async fn send_all_due(
 
 async fn work_off(surroundings: &(dyn Fn() -> Surroundings + Send + Sync)) {
     let mut tries = JoinSet::new();
-    let mut busy = HashSet::new();
+    let mut turns = Turns::default();
     loop {
-        let pause = match start_due(&surroundings(), &mut tries, &mut busy).await {
+        let pause = match start_due(&surroundings(), &mut tries, &mut turns).await {
             Ok(()) => TICK,
             Err(error) => {
                 tracing::error!(%error, "no delivery can be noted; none is made for a minute");
@@ -111,11 +121,11 @@ async fn work_off(surroundings: &(dyn Fn() -> Surroundings + Send + Sync)) {
         };
         tokio::select! {
             Some(ended) = tries.join_next() => match ended {
-                Ok((output, _)) => { busy.remove(&output); }
+                Ok(ended) => turns.end(ended.output, ended.held_until),
                 Err(error) => {
                     tracing::error!(%error, "a delivery ended in a panic; this is a defect of veille");
                     // Which output it was is not known any more; a delivery made twice has one id.
-                    busy.clear();
+                    turns.lose();
                 }
             },
             () = tokio::time::sleep(pause) => {}
@@ -124,17 +134,15 @@ async fn work_off(surroundings: &(dyn Fn() -> Surroundings + Send + Sync)) {
 }
 
 /// Starts tries that are due, once the store knows of them.
-async fn start_due(
-    around: &Surroundings,
-    tries: &mut JoinSet<(OutputId, bool)>,
-    busy: &mut HashSet<OutputId>,
-) -> Result<(), StoreError> {
+async fn start_due(around: &Surroundings, tries: &mut JoinSet<Ended>, turns: &mut Turns) -> Result<(), StoreError> {
     if tries.len() >= TRIES_AT_ONCE {
         return Ok(());
     }
     let now = (around.clock)();
-    let mut due = around.store.read(move |tx| tx.due_deliveries(now, OUTPUTS_SEEN)).await?;
-    due.retain(|delivery| !busy.contains(&delivery.output));
+    turns.advance(now);
+    let outputs = OUTPUTS_SEEN + turns.taken();
+    let mut due = around.store.read(move |tx| tx.due_deliveries(now, outputs)).await?;
+    due.retain(|delivery| turns.is_free(delivery.output));
     due.truncate(TRIES_AT_ONCE - tries.len());
     if due.is_empty() {
         return Ok(());
@@ -143,18 +151,15 @@ async fn start_due(
     let until = now.checked_add(CLAIMED_FOR).unwrap_or(Timestamp::MAX);
     around.store.write(move |tx| tx.claim_deliveries(&ids, until)).await?;
     for delivery in due {
-        busy.insert(delivery.output);
+        turns.begin(delivery.output);
         let around = around.clone();
-        tries.spawn(async move {
-            let delivered = attempt(&around, &delivery).await;
-            (delivery.output, delivered)
-        });
+        tries.spawn(async move { attempt(&around, &delivery).await });
     }
     Ok(())
 }
 
-/// One try, and its record. Whether it succeeded.
-async fn attempt(around: &Surroundings, delivery: &Delivery) -> bool {
+/// One try, and its record.
+async fn attempt(around: &Surroundings, delivery: &Delivery) -> Ended {
     let outcome = match prepare(around, delivery).await {
         Ok(Prepared::Message(message)) => send(around, delivery, &message).await,
         Ok(Prepared::Mail(message)) => match &around.watch.settings.smtp {
@@ -171,7 +176,11 @@ async fn attempt(around: &Surroundings, delivery: &Delivery) -> bool {
             tracing::error!(%error, digest = delivery.digest.0, "a delivery's outcome is not stored: it is tried again in a minute");
         }
     }
-    matches!(outcome, Outcome::Delivered)
+    let held_until = match &outcome {
+        Outcome::Failed { next_try_at, holds_output: true, .. } => *next_try_at,
+        _ => None,
+    };
+    Ended { output: delivery.output, delivered: matches!(outcome, Outcome::Delivered), held_until }
 }
 
 fn unprepared(delivery: &Delivery, error: &StoreError, now: Timestamp) -> Outcome {

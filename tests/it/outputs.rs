@@ -191,6 +191,22 @@ fn a_webhook_that_answers_410_is_left_alone_and_retry_after_is_kept() {
     drop(daemon);
 }
 
+#[test]
+fn what_comes_while_a_receiver_wants_peace_waits_behind_what_failed() {
+    let origin = Origin::start();
+    let feed = origin.feed("/news.xml");
+    feed.add(1);
+    origin.script("/hook", [status(503).retry_after("3600")]);
+    let app = hooked(&origin);
+    let daemon = app.start();
+    daemon.wait_for_line("a delivery failed: it answered 503");
+    feed.add(1);
+    let noted = "SELECT count(*) FROM deliveries";
+    assert!(wait_until(PATIENCE, || (app.ask::<i64>(noted) == 2).then_some(())).is_some());
+    thread::sleep(A_WHILE);
+    assert_eq!(origin.requests("/hook").len(), 1);
+}
+
 /// Who calls `poll` from cron has no daemon that would deliver later.
 #[test]
 fn a_poll_makes_the_deliveries_that_are_due_before_it_ends() {
