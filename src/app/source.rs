@@ -22,6 +22,12 @@ impl ConfigSource {
         Ok(Self { path: config::find(path, &environment)?, environment })
     }
 
+    /// For a command that has no use for secrets.
+    #[must_use]
+    pub fn without_secrets(self) -> Self {
+        Self { environment: self.environment.without_secrets(), ..self }
+    }
+
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path

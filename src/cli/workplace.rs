@@ -23,22 +23,26 @@ pub(super) struct Workplace {
 impl Workplace {
     /// For a command that looks: the daemon may be running.
     pub(super) fn for_reading(context: &Context) -> anyhow::Result<Self> {
-        Self::open(context, |data_dir| Ok((Store::open_existing(data_dir)?, None)))
+        let source = Self::source(context)?.without_secrets();
+        Self::open(&source, |data_dir| Ok((Store::open_existing(data_dir)?, None)))
     }
 
     /// For a command that refreshes or retags: there is no daemon meanwhile.
     pub(super) fn for_writing(context: &Context) -> anyhow::Result<Self> {
-        Self::open(context, |data_dir| {
+        Self::open(&Self::source(context)?, |data_dir| {
             let lock = DirectoryLock::take(data_dir)?;
             Ok((Store::open(data_dir)?, Some(lock)))
         })
     }
 
+    fn source(context: &Context) -> anyhow::Result<ConfigSource> {
+        ConfigSource::of(context.config.as_deref(), context.data_dir.clone())
+    }
+
     fn open(
-        context: &Context,
+        source: &ConfigSource,
         open: impl FnOnce(&std::path::Path) -> Result<(Store, Option<DirectoryLock>), StoreError>,
     ) -> anyhow::Result<Self> {
-        let source = ConfigSource::of(context.config.as_deref(), context.data_dir.clone())?;
         let settings = Arc::new(source.load()?);
         let runtime = runtime()?;
         let (store, lock) = open(&settings.service.data_dir)?;

@@ -12,13 +12,19 @@ pub struct Environment {
     variables: BTreeMap<String, OsString>,
     /// `--data-dir`: wins over the file.
     data_dir: Option<PathBuf>,
+    spares_secrets: bool,
 }
 
 /// Variables may be secrets, so only their names are shown.
 impl std::fmt::Debug for Environment {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let names: Vec<_> = self.variables.keys().collect();
-        f.debug_struct("Environment").field("variables", &names).field("data_dir", &self.data_dir).finish()
+        let Self { data_dir, spares_secrets, .. } = self;
+        f.debug_struct("Environment")
+            .field("variables", &names)
+            .field("data_dir", data_dir)
+            .field("spares_secrets", spares_secrets)
+            .finish()
     }
 }
 
@@ -29,12 +35,22 @@ impl Environment {
             .into_iter()
             .filter_map(|(name, value)| Some((name.into().into_string().ok()?, value.into())))
             .collect();
-        Self { variables, data_dir: None }
+        Self { variables, data_dir: None, spares_secrets: false }
     }
 
     #[must_use]
     pub fn with_data_dir(self, data_dir: Option<PathBuf>) -> Self {
         Self { data_dir, ..self }
+    }
+
+    /// For who has no use for secrets: one that is not to be had here, as a credential of systemd's in a terminal, is empty.
+    #[must_use]
+    pub fn without_secrets(self) -> Self {
+        Self { spares_secrets: true, ..self }
+    }
+
+    pub(super) fn spares_secrets(&self) -> bool {
+        self.spares_secrets
     }
 
     /// A variable that is set to something.

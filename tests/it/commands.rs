@@ -92,6 +92,39 @@ fn commands_that_touch_no_data_need_no_home() {
     assert!(finished.code() == 2 && finished.stderr.contains("write `data_dir`"), "{finished:?}");
 }
 
+/// Those of a service are handed to it alone.
+#[test]
+fn commands_that_tell_nobody_a_secret_need_none() {
+    let app = App::new(FAST, TAG);
+    app.poll(&[]);
+    let service = std::fs::read_to_string(app.config()).expect("written");
+    let login =
+        "[http]\nlogin = { username = \"curator\", credential = \"login\" }\ntoken = { env = \"VEILLE_NO_TOKEN\" }\n";
+    app.write("veille.toml", &service.replace("[http]\n", login));
+    app.write("list.opml", "<opml><body><outline xmlUrl='http://a.test/'/></body></opml>");
+    app.write("items.jsonl", "{\"id\": 1, \"title\": \"Mistral\"}");
+    let at = |name: &str| app.directory().join(name).display().to_string();
+    for command in [
+        &["status"][..],
+        &["feeds"],
+        &["feeds", "export"],
+        &["feeds", "import", &at("list.opml"), "--dry-run"],
+        &["feeds", "fix"],
+        &["digests"],
+        &["diff"],
+        &["export", &at("site")],
+        &["backup", &at("copy.db")],
+        &["tag", &at("items.jsonl")],
+    ] {
+        let finished = app.run(command);
+        assert_eq!(finished.code(), 0, "{command:?}: {finished:?}");
+    }
+    for command in ["check", "run", "poll"] {
+        let finished = app.run(&[command]);
+        assert!(finished.code() == 2 && finished.stderr.contains("VEILLE_NO_TOKEN"), "{command}: {finished:?}");
+    }
+}
+
 #[test]
 fn a_database_out_of_reach_is_not_taken_for_none() {
     let app = App::new(FAST, ALL);

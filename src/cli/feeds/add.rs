@@ -33,7 +33,7 @@ struct Report {
 }
 
 pub(super) fn add(url: &str, groups: &[String], dry_run: bool, context: &Context) -> anyhow::Result<ExitCode> {
-    let source = ConfigSource::of(context.config.as_deref(), context.data_dir.clone())?;
+    let source = ConfigSource::of(context.config.as_deref(), context.data_dir.clone())?.without_secrets();
     let settings = source.load()?;
     // As in a browser: what has no scheme is a site.
     let address = if url.contains("://") { url.to_owned() } else { format!("https://{url}") };
@@ -44,7 +44,7 @@ pub(super) fn add(url: &str, groups: &[String], dry_run: bool, context: &Context
 }
 
 pub(super) fn import(file: &str, text: &str, dry_run: bool, context: &Context) -> anyhow::Result<ExitCode> {
-    let source = ConfigSource::of(context.config.as_deref(), context.data_dir.clone())?;
+    let source = ConfigSource::of(context.config.as_deref(), context.data_dir.clone())?.without_secrets();
     let settings = source.load()?;
     let list = opml::read(text);
     let line = |at: usize| text.get(..at).map_or(0, |before| before.lines().count().max(1));
@@ -150,6 +150,6 @@ fn lines(report: &Report, dry_run: bool) -> Vec<String> {
 impl Workplace {
     /// The settings alone, for a command that needs no store.
     pub(in crate::cli) fn settings_alone(context: &Context) -> anyhow::Result<Settings> {
-        ConfigSource::of(context.config.as_deref(), context.data_dir.clone())?.load()
+        ConfigSource::of(context.config.as_deref(), context.data_dir.clone())?.without_secrets().load()
     }
 }

@@ -69,7 +69,7 @@ struct Hopeless {
 }
 
 pub(super) fn run(named: &[String], dry_run: bool, context: &Context) -> anyhow::Result<ExitCode> {
-    let source = ConfigSource::of(context.config.as_deref(), context.data_dir.clone())?;
+    let source = ConfigSource::of(context.config.as_deref(), context.data_dir.clone())?.without_secrets();
     let workplace = Workplace::for_reading(context)?;
     let now = Workplace::now();
     let feeds = workplace.block_on(async |store| store.read(move |tx| tx.feeds(now)).await)?;
