@@ -142,12 +142,14 @@ fn public_url(text: Text<'_>) -> Option<Url> {
 }
 
 fn default_public_url(listen: SocketAddr) -> Url {
+    // The zone of a link-local address (`%1`) is this machine's own, and no part of a URL.
+    let address = SocketAddr::new(listen.ip(), listen.port());
     let url = if listen.ip().is_unspecified() {
         format!("http://localhost:{}/", listen.port())
     } else {
-        format!("http://{listen}/")
+        format!("http://{address}/")
     };
-    Url::parse(&url).expect("a socket address makes a URL")
+    Url::parse(&url).expect("a socket address without a zone makes a URL")
 }
 
 /// `[fetch]`: how feeds are polled unless they say otherwise.

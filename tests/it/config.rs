@@ -115,6 +115,15 @@ fn s10_an_empty_file_is_a_config_of_defaults_that_listens_on_loopback() {
 }
 
 #[test]
+fn a_link_local_address_to_listen_on_has_a_zone_that_no_address_for_readers_has() {
+    let http = load_valid(&[("veille.toml", "[http]\nlisten = '[fe80::1%1]:8787'\n")]).settings.http;
+    assert_eq!(
+        (http.listen.to_string().as_str(), http.public_url.as_str()),
+        ("[fe80::1%1]:8787", "http://[fe80::1]:8787/")
+    );
+}
+
+#[test]
 fn bytes_that_are_no_utf8_are_shown_where_they_stand() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("veille.toml");
