@@ -4,7 +4,7 @@ use super::clause::{Clause, Gathered};
 use super::evaluate::Reading;
 use super::program::{CompileError, Compiler};
 use crate::model::{TagMatch, TagName, TagOrigin};
-use crate::query::{Query, TagRule};
+use crate::query::{Query, TagRule, sum_of_weights};
 
 #[derive(Debug)]
 pub(super) struct Rule {
@@ -52,12 +52,11 @@ impl Rule {
         self.except.as_ref().is_some_and(|clause| reading.holds(&clause.node))
     }
 
-    /// The weights that hold, summed in the order of the clauses; of those that are worth a look.
+    /// The sum of the weights that hold; of those that are worth a look.
     pub fn weight(&self, reading: &Reading<'_>, may_hold: impl Fn(usize) -> bool) -> f64 {
         let clauses = self.score.iter().enumerate();
         let held = clauses.filter(|(place, (clause, _))| may_hold(*place) && reading.holds(&clause.node));
-        // Not `sum`, which gives -0 for none.
-        held.fold(0.0, |sum, (_, (_, weight))| sum + weight)
+        sum_of_weights(held.map(|(_, (_, weight))| *weight))
     }
 
     pub fn reached(&self, weight: f64) -> bool {

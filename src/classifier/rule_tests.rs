@@ -367,3 +367,17 @@ fn a_rule_is_tried_on_the_fields_that_it_names_and_all_are_read_for_the_index() 
         assert_eq!(words, index_words(&item), "whatever the rules look at");
     }
 }
+
+/// In binary fractions 0.7 and 0.1 are less than 0.8, and 0.3 less 0.1 less 0.2 is not nothing.
+#[test]
+fn weights_are_added_as_the_decimals_they_are_written_as() {
+    let score = [("seven", 0.7), ("one", 0.1), ("three", 0.3), ("less", -0.1), ("more", -0.2)];
+    let score = score.map(|(text, weight)| ScoreClause { query: query(text), weight }).to_vec();
+    let all = rules(vec![TagRule { score, threshold: 0.8, ..rule("t") }], &[]);
+    let classifier = Classifier::compile(&all).unwrap();
+    let given = classifier.classify(&ItemText::from_title("seven one"), now());
+    assert_eq!(given.iter().map(|given| given.score).collect::<Vec<_>>(), [0.8]);
+    assert_eq!(tags(&classifier, "seven"), [""; 0]);
+    let nothing = classifier.explain(&all, &ItemText::from_title("three less more"), "t", now());
+    assert_eq!(nothing.unwrap().score.to_string(), "0");
+}

@@ -145,7 +145,7 @@ fn check_clauses(table: &Table<'_>, clauses: &[ScoreClause], threshold: Option<f
         let message = "`threshold` must be above zero, else every item has the tag";
         table.report.add(Diagnostic::error(table.place_of("threshold"), message));
     }
-    let most: f64 = clauses.iter().map(|clause| clause.weight.max(0.0)).sum();
+    let most = query::sum_of_weights(clauses.iter().map(|clause| clause.weight.max(0.0)));
     let threshold = threshold.unwrap_or(DEFAULT_THRESHOLD);
     if !clauses.is_empty() && most < threshold {
         let message = format!("the weights add up to {most} at most and never reach the threshold of {threshold}");
@@ -156,7 +156,11 @@ fn check_clauses(table: &Table<'_>, clauses: &[ScoreClause], threshold: Option<f
 fn score(value: Value<'_>, references: &mut References) -> Vec<ScoreClause> {
     let expected = "an array of tables such as [{ match = \"relocat*\", weight = 2 }]";
     let mut clauses = Vec::new();
-    for element in value.array(expected).unwrap_or_default() {
+    let elements = value.array(expected);
+    if elements.as_ref().is_some_and(Vec::is_empty) {
+        value.report().add(Diagnostic::warning(value.place(), "`score` is empty, so it never matches"));
+    }
+    for element in elements.unwrap_or_default() {
         let Some(table) = element.table("the clause of `score`") else { continue };
         let query = table.text("match", "a query").and_then(|text| query(text, references));
         if !table.has("match") {

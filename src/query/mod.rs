@@ -14,7 +14,7 @@ mod tree;
 
 pub use compare::{CompareOp, Comparison};
 pub(crate) use lint::{compile_regex, is_unspaced};
-pub use rules::{RuleSet, ScoreClause, TagRule};
+pub use rules::{RuleSet, ScoreClause, TagRule, sum_of_weights};
 pub use tree::{Expr, ExprKind, Proximity, ProximityKind, Query, Reference, ReferenceKind, Scope, Term};
 
 use std::ops::Range;

@@ -35,3 +35,12 @@ pub struct ScoreClause {
     pub query: Query,
     pub weight: f64,
 }
+
+/// What weights add up to, as the decimals that they are written as: 0.7 and 0.1 reach 0.8, which binary fractions miss.
+#[must_use]
+pub fn sum_of_weights(weights: impl Iterator<Item = f64>) -> f64 {
+    const GRID: f64 = 1e9;
+    // From `+0.0` on, since a sum of none is -0 otherwise; sums of millions have no decimals worth mending.
+    let sum = weights.fold(0.0, |sum, weight| sum + weight);
+    if sum.abs() < 1e6 { (sum * GRID).round() / GRID + 0.0 } else { sum }
+}
