@@ -77,6 +77,13 @@ impl Comparison {
             _ => {
                 let than =
                     value.parse().map_err(|_| format!("`{value}` is not a number of words; write digits, like 300"))?;
+                match (op, than) {
+                    (CompareOp::Less, 0) => {
+                        return Err("this never holds: no item has fewer words than none".to_string());
+                    }
+                    (CompareOp::GreaterOrEqual, 0) => return Err("this holds for every item".to_string()),
+                    _ => {}
+                }
                 Ok(Comparison::Words { op, than })
             }
         }

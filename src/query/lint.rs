@@ -1,134 +1,17 @@
 //! What a query says that can never match, matches nearly everything, or was probably not meant.
 
+mod words;
+
 use super::tree::{Expr, ExprKind, Scope, Term};
 use super::{MAX_REGEX_PROGRAM_BYTES, QueryDiagnostic};
 use crate::model::Field;
 use regex_automata::meta::{BuildError, Config, Regex};
 use regex_automata::nfa::thompson::WhichCaptures;
 use regex_automata::util::syntax;
+use words::{EVERYDAY_TEXTS, EVERYWHERE, FREQUENT_WORDS, WORDLIKE_ACRONYMS};
 
-/// Acronyms whose lower case is an everyday word of English, French, German, Spanish or Italian.
-const WORDLIKE_ACRONYMS: &[&str] = &[
-    "AI", "AM", "ARM", "AS", "CAR", "DO", "ELF", "ES", "GO", "IS", "IT", "LE", "NO", "OR", "PIN", "SAP", "SE", "SI",
-    "SO", "SON", "TO", "UN", "US", "WE", "WHO",
-];
-
-/// Frequent words and names of the news that short wildcards catch by accident.
-const FREQUENT_WORDS: &[&str] = &[
-    "announce",
-    "application",
-    "artist",
-    "board",
-    "business",
-    "capital",
-    "car",
-    "care",
-    "center",
-    "challenge",
-    "change",
-    "chief",
-    "chipotle",
-    "city",
-    "company",
-    "computer",
-    "conference",
-    "content",
-    "control",
-    "country",
-    "data",
-    "department",
-    "design",
-    "develop",
-    "digital",
-    "director",
-    "economy",
-    "engineer",
-    "europe",
-    "finance",
-    "first",
-    "founder",
-    "francisco",
-    "franchise",
-    "frank",
-    "general",
-    "german",
-    "government",
-    "group",
-    "health",
-    "industry",
-    "information",
-    "interest",
-    "international",
-    "internet",
-    "investor",
-    "labor",
-    "launch",
-    "leader",
-    "legal",
-    "manager",
-    "market",
-    "media",
-    "mobile",
-    "model",
-    "money",
-    "moment",
-    "monde",
-    "mother",
-    "movie",
-    "national",
-    "network",
-    "officer",
-    "online",
-    "open",
-    "operation",
-    "parish",
-    "partner",
-    "party",
-    "people",
-    "person",
-    "platform",
-    "policy",
-    "power",
-    "president",
-    "price",
-    "product",
-    "program",
-    "project",
-    "public",
-    "quarter",
-    "question",
-    "report",
-    "research",
-    "result",
-    "return",
-    "science",
-    "security",
-    "service",
-    "share",
-    "software",
-    "startup",
-    "state",
-    "story",
-    "street",
-    "student",
-    "support",
-    "system",
-    "technology",
-    "through",
-    "united",
-    "university",
-    "update",
-    "value",
-    "video",
-    "website",
-    "winter",
-    "woman",
-    "world",
-    "worker",
-];
-
-pub(super) fn lint(text: &str, root: &Expr, diagnostics: &mut Vec<QueryDiagnostic>) {
-    lint_expr(text, root, TEXT_FIELDS, diagnostics);
+pub(super) fn lint(text: &str, root: &Expr, beside_another: bool, diagnostics: &mut Vec<QueryDiagnostic>) {
+    lint_expr(text, root, Within { fields: TEXT_FIELDS, beside_another }, diagnostics);
     lint_negation(root, diagnostics);
 }
 
@@ -143,17 +26,32 @@ fn field_bits(scope: Scope) -> u16 {
     }
 }
 
-/// Lints a node that looks at `fields`; returns the fields in which it can occur.
-fn lint_expr(text: &str, expr: &Expr, fields: u16, diagnostics: &mut Vec<QueryDiagnostic>) -> u16 {
+/// Where a node stands.
+#[derive(Clone, Copy)]
+struct Within {
+    /// What it looks at, as bits of [`field_bits`].
+    fields: u16,
+    /// Whether a NEAR asks for something beside it, so that it may well stand in every text.
+    beside_another: bool,
+}
+
+/// Lints a node; returns the fields in which it can occur.
+fn lint_expr(text: &str, expr: &Expr, within: Within, diagnostics: &mut Vec<QueryDiagnostic>) -> u16 {
     match &expr.kind {
         ExprKind::And(parts) | ExprKind::Or(parts) => {
-            parts.iter().fold(0, |seen, part| seen | lint_expr(text, part, fields, diagnostics))
+            if matches!(expr.kind, ExprKind::And(_)) {
+                diagnostics.extend(lint_contradiction(parts));
+            }
+            parts.iter().fold(0, |seen, part| seen | lint_expr(text, part, within, diagnostics))
         }
-        ExprKind::Not(inner) => lint_expr(text, inner, fields, diagnostics),
-        ExprKind::Scope(scope, inner) => lint_expr(text, inner, field_bits(*scope), diagnostics),
+        ExprKind::Not(inner) => lint_expr(text, inner, within, diagnostics),
+        ExprKind::Scope(scope, inner) => {
+            lint_expr(text, inner, Within { fields: field_bits(*scope), ..within }, diagnostics)
+        }
         ExprKind::Proximity { left, operator, right } => {
-            let left_fields = lint_expr(text, left, fields, diagnostics);
-            let right_fields = lint_expr(text, right, fields, diagnostics);
+            let within = Within { beside_another: true, ..within };
+            let left_fields = lint_expr(text, left, within, diagnostics);
+            let right_fields = lint_expr(text, right, within, diagnostics);
             let has_places = (left_fields | right_fields)
                 & (field_bits(Scope::Field(Field::Lang)) | field_bits(Scope::Field(Field::Group)))
                 == 0;
@@ -167,31 +65,69 @@ fn lint_expr(text: &str, expr: &Expr, fields: u16, diagnostics: &mut Vec<QueryDi
             left_fields & right_fields
         }
         ExprKind::Term(term) => {
-            lint_term(text, term, expr, fields, diagnostics);
-            fields
+            diagnostics.extend(lint_term(text, term, expr, within));
+            within.fields
         }
         // Terms of a list may have scopes of their own.
         ExprKind::List(_) => u16::MAX,
-        ExprKind::Tag(_) | ExprKind::Compare(_) => fields,
+        ExprKind::Tag(_) | ExprKind::Compare(_) => within.fields,
     }
 }
 
-fn lint_term(query: &str, term: &Term, expr: &Expr, fields: u16, diagnostics: &mut Vec<QueryDiagnostic>) {
-    let problem = match term {
-        Term::Regex(pattern) => lint_regex(pattern, expr),
-        Term::Stem(word) => lint_stem(word, expr),
-        Term::Text { text, exact } => lint_text(query, text, *exact, expr, fields),
-    };
-    diagnostics.extend(problem);
+/// A part that another one negates. Each is compared with each, so that of a hostile number none is.
+fn lint_contradiction(parts: &[Expr]) -> Option<QueryDiagnostic> {
+    const MOST_COMPARED: usize = 100;
+    if parts.len() > MOST_COMPARED {
+        return None;
+    }
+    let negated = |part: &&Expr| matches!(&part.kind, ExprKind::Not(inner) if parts.contains(inner));
+    parts.iter().find(negated).map(|part| {
+        let message = "this never holds: the same thing must be there and absent";
+        QueryDiagnostic::warning(part.span.clone(), message).with_help("remove one of the two")
+    })
 }
 
-fn lint_regex(pattern: &str, expr: &Expr) -> Option<QueryDiagnostic> {
+fn lint_term(query: &str, term: &Term, expr: &Expr, within: Within) -> Option<QueryDiagnostic> {
+    match term {
+        Term::Regex(pattern) => lint_regex(pattern, expr, within),
+        Term::Stem(word) => lint_stem(word, expr),
+        Term::Text { text, exact } => lint_text(query, text, *exact, expr, within),
+    }
+}
+
+/// `lang:french`: languages go by their tags.
+fn lint_language(text: &str, expr: &Expr) -> Option<QueryDiagnostic> {
+    let primary = text.split(['-', '_', ' ']).next().unwrap_or_default();
+    let is_tag = text.contains('*')
+        || (2..=3).contains(&primary.len()) && primary.bytes().all(|byte| byte.is_ascii_alphabetic());
+    let problem =
+        || QueryDiagnostic::error(expr.span.clone(), format!("`{text}` can never match: it is no tag of a language"));
+    (!is_tag).then(|| problem().with_help("write one such as `lang:fr`, `lang:en` or `lang:zh-Hant`"))
+}
+
+/// `host:https://example.org/blog`: a host is a part of an address.
+fn lint_host(text: &str, expr: &Expr) -> Option<QueryDiagnostic> {
+    let host = text.split_once("://").map_or(text, |(_, rest)| rest).split('/').next().unwrap_or_default();
+    let problem = || QueryDiagnostic::error(expr.span.clone(), format!("`{text}` can never match: it is no host"));
+    (host != text).then(|| problem().with_help(format!("write `host:{host}`, or `url:` for more of the address")))
+}
+
+fn lint_regex(pattern: &str, expr: &Expr, within: Within) -> Option<QueryDiagnostic> {
     let error = |message: String| QueryDiagnostic::error(expr.span.clone(), message);
     match build_regex(pattern, bare()) {
         Ok(regex) if regex.is_match("") => Some(
             error("this regular expression matches the empty text, so it holds everywhere".to_string())
                 .with_help("ask for at least one character, like `+` for `*`"),
         ),
+        // Every item has a title; of a field that may be empty the question is whether it is there.
+        Ok(regex)
+            if within.fields & 1 << Field::Title as u16 != 0
+                && !within.beside_another
+                && EVERYDAY_TEXTS.iter().all(|text| regex.is_match(*text)) =>
+        {
+            let message = "this regular expression matches nearly everything";
+            Some(QueryDiagnostic::warning(expr.span.clone(), message).with_help("ask for more letters than these"))
+        }
         Ok(_) => None,
         Err(problem) if problem.size_limit().is_some() => {
             let message = format!(
@@ -235,10 +171,19 @@ fn lint_stem(word: &str, expr: &Expr) -> Option<QueryDiagnostic> {
     Some(problem.with_help("write `~relocate`; in a phrase use `*`, like `\"open weight*\"`"))
 }
 
-fn lint_text(query: &str, text: &str, exact: bool, expr: &Expr, fields: u16) -> Option<QueryDiagnostic> {
+fn lint_text(query: &str, text: &str, exact: bool, expr: &Expr, within: Within) -> Option<QueryDiagnostic> {
     if !text.chars().any(char::is_alphanumeric) {
         return Some(lint_without_words(text, expr));
     }
+    let is_of = |field| within.fields == field_bits(Scope::Field(field));
+    if is_of(Field::Lang) {
+        return lint_language(text, expr);
+    }
+    if is_of(Field::Host) {
+        return lint_host(text, expr);
+    }
+    let marked = query[expr.span.clone()].contains(['=', '"']);
+    let in_text = within.fields & TEXT_FIELDS != 0;
     let words: Vec<&str> = text.split_whitespace().collect();
     if words.iter().any(|word| word.chars().all(|c| c == '*')) {
         let problem = QueryDiagnostic::error(expr.span.clone(), "a word of a phrase cannot be `*` alone");
@@ -250,14 +195,19 @@ fn lint_text(query: &str, text: &str, exact: bool, expr: &Expr, fields: u16) -> 
             .filter(|word| word.contains('*'))
             .find_map(|word| lint_wildcard(word, words.len() > 1, expr));
     }
-    if fields & TEXT_FIELDS != 0 && !exact && WORDLIKE_ACRONYMS.contains(&text) {
-        let quoted = query[expr.span.clone()].contains(['=', '"']);
+    if marked || exact || !in_text {
+        return None;
+    }
+    if WORDLIKE_ACRONYMS.contains(&text) {
         let message =
             format!("`{text}` also matches the everyday word *{}*, because case is ignored", text.to_lowercase());
         let problem = QueryDiagnostic::warning(expr.span.clone(), message);
-        return (!quoted).then(|| {
-            problem.with_help(format!("write `={text}` for exactly these letters, or `\"{text}\"` if both are meant"))
-        });
+        let help = format!("write `={text}` for exactly these letters, or `\"{text}\"` if both are meant");
+        return Some(problem.with_help(help));
+    }
+    if !within.beside_another && EVERYWHERE.contains(&text.to_lowercase().as_str()) {
+        let problem = QueryDiagnostic::warning(expr.span.clone(), format!("`{text}` stands in nearly every text"));
+        return Some(problem.with_help(format!("write what goes with it, or `\"{text}\"` if that is meant")));
     }
     None
 }

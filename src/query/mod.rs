@@ -75,7 +75,7 @@ pub enum Severity {
 /// assert_eq!(errors[0].span, 8..10);
 /// ```
 pub fn parse(text: &str) -> Result<(Query, Vec<QueryDiagnostic>), Vec<QueryDiagnostic>> {
-    finish(text, parser::parse_query(text))
+    finish(text, parser::parse_query(text), false)
 }
 
 /// A term of a list: like [`parse`], but a text with blanks is a phrase: `Mistral AI`, `=AI`, `LLM*`, `@other-list`.
@@ -83,15 +83,17 @@ pub fn parse(text: &str) -> Result<(Query, Vec<QueryDiagnostic>), Vec<QueryDiagn
 /// # Errors
 /// As [`parse`]; a text that can only be a query (`a NEAR/3 b`) is one.
 pub fn parse_term(text: &str) -> Result<(Query, Vec<QueryDiagnostic>), Vec<QueryDiagnostic>> {
-    finish(text, parser::parse_list_term(text))
+    // A list may stand beside a NEAR, so that its terms may well be everyday ones.
+    finish(text, parser::parse_list_term(text), true)
 }
 
 fn finish(
     text: &str,
     (root, mut diagnostics): (Option<Expr>, Vec<QueryDiagnostic>),
+    beside_another: bool,
 ) -> Result<(Query, Vec<QueryDiagnostic>), Vec<QueryDiagnostic>> {
     if let Some(root) = &root {
-        lint::lint(text, root, &mut diagnostics);
+        lint::lint(text, root, beside_another, &mut diagnostics);
     }
     diagnostics.sort_by_key(|d| (d.span.start, d.span.end));
     diagnostics.dedup();

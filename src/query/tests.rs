@@ -238,6 +238,41 @@ fn what_can_never_match_is_an_error_and_what_matches_everything_too() {
 }
 
 #[test]
+fn what_stands_in_nearly_every_text_is_a_doubt() {
+    check_warnings("the", &[("the", "nearly every text")]);
+    check_warnings("mistral OR title:De", &[("De", "nearly every text")]);
+    check_warnings("的", &[("的", "nearly every text")]);
+    check_warnings("\"the\" =The \"the end\" author:de", &[]);
+    check_warnings("the NEAR/2 (le OR end) (@x SENTENCE la)", &[]);
+    check_warnings(r"/\w+/ BEFORE/2 office", &[]);
+    assert!(parse_term("the").unwrap().1.is_empty(), "a list may stand beside a NEAR");
+    check_warnings("LA", &[("LA", "write `=LA`")]);
+    check_warnings("/e/", &[("/e/", "nearly everything")]);
+    check_warnings(r"a OR /\w+/", &[(r"/\w+/", "nearly everything")]);
+    check_warnings(r"title:/\b/", &[(r"/\b/", "nearly everything")]);
+    check_warnings(r"content:/./ lang:/./ /fr|en/ /\d/ /[a-z]{8}/", &[]);
+    check_errors("words>=0", &[("words>=0", "holds for every item")]);
+    check_errors("words<0", &[("words<0", "never holds")]);
+    check_warnings("words>0 words<=0", &[]);
+}
+
+#[test]
+fn what_asks_for_a_thing_and_its_absence_is_a_doubt() {
+    check_warnings("mistral paris -mistral", &[("-mistral", "never holds")]);
+    check_warnings("(a OR b) NOT (a OR b)", &[("NOT (a OR b)", "never holds")]);
+    check_warnings("title:a NOT a", &[]);
+}
+
+#[test]
+fn a_field_that_can_never_be_so_is_an_error() {
+    check_errors("lang:french", &[("french", "`lang:fr`")]);
+    check_errors("lang:(fr OR anglais)", &[("anglais", "`lang:fr`")]);
+    check_errors("host:https://example.org/blog", &[("https://example.org/blog", "`host:example.org`")]);
+    check_errors("host:example.org/", &[("example.org/", "`host:example.org`")]);
+    check_warnings("lang:fr lang:fr* lang:zh-Hant lang:pt_BR lang:/^fr/ host:*.example.org", &[]);
+}
+
+#[test]
 fn depth_is_bounded_and_length_is_not() {
     let deep = format!("{}a{}", "(".repeat(300), ")".repeat(300));
     check_errors(&deep, &[("(", "64 levels")]);
