@@ -43,6 +43,13 @@ impl CompareOp {
         [LessOrEqual, GreaterOrEqual, Less, Greater, Equal].into_iter().find(|op| text.starts_with(op.as_str()))
     }
 
+    /// A sign of another language that `text` begins with, and what is written for it: perhaps a NOT, and the operator.
+    pub(super) fn foreign_at_start(text: &str) -> Option<(&'static str, &'static str, CompareOp)> {
+        use CompareOp::{Equal, GreaterOrEqual, LessOrEqual};
+        let signs = [("≤", "", LessOrEqual), ("≥", "", GreaterOrEqual), ("≠", "NOT ", Equal), ("!=", "NOT ", Equal)];
+        signs.into_iter().find(|(sign, ..)| text.starts_with(sign))
+    }
+
     fn holds<T: PartialOrd + Copy>(self, left: T, right: T) -> bool {
         match self {
             CompareOp::Less => left < right,

@@ -166,6 +166,7 @@ impl<'a> Lexer<'a> {
         let closes: &[char] = match open {
             '"' => &['"'],
             '“' => &['”'],
+            '«' => &['»'],
             // „German“ and „Polish”.
             _ => &['“', '”'],
         };
@@ -235,9 +236,20 @@ impl<'a> Lexer<'a> {
         if self.scope_prefix() {
             return;
         }
+        if let Some(phrase) = self.in_single_quotes() {
+            self.at += 2 * '\''.len_utf8() + phrase.len();
+            let problem =
+                QueryDiagnostic::error(start..self.at, "an apostrophe belongs to a word and quotes no phrase");
+            return self.fail(problem.with_help(format!("write `\"{phrase}\"`")), start);
+        }
         let word = self.take_word();
         if self.comparison(word, start) {
             return;
+        }
+        if let Some(negated) = word.strip_prefix('!').filter(|rest| rest.starts_with(char::is_alphanumeric)) {
+            let problem = QueryDiagnostic::error(start..self.at, "`!` is no operator");
+            return self
+                .fail(problem.with_help(format!("write `NOT {negated}`, or `\"{word}\"` if that is meant")), start);
         }
         match word {
             "AND" => self.push(Token::And, start),
@@ -248,6 +260,14 @@ impl<'a> Lexer<'a> {
                 None => self.push(Token::Text { text: word.to_string(), exact: false, quoted: false }, start),
             },
         }
+    }
+
+    /// *'le chat'*, as a shell would have it; the apostrophe that begins *'90s* has no end.
+    fn in_single_quotes(&self) -> Option<&'a str> {
+        let (phrase, rest) = self.rest().strip_prefix('\'')?.split_once('\'')?;
+        let closes = phrase.ends_with(|c: char| !c.is_whitespace())
+            && !rest.starts_with(|c: char| !c.is_whitespace() && !is_paren(c));
+        (closes && phrase.contains(char::is_whitespace)).then_some(phrase)
     }
 
     fn proximity(&mut self, kind: ProximityKind, number: Option<&str>, start: usize) {
@@ -305,21 +325,23 @@ impl<'a> Lexer<'a> {
     }
 
     /// `words>300`, with blanks around `<` and `>` if one likes; false when `word` begins none.
-    fn comparison(&mut self, word: &str, start: usize) -> bool {
+    fn comparison(&mut self, word: &'a str, start: usize) -> bool {
         let letters = word.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(word.len());
         let (subject, tail) = word.split_at(letters);
         let known = Comparison::SUBJECTS.contains(&subject);
-        let spaced = known && tail.is_empty() && self.rest().trim_start().starts_with(['<', '>']);
+        let spaced = known && tail.is_empty() && self.rest().trim_start().starts_with(['<', '>', '≤', '≥', '≠']);
         if spaced {
             self.skip_blanks();
         }
         let tail = if spaced { self.take_word() } else { tail };
-        let Some(op) = CompareOp::at_start(tail).filter(|_| !subject.is_empty()) else { return false };
-        let mut value = &tail[op.as_str().len()..];
-        if value.is_empty() {
-            self.skip_blanks();
-            value = self.take_word();
+        if let Some((sign, not, meant)) = CompareOp::foreign_at_start(tail).filter(|_| known) {
+            let value = self.compared_with(&tail[sign.len()..]);
+            let problem = QueryDiagnostic::error(start..self.at, format!("`{sign}` compares nothing here"));
+            self.fail(problem.with_help(format!("write `{not}{subject}{}{value}`", meant.as_str())), start);
+            return true;
         }
+        let Some(op) = CompareOp::at_start(tail).filter(|_| !subject.is_empty()) else { return false };
+        let value = self.compared_with(&tail[op.as_str().len()..]);
         let span = start..self.at;
         if !known {
             let problem = QueryDiagnostic::error(span, format!("`{subject}` cannot be compared"));
@@ -335,6 +357,15 @@ impl<'a> Lexer<'a> {
             Err(message) => self.fail(QueryDiagnostic::error(span, message), start),
         }
         true
+    }
+
+    /// What stands behind the sign of a comparison, perhaps after blanks.
+    fn compared_with(&mut self, adjacent: &'a str) -> &'a str {
+        if adjacent.is_empty() {
+            self.skip_blanks();
+            return self.take_word();
+        }
+        adjacent
     }
 }
 
@@ -368,5 +399,5 @@ fn is_close(c: char) -> bool {
 }
 
 fn is_open_quote(c: char) -> bool {
-    matches!(c, '"' | '“' | '„')
+    matches!(c, '"' | '“' | '„' | '«')
 }

@@ -182,7 +182,7 @@ fn lint_text(query: &str, text: &str, exact: bool, expr: &Expr, within: Within) 
     if is_of(Field::Host) {
         return lint_host(text, expr);
     }
-    let marked = query[expr.span.clone()].contains(['=', '"']);
+    let marked = query[expr.span.clone()].contains(['=', '"', '“', '„', '«']);
     let in_text = within.fields & TEXT_FIELDS != 0;
     let words: Vec<&str> = text.split_whitespace().collect();
     if words.iter().any(|word| word.chars().all(|c| c == '*')) {
@@ -217,8 +217,14 @@ fn lint_without_words(text: &str, expr: &Expr) -> QueryDiagnostic {
         return QueryDiagnostic::error(expr.span.clone(), "`*` alone matches nearly everything")
             .with_help("write some letters of the word, like `relocat*`");
     }
+    let help = match text {
+        "&" | "&&" => "write `AND`, or nothing between the terms",
+        "|" | "||" => "write `OR`",
+        "!" => "write `NOT`",
+        _ => "only words are looked for; a symbol can be found by a /regex/",
+    };
     QueryDiagnostic::error(expr.span.clone(), format!("`{text}` can never match: it holds no letter or digit"))
-        .with_help("only words are looked for; a symbol can be found by a /regex/")
+        .with_help(help)
 }
 
 /// `word` is one blank-separated word with a `*` in it.

@@ -221,7 +221,7 @@ fn h34_regular_expressions_are_bounded() {
 #[test]
 fn what_can_never_match_is_an_error_and_what_matches_everything_too() {
     check_errors("\"!?\"", &[("\"!?\"", "never match")]);
-    check_errors("a &", &[("&", "never match")]);
+    check_errors("a %", &[("%", "never match")]);
     check_errors("*", &[("*", "nearly everything")]);
     check_errors("a*", &[("a*", "nearly everything")]);
     check_errors("\"open * weights\"", &[("\"open * weights\"", "BEFORE")]);
@@ -270,6 +270,31 @@ fn a_field_that_can_never_be_so_is_an_error() {
     check_errors("host:https://example.org/blog", &[("https://example.org/blog", "`host:example.org`")]);
     check_errors("host:example.org/", &[("example.org/", "`host:example.org`")]);
     check_warnings("lang:fr lang:fr* lang:zh-Hant lang:pt_BR lang:/^fr/ host:*.example.org", &[]);
+}
+
+#[test]
+fn operators_of_other_languages_are_told() {
+    check_errors("a && b || c", &[("&&", "write `AND`"), ("||", "write `OR`")]);
+    check_errors("a | b & c", &[("|", "write `OR`"), ("&", "write `AND`")]);
+    check_errors("a !b", &[("!b", "write `NOT b`")]);
+    check_errors("!(a)", &[("!", "write `NOT`")]);
+    check_warnings("\"!kung\" yahoo!", &[]);
+    check_errors("words!=3", &[("words!=3", "write `NOT words=3`")]);
+    check_errors(
+        "words≥3 published ≤ 2025",
+        &[("words≥3", "write `words>=3`"), ("published ≤ 2025", "write `published<=2025`")],
+    );
+    check_errors("'le chat' OR b", &[("'le chat'", "write `\"le chat\"`")]);
+    check_warnings("'90s l'IA rock 'n' roll", &[]);
+}
+
+#[test]
+fn a_phrase_may_stand_in_quotes_of_any_country() {
+    for text in ["\"le chat\"", "“le chat”", "„le chat“", "„le chat”", "«le chat»", "« le chat »"] {
+        assert_eq!(read(text).terms().len(), 1, "{text}");
+    }
+    check_print("=«Le Chat» title:«x y»", "=\"Le Chat\" AND title:\"x y\"");
+    check_errors("«le chat", &[("«", "add `»`")]);
 }
 
 #[test]
