@@ -6,7 +6,7 @@ use super::input;
 use super::output::tell;
 use crate::classifier::{Classifier, ItemText};
 use crate::feed::{MappedText, to_text_mapped};
-use crate::model::{Evidence, Field, TagMatch, Timestamp};
+use crate::model::{Evidence, Field, TagMatch, Timestamp, without_query};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
@@ -94,7 +94,6 @@ impl PlainItem<'_> {
     /// As rules see it.
     pub fn text(&self) -> ItemText<'_> {
         let line = self.line;
-        let feed = line.feed.as_deref().unwrap_or_default();
         ItemText {
             title: line.title.as_deref().unwrap_or_default(),
             summary: &self.summary.text,
@@ -102,8 +101,9 @@ impl PlainItem<'_> {
             authors: line.author.as_slice(),
             categories: line.categories.as_deref().unwrap_or_default(),
             url: line.url.as_deref().unwrap_or_default(),
-            feed_title: feed,
-            feed_url: feed,
+            // A title or an address: one text, in which evidence has its place. The key of an address is no part of it.
+            feed_title: line.feed.as_deref().map_or("", without_query),
+            feed_url: "",
             groups: line.groups.as_deref().unwrap_or_default(),
             language: line.lang.as_deref().filter(|language| !language.is_empty()),
             published_at: line.published_at,

@@ -246,6 +246,25 @@ fn a_line_that_is_no_item_is_told_with_its_place_and_what_is_wrong() {
     check("{\"id\": []}", "`id` is neither a text nor a number");
 }
 
+/// What is given as `feed` may be a title or an address, and is one text.
+#[test]
+fn evidence_in_a_feeds_name_stands_where_it_is_given() {
+    let app = App::new(FAST, "[tags.a]\nmatch = 'feed:monde'\n[tags.key]\nmatch = 'feed:secret'\n");
+    let feeds = ["Le Monde", "https://monde.test/rss.xml?key=secret"];
+    app.write("items.jsonl", &feeds.map(|feed| format!("{{\"id\": 1, \"feed\": \"{feed}\"}}\n")).concat());
+    let tagged = app.run(&["tag", app.directory().join("items.jsonl").to_str().expect("UTF-8")]);
+    assert_eq!(tagged.stdout.lines().count(), 2, "{tagged:?}");
+    for (feed, line) in feeds.iter().zip(tagged.stdout.lines()) {
+        let line: Value = serde_json::from_str(line).expect("JSON");
+        let tags = line["tags"].as_array().expect("a list");
+        assert!(matches!(&tags[..], [tag] if tag["tag"] == "a"), "a feed's key is no part of its name: {line}");
+        for span in tags[0]["evidence"].as_array().expect("a list") {
+            let place = |end: &str| usize::try_from(span[end].as_u64().expect("a number")).expect("small");
+            assert_eq!(feed.get(place("start")..place("end")), span["text"].as_str(), "{line}");
+        }
+    }
+}
+
 #[test]
 fn a_program_that_writes_an_item_and_waits_gets_its_tags() {
     let app = App::new(FAST, TAG);
