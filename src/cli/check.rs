@@ -1,7 +1,7 @@
 //! `veille check`: the whole config, and every rule example.
 
 use super::Context;
-use super::output::{print_json, print_lines, tell};
+use super::output::{print_json, print_lines, tell, tell_coloured};
 use crate::classifier::Classifier;
 use crate::config::{self, Diagnostics, Environment, Loaded, PlacedMessage};
 use crate::model::Timestamp;
@@ -76,7 +76,7 @@ fn show(context: &Context, errors: &Diagnostics, warnings: &Diagnostics) -> anyh
     let styled = std::io::stderr().is_terminal();
     let shown = errors.render(styled) + &warnings.render(styled);
     if let Some(shown) = shown.strip_suffix('\n') {
-        tell(shown);
+        tell_coloured(shown);
     }
     if !errors.is_empty() {
         let plural = if errors.len() == 1 { "" } else { "s" };

@@ -30,6 +30,31 @@ pub(super) fn tell(message: impl Display) {
     let _ = writeln!(io::stderr(), "{}", lines.join("\n"));
 }
 
+/// The same, for what a renderer has coloured for a terminal.
+pub(super) fn tell_coloured(message: &str) {
+    let _ = writeln!(io::stderr(), "{}", coloured(message));
+}
+
+/// A text as [`printable`], line by line, but for its colours.
+fn coloured(message: &str) -> String {
+    let mut parts = message.split("\u{1b}[");
+    let plain = |text: &str| text.split('\n').map(printable).collect::<Vec<_>>().join("\n");
+    let mut out = plain(parts.next().unwrap_or_default());
+    for part in parts {
+        let numbers = part.find(|c: char| !c.is_ascii_digit() && c != ';').unwrap_or(part.len());
+        match part[numbers..].strip_prefix('m') {
+            Some(rest) => {
+                out.push_str("\u{1b}[");
+                out.push_str(&part[..numbers]);
+                out.push('m');
+                out.push_str(&plain(rest));
+            }
+            None => out.push_str(&plain(part)),
+        }
+    }
+    out
+}
+
 /// Text from a feed as it may stand on a terminal: no control characters, no marks that turn the
 /// direction of what follows (U+202A-202E, U+2066-2069).
 pub(super) fn printable(text: &str) -> String {
@@ -55,4 +80,17 @@ pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> O
     let scored = known.map(|other| (strsim::jaro_winkler(name, other), other));
     let best = scored.max_by(|a, b| a.0.total_cmp(&b.0))?;
     (best.0 > LIKE_ENOUGH).then_some(best.1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_coloured_keeps_its_colours_and_nothing_else_that_a_terminal_obeys() {
+        let check = |given: &str, shown: &str| assert_eq!(coloured(given), shown, "{given:?}");
+        check("\u{1b}[1m\u{1b}[91merror\u{1b}[0m: a\n  |", "\u{1b}[1m\u{1b}[91merror\u{1b}[0m: a\n  |");
+        check("a\u{1b}[38;5;9mb\u{1b}[2Jc\rd\u{1b}]0;e\u{7}", "a\u{1b}[38;5;9mb2Jc d ]0;e ");
+        check("a\u{1b}[", "a");
+    }
 }

@@ -12,7 +12,6 @@ use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use anyhow::bail;
 use clap::builder::RangedU64ValueParser;
 use serde::Serialize;
-use std::io::IsTerminal;
 use std::process::ExitCode;
 
 /// Fewer items that the index of words lacks are read sooner than they are indexed.
@@ -94,7 +93,7 @@ impl FoundItem {
 
 /// Each fault with the query and a caret below it.
 fn render(query: &str, faults: &[Fault]) -> String {
-    let renderer = if std::io::stderr().is_terminal() { Renderer::styled() } else { Renderer::plain() };
+    let renderer = Renderer::plain();
     let one = |fault: &Fault| {
         let span = fault.span.start.min(query.len())..fault.span.end.min(query.len());
         let snippet = Snippet::source(query).annotation(AnnotationKind::Primary.span(span));

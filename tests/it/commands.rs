@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Write};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -244,6 +244,17 @@ fn a_line_that_is_no_item_is_told_with_its_place_and_what_is_wrong() {
         "`published_at` is no instant such as \"2026-11-24T08:00:00Z\"",
     );
     check("{\"id\": []}", "`id` is neither a text nor a number");
+}
+
+/// `script` gives a command a terminal.
+#[test]
+fn a_terminal_is_shown_colours_and_not_the_codes_of_colours() {
+    let app = App::new(FAST, "[tags.a]\nmatch = 'b or c'\n");
+    let command = format!("'{}' --config '{}' check", env!("CARGO_BIN_EXE_veille"), app.config().display());
+    let script = Command::new("script").args(["-qec", &command, "/dev/null"]).stdin(Stdio::null()).output();
+    let Ok(output) = script else { return eprintln!("passed over: there is no `script`") };
+    let shown = String::from_utf8_lossy(&output.stdout);
+    assert!(shown.contains("\u{1b}[91merror\u{1b}[0m"), "{shown:?}");
 }
 
 /// What is given as `feed` may be a title or an address, and is one text.
