@@ -11,7 +11,7 @@ pub use index::index_items;
 
 use crate::classifier::{CompileError, CompiledQuery, ItemText};
 use crate::model::{Item, ItemId, StoredText, Timestamp};
-use crate::query::{self, RuleSet};
+use crate::query::{self, Reference, ReferenceKind, RuleSet};
 use crate::store::{ReadTx, StoreError};
 use std::ops::Range;
 use walk::Walk;
@@ -61,6 +61,28 @@ pub fn compile(text: &str, rules: &RuleSet, max_terms: usize) -> Result<Compiled
         .map_err(|errors| errors.iter().map(|error| fault_of(error, &query, rules)).collect())
 }
 
+/// What is doubtful in a query that is one: its lints, and tags that these rules do not give.
+#[must_use]
+pub fn doubts(text: &str, rules: &RuleSet) -> Vec<Fault> {
+    let Ok((query, lints)) = query::parse(text) else { return Vec::new() };
+    let lints = lints.into_iter().map(|lint| Fault { span: lint.span, message: lint.message, help: lint.help });
+    let tags = || rules.tags.iter().map(|rule| rule.name.0.as_str());
+    let is_unknown =
+        |reference: &Reference| reference.kind == ReferenceKind::Tag && tags().all(|tag| tag != reference.name);
+    let unknown = query.references().into_iter().filter(is_unknown).map(|reference| Fault {
+        message: format!("there is no tag `{}`", reference.name),
+        help: nearest(&reference.name, tags()).map(|tag| format!("did you mean `{tag}`?")),
+        span: reference.span,
+    });
+    lints.chain(unknown).collect()
+}
+
+/// The known name that was probably meant.
+fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let scored = known.map(|known| (strsim::jaro_winkler(known, name), known));
+    scored.filter(|(similarity, _)| *similarity >= 0.8).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, known)| known)
+}
+
 /// Says where in the query the list stands that cannot be used.
 fn fault_of(error: &CompileError, query: &query::Query, rules: &RuleSet) -> Fault {
     let name = match error {
@@ -70,11 +92,10 @@ fn fault_of(error: &CompileError, query: &query::Query, rules: &RuleSet) -> Faul
         CompileError::UnknownTag { .. } | CompileError::TagCycle { .. } => None,
     };
     let reference = query.references().into_iter().find(|reference| Some(&reference.name) == name);
-    let known = rules.lists.keys().map(|known| (strsim::jaro_winkler(known, name.map_or("", String::as_str)), known));
-    let nearest = known.filter(|(similarity, _)| *similarity >= 0.8).max_by(|a, b| a.0.total_cmp(&b.0));
-    let help = nearest
+    let meant = nearest(name.map_or("", String::as_str), rules.lists.keys().map(String::as_str));
+    let help = meant
         .filter(|_| matches!(error, CompileError::UnknownList { .. }))
-        .map(|(_, known)| format!("did you mean `@{known}`?"));
+        .map(|known| format!("did you mean `@{known}`?"));
     let span = reference.map_or(0..query.text().len(), |reference| reference.span);
     Fault { span, message: error.to_string(), help }
 }

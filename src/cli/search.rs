@@ -1,12 +1,12 @@
 //! `veille search`: items by the query language, newest first.
 
-use super::output::{print_json, print_lines};
+use super::output::{print_json, print_lines, tell};
 use super::progress::Progress;
 use super::stored_item::{ItemSummary, lines};
 use super::{Context, Workplace};
 use crate::classifier::{CompiledQuery, ItemText};
 use crate::model::{Evidence, Item, Timestamp};
-use crate::search::{Fault, compile, index_items, search};
+use crate::search::{Fault, compile, doubts, index_items, search};
 use crate::store::{Store, StoreError};
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use anyhow::bail;
@@ -48,8 +48,12 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let text = args.query.join(" ");
     let query = match compile(&text, &workplace.settings.rules, usize::MAX) {
         Ok(query) => query,
-        Err(faults) => bail!("this is not a query\n{}", render(&text, &faults)),
+        Err(faults) => bail!("this is not a query\n{}", render(&text, &faults, &Level::ERROR)),
     };
+    let doubts = doubts(&text, &workplace.settings.rules);
+    if !doubts.is_empty() && !context.quiet {
+        tell(render(&text, &doubts, &Level::WARNING));
+    }
     let (limit, now) = (args.limit, Workplace::now());
     let (found, query) = workplace.block_on(async |store| {
         if query.needed().names_words() {
@@ -92,12 +96,12 @@ impl FoundItem {
 }
 
 /// Each fault with the query and a caret below it.
-fn render(query: &str, faults: &[Fault]) -> String {
+fn render(query: &str, faults: &[Fault], level: &Level<'_>) -> String {
     let renderer = Renderer::plain();
     let one = |fault: &Fault| {
         let span = fault.span.start.min(query.len())..fault.span.end.min(query.len());
         let snippet = Snippet::source(query).annotation(AnnotationKind::Primary.span(span));
-        let mut group = Level::ERROR.primary_title(fault.message.as_str()).element(snippet);
+        let mut group = level.clone().primary_title(fault.message.as_str()).element(snippet);
         if let Some(help) = &fault.help {
             group = group.element(Level::HELP.message(help.as_str()));
         }

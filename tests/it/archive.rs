@@ -230,6 +230,23 @@ fn search_finds_newest_first_in_every_script_and_shows_where_a_bad_query_breaks(
     assert!(watched.exits(&["search", "@compnies"], 2).contains("did you mean `@companies`"));
 }
 
+/// Nothing is wrong with it, so that it is answered; a tag of old rules may still be in the store.
+#[test]
+fn a_search_tells_what_is_doubtful_in_its_query() {
+    let watched = Watched::over(&three_entries());
+    let told = |arguments: &[&str]| {
+        let output = watched.run(arguments);
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (code, doubt) = told(&["search", "tag:relocatoin"]);
+    assert!(code == Some(1) && doubt.contains("warning: there is no tag `relocatoin`"), "{doubt}");
+    assert!(doubt.contains("did you mean `relocation`?") && doubt.contains("^^"), "{doubt}");
+    let (code, doubt) = told(&["search", "--json", "open* OR franc*"]);
+    assert!(code == Some(0) && doubt.contains("francisco"), "{doubt}");
+    assert_eq!(told(&["search", "-q", "open* OR franc*"]), (Some(0), String::new()));
+    assert_eq!(told(&["search", "tag:relocation"]), (Some(0), String::new()));
+}
+
 #[test]
 fn a_correction_wins_over_every_later_run_until_it_is_taken_back() {
     let watched = Watched::over(&three_entries());
