@@ -1,6 +1,6 @@
 //! Where the config comes from.
 
-use crate::config::{self, Edit, Environment, Settings};
+use crate::config::{self, Edit, Environment, Refused, Settings};
 use crate::http::ConfigFiles;
 use crate::refresh::Watch;
 use std::path::{Path, PathBuf};
@@ -62,10 +62,11 @@ impl ConfigSource {
     /// # Errors
     /// Everything that would be wrong with it.
     pub fn load_edited(&self, edits: &[Edit]) -> anyhow::Result<Settings> {
-        let loaded = config::load_edited(&self.path, &self.environment, edits).map_err(|errors| {
-            let plural = if errors.len() == 1 { "" } else { "s" };
-            anyhow::anyhow!("the config has {} error{plural}\n{}", errors.len(), errors.render(false))
-        })?;
+        let loaded =
+            config::load_edited(&self.path, &self.environment, edits).map_err(|Refused { errors, .. }| {
+                let plural = if errors.len() == 1 { "" } else { "s" };
+                anyhow::anyhow!("the config has {} error{plural}\n{}", errors.len(), errors.render(false))
+            })?;
         for warning in loaded.warnings.lines() {
             tracing::warn!("{warning}");
         }

@@ -3,7 +3,7 @@
 use super::Context;
 use super::output::{print_json, print_lines, tell, tell_coloured};
 use crate::classifier::Classifier;
-use crate::config::{self, Diagnostics, Environment, Loaded, PlacedMessage};
+use crate::config::{self, Diagnostics, Environment, Loaded, PlacedMessage, Refused};
 use crate::model::Timestamp;
 use serde::Serialize;
 use std::io::IsTerminal;
@@ -24,8 +24,8 @@ struct Verdict {
 /// Exit code 2 when the config has an error, 1 when an example does not hold.
 pub fn run(_: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     match load(context, |environment| environment)? {
-        Err(errors) => {
-            show(context, &errors, &Diagnostics::default())?;
+        Err(refused) => {
+            show(context, &refused.errors, &refused.warnings)?;
             Ok(ExitCode::from(2))
         }
         Ok(loaded) => {
@@ -44,17 +44,14 @@ pub fn run(_: &Args, context: &Context) -> anyhow::Result<ExitCode> {
 
 /// The compiled rules of the config at hand, for commands that touch no store.
 pub(super) fn classifier(context: &Context) -> anyhow::Result<Classifier> {
-    let loaded = load(context, Environment::without_secrets)?.map_err(|errors| {
+    let loaded = load(context, Environment::without_secrets)?.map_err(|Refused { errors, .. }| {
         let plural = if errors.len() == 1 { "" } else { "s" };
         anyhow::anyhow!("the config has {} error{plural}\n\n{errors}", errors.len())
     })?;
     Ok(Classifier::of_config(&loaded.settings.rules))
 }
 
-fn load(
-    context: &Context,
-    adjust: impl FnOnce(Environment) -> Environment,
-) -> anyhow::Result<Result<Loaded, Diagnostics>> {
+fn load(context: &Context, adjust: impl FnOnce(Environment) -> Environment) -> anyhow::Result<Result<Loaded, Refused>> {
     // No data is touched, so nobody has to say where they are: a unit of systemd has no $HOME.
     let data_dir = context.data_dir.clone().unwrap_or_default();
     let environment = adjust(Environment::new(std::env::vars_os()).with_data_dir(Some(data_dir)));

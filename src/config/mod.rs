@@ -48,6 +48,15 @@ pub struct Loaded {
     pub examples: Vec<Example>,
 }
 
+/// Why a config is not valid, and what is doubtful in it besides.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{errors}")]
+pub struct Refused {
+    /// Everything that is wrong, in all files, in their order.
+    pub errors: Diagnostics,
+    pub warnings: Diagnostics,
+}
+
 /// A text that must, or must not, get a tag.
 #[derive(Debug, Clone)]
 pub struct Example {
@@ -73,16 +82,16 @@ impl Loaded {
 /// Reads the entry file and all that it includes.
 ///
 /// # Errors
-/// Everything that is wrong, in all files, in their order.
-pub fn load(path: &Path, environment: &Environment) -> Result<Loaded, Diagnostics> {
+/// Something in it is wrong.
+pub fn load(path: &Path, environment: &Environment) -> Result<Loaded, Refused> {
     load_edited(path, environment, &[])
 }
 
 /// As [`load`], as if some files had other texts.
 ///
 /// # Errors
-/// Everything that would be wrong, in all files, in their order.
-pub fn load_edited(path: &Path, environment: &Environment, edits: &[Edit]) -> Result<Loaded, Diagnostics> {
+/// Something would be wrong.
+pub fn load_edited(path: &Path, environment: &Environment, edits: &[Edit]) -> Result<Loaded, Refused> {
     let report = Report::default();
     let files = include::read_all(path, edits, &report);
     let secrets = Secrets { environment, report: &report };
@@ -106,7 +115,11 @@ pub fn load_edited(path: &Path, environment: &Environment, edits: &[Edit]) -> Re
     };
     report.drop_consequences(&files.syntax_errors);
     let (errors, warnings) = report.finish();
-    if errors.is_empty() { Ok(Loaded { settings, warnings, examples: rules.examples }) } else { Err(errors) }
+    if errors.is_empty() {
+        Ok(Loaded { settings, warnings, examples: rules.examples })
+    } else {
+        Err(Refused { errors, warnings })
+    }
 }
 
 /// What may stand at the top of a file.

@@ -104,8 +104,8 @@ pub(super) fn text_of(settings: &Settings, tag: &TagName) -> Result<RuleText, Ru
 pub(super) fn try_rule(state: &AppState, current: &RuleText, tag: &TagName, text: &str) -> Result<Trial, Fault> {
     let edit = current.replaced(tag, text).map_err(Fault::Text)?;
     let files = &state.config;
-    let loaded =
-        config::load_edited(&files.path, &files.environment, std::slice::from_ref(&edit)).map_err(Fault::Config)?;
+    let loaded = config::load_edited(&files.path, &files.environment, std::slice::from_ref(&edit))
+        .map_err(|refused| Fault::Config(refused.errors))?;
     let after = Classifier::of_config(&loaded.settings.rules);
     let failed_examples = files.for_all(&failed_examples(&loaded, &after, tag, state.now()));
     let file = edit.path.display().to_string();

@@ -246,6 +246,23 @@ fn a_line_that_is_no_item_is_told_with_its_place_and_what_is_wrong() {
     check("{\"id\": []}", "`id` is neither a text nor a number");
 }
 
+/// Who mends the errors alone would only then learn of the doubts.
+#[test]
+fn a_check_tells_what_is_doubtful_beside_what_is_wrong() {
+    let app = App::new(FAST, "[tags.a]\nmatch = 'franc* OR (b or c)'\n");
+    let told = |list: &str| {
+        let verdict = app.run(&["check", "--json"]).json();
+        verdict[list].as_array().expect("a list").iter().map(|told| told["message"].to_string()).collect::<Vec<_>>()
+    };
+    assert!(matches!(&told("errors")[..], [error] if error.contains("in lower case")), "{:?}", told("errors"));
+    assert!(matches!(&told("warnings")[..], [doubt] if doubt.contains("francisco")), "{:?}", told("warnings"));
+    let shown = app.run(&["check"]);
+    assert!(
+        shown.code() == 2 && shown.stderr.contains("francisco") && shown.stderr.ends_with("1 error\n"),
+        "{shown:?}"
+    );
+}
+
 /// `script` gives a command a terminal.
 #[test]
 fn a_terminal_is_shown_colours_and_not_the_codes_of_colours() {

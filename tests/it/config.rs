@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use veille::config::{Diagnostics, Environment, Interval, Loaded, load, opml};
+use veille::config::{Environment, Interval, Loaded, Refused, load, opml};
 use veille::export::{OutlinedFeed, opml as write_opml};
 use veille::model::{DigestKind, Schedule};
 
@@ -14,7 +14,7 @@ fn environment() -> Environment {
 }
 
 /// Writes the files to a directory of their own and loads `veille.toml` there.
-pub(crate) fn load_files(files: &[(&str, &str)]) -> (tempfile::TempDir, Result<Loaded, Diagnostics>) {
+pub(crate) fn load_files(files: &[(&str, &str)]) -> (tempfile::TempDir, Result<Loaded, Refused>) {
     let directory = tempfile::tempdir().unwrap();
     for (name, text) in files {
         let path = directory.path().join(name);
@@ -49,9 +49,10 @@ impl Fixture {
         let files: Vec<_> = self.files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
         let (directory, loaded) = load_files(&files);
         let shown = match loaded {
-            Ok(loaded) => loaded.warnings.to_string(),
-            Err(errors) => errors.to_string(),
+            Ok(loaded) => loaded.warnings.render(false),
+            Err(refused) => refused.errors.render(false) + &refused.warnings.render(false),
         };
+        let shown = shown.trim_end();
         shown.replace(&format!("{}/", directory.path().display()), "") + "\n"
     }
 }
@@ -83,7 +84,7 @@ fn h35_every_diagnostic_shows_the_line_the_caret_and_what_to_do() {
 #[test]
 fn a_diagnostic_has_a_machine_form_with_file_line_and_column() {
     let (directory, loaded) = load_files(&[("veille.toml", "[fetch]\ntimeout = '法国'\n")]);
-    let errors = loaded.unwrap_err();
+    let errors = loaded.unwrap_err().errors;
     let file = directory.path().join("veille.toml").display().to_string();
     assert_eq!(
         serde_json::to_value(errors.placed()).unwrap(),
@@ -142,8 +143,8 @@ fn what_an_include_finds_and_is_no_file_is_an_error_at_once() {
     std::os::unix::fs::symlink("/dev/zero", at("tags/device.opml")).unwrap();
     assert!(Command::new("mkfifo").arg(at("tags/pipe.toml")).status().unwrap().success());
     fs::write(at("veille.toml"), "include = [\"tags/*\"]").unwrap();
-    let faults: Vec<_> =
-        load(&at("veille.toml"), &environment()).unwrap_err().placed().into_iter().map(|fault| fault.message).collect();
+    let refused = load(&at("veille.toml"), &environment()).unwrap_err();
+    let faults: Vec<_> = refused.errors.placed().into_iter().map(|fault| fault.message).collect();
     let expected = |name: &str, what: &str| format!("cannot read `{}`: it is a {what}", at(name).display());
     assert_eq!(
         faults,
