@@ -99,13 +99,14 @@ pub fn load_edited(path: &Path, environment: &Environment, edits: &[Edit]) -> Re
     reader::check_sections(documents, &SECTIONS, &report);
     let http = service::http(documents, &secrets);
     let fetch = service::fetch(documents, &http.public_url, &secrets);
-    let rules = rules::read(documents, &report);
+    let feeds = feeds::read(&files, &fetch, &secrets);
+    let rules = rules::read(documents, &feeds, &report);
     let smtp = outputs::smtp(documents, &secrets);
     let settings = Settings {
         service: service::service(documents, environment, &report),
         retention: service::retention(documents, &report),
-        feeds: feeds::read(&files, &fetch, &secrets),
         digests: digests::read(documents, &rules, smtp.is_some(), &secrets),
+        feeds,
         smtp,
         rules: rules.set,
         http,

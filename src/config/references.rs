@@ -1,15 +1,21 @@
-//! Who refers to whom: lists to lists and tags, tags and digests to both.
+//! Who refers to whom: lists to lists and tags, tags and digests to both, all to groups of feeds.
 //!
 //! Owns three faults that no single query shows: a name that nothing has, a name that leads back to itself, and a tag that
 //! a list brings to where only words can stand.
 
+use super::FeedSettings;
 use super::diagnostics::{Diagnostic, Report, did_you_mean, quoted};
 use super::source::Place;
 use crate::query::{Reference, ReferenceKind};
 use std::collections::{BTreeMap, BTreeSet};
+use unicode_normalization::UnicodeNormalization;
 
-/// The references of some queries, each with the place where it stands.
-pub(super) type References = Vec<(Reference, Place)>;
+/// What some queries refer to, each with the place where it stands.
+#[derive(Default)]
+pub(super) struct References {
+    pub names: Vec<(Reference, Place)>,
+    pub groups: Vec<(String, Place)>,
+}
 
 /// A list or a tag.
 pub(super) type Named = (ReferenceKind, String);
@@ -20,33 +26,42 @@ struct Node {
     references: References,
 }
 
-/// All lists and tags.
-#[derive(Default)]
-pub(super) struct Graph(BTreeMap<Named, Node>);
+/// All lists, tags and groups.
+pub(super) struct Graph {
+    nodes: BTreeMap<Named, Node>,
+    /// Those of the feeds; `None` without feeds, as where items come as lines.
+    groups: Option<BTreeSet<String>>,
+}
 
 impl Graph {
+    pub fn new(feeds: &[FeedSettings]) -> Self {
+        let groups = || feeds.iter().flat_map(|feed| &feed.groups).cloned().collect();
+        Self { nodes: BTreeMap::new(), groups: (!feeds.is_empty()).then(groups) }
+    }
+
     pub fn insert(&mut self, kind: ReferenceKind, name: &str, place: Place, references: References) {
-        self.0.insert((kind, name.to_owned()), Node { place, references });
+        self.nodes.insert((kind, name.to_owned()), Node { place, references });
     }
 
     /// Where the name of a tag stands that there is.
     pub fn place_of_tag(&self, name: &str) -> &Place {
-        &self.0[&(ReferenceKind::Tag, name.to_owned())].place
+        &self.nodes[&(ReferenceKind::Tag, name.to_owned())].place
     }
 
     /// Reports everything that is wrong among lists and tags.
     pub fn check(&self, report: &Report) {
-        self.0.values().for_each(|node| self.check_references(&node.references, report));
+        self.nodes.values().for_each(|node| self.check_references(&node.references, report));
         self.check_cycles(report);
     }
 
     /// Reports the references to what is not there, or has no place where it is put.
     pub fn check_references(&self, references: &References, report: &Report) {
-        for (reference, place) in references {
+        for (reference, place) in &references.names {
             let name = quoted(&reference.name);
             let kind = kind_name(reference.kind);
-            if !self.0.contains_key(&(reference.kind, reference.name.clone())) {
-                let names = self.0.keys().filter(|(kind, _)| *kind == reference.kind).map(|(_, name)| name.as_str());
+            if !self.nodes.contains_key(&(reference.kind, reference.name.clone())) {
+                let names =
+                    self.nodes.keys().filter(|(kind, _)| *kind == reference.kind).map(|(_, name)| name.as_str());
                 let fault = Diagnostic::error(place.clone(), format!("there is no {kind} {name}"));
                 report.add(fault.help_if(did_you_mean(&reference.name, names)).resting_on_absence());
             } else if reference.needs_place && self.offers_tag(reference) {
@@ -55,6 +70,20 @@ impl Graph {
                 let help = "join them by AND, or name a list of words alone";
                 report.add(Diagnostic::error(place.clone(), message).help(help));
             }
+        }
+        self.check_groups(references, report);
+    }
+
+    /// Items of feeds that have left the config may have other groups, so that it is a doubt.
+    fn check_groups(&self, references: &References, report: &Report) {
+        let Some(groups) = &self.groups else { return };
+        let known: BTreeSet<String> = groups.iter().map(|group| words_of(group)).collect();
+        let is_unknown = |name: &str| !name.contains('*') && !known.contains(&words_of(name));
+        for (name, place) in references.groups.iter().filter(|(name, _)| is_unknown(name)) {
+            let message = format!("no feed is in the group {}", quoted(name));
+            let help = did_you_mean(name, groups.iter().map(String::as_str));
+            let help = help.unwrap_or_else(|| format!("write `groups = [\"{name}\"]` at the feeds that are"));
+            report.add(Diagnostic::warning(place.clone(), message).help(help).resting_on_absence());
         }
     }
 
@@ -66,8 +95,12 @@ impl Graph {
             if reference.kind == ReferenceKind::Tag {
                 return true;
             }
-            let references =
-                self.0.get(&named).into_iter().flat_map(|node| &node.references).map(|(reference, _)| reference);
+            let references = self
+                .nodes
+                .get(&named)
+                .into_iter()
+                .flat_map(|node| &node.references.names)
+                .map(|(reference, _)| reference);
             if seen.insert(named) {
                 pending.extend(references.filter(|reference| reference.is_alternative));
             }
@@ -78,13 +111,13 @@ impl Graph {
     /// Reports each cycle once, at the reference that closes it.
     fn check_cycles(&self, report: &Report) {
         let mut done: BTreeSet<&Named> = BTreeSet::new();
-        for start in self.0.keys() {
+        for start in self.nodes.keys() {
             // An explicit stack: a chain of lists may be as long as a file.
             let mut path: Vec<(&Named, usize)> = vec![(start, 0)];
             let mut on_path = BTreeSet::from([start]);
             while let Some((named, next)) = path.last_mut() {
                 let named = *named;
-                let edge = if done.contains(named) { None } else { self.0[named].references.get(*next) };
+                let edge = if done.contains(named) { None } else { self.nodes[named].references.names.get(*next) };
                 let Some((reference, place)) = edge else {
                     done.insert(named);
                     on_path.remove(named);
@@ -92,7 +125,7 @@ impl Graph {
                     continue;
                 };
                 *next += 1;
-                let Some((target, _)) = self.0.get_key_value(&(reference.kind, reference.name.clone())) else {
+                let Some((target, _)) = self.nodes.get_key_value(&(reference.kind, reference.name.clone())) else {
                     continue;
                 };
                 if on_path.insert(target) {
@@ -104,6 +137,11 @@ impl Graph {
             }
         }
     }
+}
+
+/// A name as queries compare it, near enough: without case, accents and what stands between words.
+fn words_of(name: &str) -> String {
+    name.nfkd().filter(|character| character.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
 /// `the tag `one` refers to itself: one → two → one`; where a list is on the way of a tag, as `@list`.

@@ -6,7 +6,7 @@
 use super::diagnostics::{Diagnostic, Report, quoted};
 use super::reader::{Document, Entry, Table, Text, Value};
 use super::references::{Graph, References};
-use super::{Example, values};
+use super::{Example, FeedSettings, values};
 use crate::model::TagName;
 use crate::query::{self, Query, QueryDiagnostic, ReferenceKind, RuleSet, ScoreClause, Severity, TagRule};
 use std::collections::BTreeSet;
@@ -22,8 +22,8 @@ pub(super) struct Rules {
 }
 
 /// Reads all lists and tags.
-pub(super) fn read(documents: &[Document], report: &Report) -> Rules {
-    let mut rules = Rules { set: RuleSet::default(), examples: Vec::new(), graph: Graph::default() };
+pub(super) fn read(documents: &[Document], feeds: &[FeedSettings], report: &Report) -> Rules {
+    let mut rules = Rules { set: RuleSet::default(), examples: Vec::new(), graph: Graph::new(feeds) };
     for entry in Table::merged(documents, "lists", report).into_entries() {
         check_list_name(&entry, report);
         let mut references = References::default();
@@ -93,9 +93,12 @@ fn parsed(text: Text<'_>, parsed: Parsed, references: &mut References) -> Option
         };
         text.report().add(diagnostic.help_if(found.help));
     }
+    for (group, span) in query.iter().flat_map(Query::groups) {
+        references.groups.push((group.to_owned(), text.place_within(&span)));
+    }
     for reference in query.iter().flat_map(Query::references) {
         let place = text.place_within(&reference.span);
-        references.push((reference, place));
+        references.names.push((reference, place));
     }
     query
 }

@@ -188,6 +188,14 @@ impl Query {
         found
     }
 
+    /// Every name of a group that the query asks for, with its span, in the order written.
+    #[must_use]
+    pub fn groups(&self) -> Vec<(&str, Range<usize>)> {
+        let mut found = Vec::new();
+        self.root.groups(false, &mut found);
+        found
+    }
+
     /// Every term of the query with its span, in the order written; negated ones included, lists not looked into.
     #[must_use]
     pub fn terms(&self) -> Vec<(&Term, Range<usize>)> {
@@ -223,6 +231,20 @@ impl Expr {
             ExprKind::Or(parts) => parts.iter().flat_map(Expr::unscoped_alternatives).collect(),
             ExprKind::Scope(_, inner) => inner.unscoped_alternatives(),
             _ => vec![self],
+        }
+    }
+
+    fn groups<'a>(&'a self, is_group: bool, found: &mut Vec<(&'a str, Range<usize>)>) {
+        match &self.kind {
+            ExprKind::And(parts) | ExprKind::Or(parts) => parts.iter().for_each(|part| part.groups(is_group, found)),
+            ExprKind::Not(inner) => inner.groups(is_group, found),
+            ExprKind::Scope(scope, inner) => inner.groups(*scope == Scope::Field(Field::Group), found),
+            ExprKind::Proximity { left, right, .. } => {
+                left.groups(is_group, found);
+                right.groups(is_group, found);
+            }
+            ExprKind::Term(Term::Text { text, .. }) if is_group => found.push((text, self.span.clone())),
+            ExprKind::Term(_) | ExprKind::List(_) | ExprKind::Tag(_) | ExprKind::Compare(_) => {}
         }
     }
 
