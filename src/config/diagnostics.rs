@@ -12,6 +12,9 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+/// What the message of a syntax error begins with.
+pub(super) const BAD_TOML: &str = "bad TOML: ";
+
 /// One fault, or one doubt.
 #[derive(Debug, Clone)]
 pub struct Diagnostic {
@@ -248,7 +251,7 @@ impl Report {
         let line_of = |place: &Place| (place.file, sources[place.file].line_and_column(place.span.start).0);
         let broken: BTreeSet<_> = syntax_errors.iter().map(line_of).collect();
         self.found.borrow_mut().retain(|diagnostic| {
-            let syntax = diagnostic.place.as_ref().is_some_and(|place| syntax_errors.contains(place));
+            let syntax = diagnostic.message.starts_with(BAD_TOML);
             let on_broken_line = diagnostic.place.as_ref().is_some_and(|place| broken.contains(&line_of(place)));
             syntax || !(diagnostic.from_absence || on_broken_line)
         });

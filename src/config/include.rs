@@ -3,7 +3,7 @@
 //! The only part of the config, with secrets, that touches the file system. Order is deterministic:
 //! entry file first, then what it includes in the order written, each glob sorted by path.
 
-use super::diagnostics::{Diagnostic, Report, quoted};
+use super::diagnostics::{BAD_TOML, Diagnostic, Report, did_you_mean, quoted};
 use super::reader::{Document, Text, root_value};
 use super::rule_text::Edit;
 use super::source::{FileId, Place, Source};
@@ -83,12 +83,13 @@ pub(super) fn read_all(entry: &Path, edits: &[Edit], report: &Report) -> Files {
 }
 
 fn read(pending: &Pending, report: &Report) -> Option<String> {
-    let fault = |message: String| report.add(Diagnostic::error(pending.named_at.clone(), message));
     let shown = quoted(&pending.path.display().to_string());
     let bytes = match read_bytes(pending) {
         Ok(bytes) => bytes,
         Err(error) => {
-            fault(format!("cannot read {shown}: {error}"));
+            let fault = Diagnostic::error(pending.named_at.clone(), format!("cannot read {shown}: {error}"));
+            let is_missing = error.kind() == ErrorKind::NotFound && pending.named_at.is_some();
+            report.add(fault.help_if(is_missing.then(|| instead_of(&pending.path))));
             return None;
         }
     };
@@ -106,6 +107,17 @@ fn read(pending: &Pending, report: &Report) -> Option<String> {
             None
         }
     }
+}
+
+/// What to do about an included file that is not there.
+fn instead_of(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let beside = directory.read_dir().into_iter().flatten().flatten().map(|entry| entry.path());
+    let beside = beside.filter(|path| Kind::of(path).is_some());
+    let names: Vec<_> = beside.filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned())).collect();
+    did_you_mean(&name, names.iter().map(String::as_str))
+        .unwrap_or_else(|| "paths are relative to the file that they stand in; a pattern may match no file".to_owned())
 }
 
 /// The entry point may be a pipe: a shell makes one of `--config <(…)`. One that a pattern came upon would be waited for.
@@ -130,11 +142,13 @@ fn parse(file: FileId, report: &Report, syntax_errors: &mut Vec<Place>) -> Docum
     let (table, errors) = tree::parse(&report.source(file).text);
     for error in errors {
         let place = Place { file, span: error.span().unwrap_or(0..0) };
-        let fault = Diagnostic::error(place.clone(), format!("bad TOML: {}", error.message()));
+        let fault = Diagnostic::error(place.clone(), format!("{BAD_TOML}{}", error.message()));
         let first =
             if error.message() == "duplicate key" { first_key(&table, &report.source(file), &place) } else { None };
         report.add(match first {
-            Some(span) => fault.label("given again").related(Place { file, span }, "first given here"),
+            Some(span) => {
+                fault.label("given again").related(Place { file, span }, "first given here").help("keep one of the two")
+            }
             None => fault,
         });
         syntax_errors.push(place);

@@ -62,8 +62,10 @@ impl Graph {
             if !self.nodes.contains_key(&(reference.kind, reference.name.clone())) {
                 let names =
                     self.nodes.keys().filter(|(kind, _)| *kind == reference.kind).map(|(_, name)| name.as_str());
+                let define = || format!("define it: {}", definition(reference));
+                let help = did_you_mean(&reference.name, names).unwrap_or_else(define);
                 let fault = Diagnostic::error(place.clone(), format!("there is no {kind} {name}"));
-                report.add(fault.help_if(did_you_mean(&reference.name, names)).resting_on_absence());
+                report.add(fault.help(help).resting_on_absence());
             } else if reference.needs_place && self.offers_tag(reference) {
                 let message =
                     format!("the {kind} {name} holds tags, which have no place in a text; NEAR cannot take it");
@@ -136,6 +138,13 @@ impl Graph {
                 }
             }
         }
+    }
+}
+
+fn definition(Reference { kind, name, .. }: &Reference) -> String {
+    match kind {
+        ReferenceKind::List => format!("`{name} = [\"…\"]` in [lists]"),
+        ReferenceKind::Tag => format!("`[tags.{name}]`"),
     }
 }
 

@@ -20,7 +20,7 @@ const HOUR: SignedDuration = SignedDuration::from_hours(1);
 /// `[service]`: where we keep things and whose clock counts.
 pub(super) fn service(documents: &[Document], environment: &Environment, report: &Report) -> ServiceSettings {
     let table = Table::merged(documents, "service", report);
-    let written = table.text("data_dir", "a path").map(|text| beside(text, report));
+    let written = table.text("data_dir", "a path").and_then(|text| beside(text, report));
     let data_dir = environment.data_dir().map(Path::to_owned).or(written).or_else(|| environment.state_dir());
     if data_dir.is_none() && !table.has("data_dir") {
         let message = "no data directory: neither $STATE_DIRECTORY, $XDG_STATE_HOME nor $HOME is set";
@@ -32,9 +32,13 @@ pub(super) fn service(documents: &[Document], environment: &Environment, report:
 }
 
 /// A path relative to the file that it stands in.
-fn beside(text: Text<'_>, report: &Report) -> PathBuf {
+fn beside(text: Text<'_>, report: &Report) -> Option<PathBuf> {
+    if text.text.is_empty() {
+        report.add(text.error("an empty path is no directory").help("write `.` for that of this file"));
+        return None;
+    }
     let source = report.source(text.file());
-    Path::new(&source.path).parent().unwrap_or(Path::new("")).join(text.text)
+    Some(Path::new(&source.path).parent().unwrap_or(Path::new("")).join(text.text))
 }
 
 fn time_zone(text: Text<'_>) -> Option<TimeZone> {
@@ -124,9 +128,12 @@ fn listen_address(text: Text<'_>) -> Option<SocketAddr> {
 
 fn public_url(text: Text<'_>) -> Option<Url> {
     let mut url = values::web_address(text)?;
-    if url.query().is_some() {
-        text.report().add(text.error("a public address has no query"));
-        return None;
+    for (is_there, what) in [(url.query().is_some(), "query"), (text.text.contains('#'), "fragment")] {
+        if is_there {
+            let fault = text.error(format!("a public address has no {what}"));
+            text.report().add(fault.help("write it up to its path, such as \"https://watch.your.site/\""));
+            return None;
+        }
     }
     if url.path() != "/" {
         let message = "`public_url` has a path: digests are found there, but pages link to the root of their host";
@@ -201,8 +208,16 @@ fn bounds(table: &Table<'_>) -> (SignedDuration, SignedDuration) {
 
 /// `"adaptive"` or a duration.
 pub(super) fn interval(value: Value<'_>) -> Option<(Interval, Value<'_>)> {
-    if value.is_text() && value.text("").is_some_and(|text| text.text == "adaptive") {
-        return Some((Interval::Adaptive, value));
+    const ADAPTIVE: &str = "adaptive";
+    if let Some(text) = value.is_text().then(|| value.text("")).flatten() {
+        if text.text == ADAPTIVE {
+            return Some((Interval::Adaptive, value));
+        }
+        let meant = did_you_mean(&text.text.to_lowercase(), [ADAPTIVE]);
+        if meant.is_some() {
+            value.report().add(text.error(format!("{} is not an interval", quoted(text.text))).help_if(meant));
+            return None;
+        }
     }
     values::duration(value).map(|duration| (Interval::Fixed(duration), value))
 }
