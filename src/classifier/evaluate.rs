@@ -78,6 +78,7 @@ impl FieldText {
                     at += value.len() + 1;
                 }
             }
+            Field::Summary | Field::Content => self.append_blocks(source),
             _ => self.append(source, 0),
         }
     }

@@ -38,7 +38,8 @@ fn is_unspaced(c: char) -> bool {
     "法国國公司アガ".contains(c)
 }
 
-fn units(text: &str) -> Vec<Unit> {
+/// The words of a text, in which a line break separates as much as `line_break`.
+fn units(text: &str, line_break: u8) -> Vec<Unit> {
     let mut units: Vec<Unit> = Vec::new();
     let (mut sentence, mut gap, mut open) = (0, 2, false);
     for (at, c) in text.char_indices() {
@@ -68,7 +69,7 @@ fn units(text: &str) -> Vec<Unit> {
         open = false;
         let (own, ends) = match c {
             '.' | ';' | '。' | '｜' | '!' => (2, true),
-            '\n' => (1, true),
+            '\n' => (line_break, true),
             ',' | '、' => (2, false),
             _ => (1, false),
         };
@@ -97,7 +98,7 @@ struct Naive<'a> {
 
 impl Naive<'_> {
     fn phrase(&self, text: &str, exact: bool, fields: &[Field]) -> Vec<Place> {
-        let pattern: Vec<Unit> = units(text).into_iter().filter(|unit| unit.folded != "*").collect();
+        let pattern: Vec<Unit> = units(text, 1).into_iter().filter(|unit| unit.folded != "*").collect();
         let mut places = Vec::new();
         for &field in fields {
             let words = &self.fields[&field];
@@ -341,7 +342,7 @@ proptest! {
         let now = Timestamp::UNIX_EPOCH;
         for (title, summary) in &texts {
             let item = ItemText { title, summary, ..ItemText::default() };
-            let fields = BTreeMap::from([(Field::Title, units(title)), (Field::Summary, units(summary))]);
+            let fields = BTreeMap::from([(Field::Title, units(title, 1)), (Field::Summary, units(summary, 2))]);
             let texts = BTreeMap::from([(Field::Title, title.as_str()), (Field::Summary, summary.as_str())]);
             let mut naive = Naive { texts, fields, lists: &rules.lists, tags: BTreeSet::new() };
             for rule in rules.tags.iter().rev() {

@@ -162,15 +162,12 @@ fn log_likelihood(with_tag: u32, all_with_tag: u32, others: u32, all_others: u32
 fn terms_of(item: &ItemText<'_>, scratch: &mut FieldText) -> HashSet<Box<str>> {
     let mut terms = HashSet::new();
     for field in Fields::TEXT.iter() {
-        for value in item.values(field) {
-            scratch.clear();
-            scratch.append(&value, 0);
-            for (at, token) in scratch.tokens.iter().enumerate() {
-                if token.unspaced {
-                    add_runs(scratch, at, &mut terms);
-                } else {
-                    add_words(scratch, at, token, &mut terms);
-                }
+        scratch.refill(field, item, &item.field_text(field));
+        for (at, token) in scratch.tokens.iter().enumerate() {
+            if token.unspaced {
+                add_runs(scratch, at, &mut terms);
+            } else {
+                add_words(scratch, at, token, &mut terms);
             }
         }
     }

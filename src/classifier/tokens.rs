@@ -11,9 +11,9 @@ use scanner::Scanner;
 pub(super) enum Gap {
     /// Nothing: a change of script, or characters of a run.
     Glued,
-    /// Space, hyphen, slash, apostrophe, quote, one line break.
+    /// Space, hyphen, slash, apostrophe, quote, a mere line break.
     Joined,
-    /// Comma, full stop, colon, parenthesis, blank line: no phrase crosses it.
+    /// Comma, full stop, colon, parenthesis, blank line, the end of a block: no phrase crosses it.
     Broken,
 }
 
@@ -43,6 +43,17 @@ impl Token {
     pub fn halves_end(&self) -> u32 {
         self.halves + if self.unspaced { 1 } else { 2 }
     }
+}
+
+/// What the lines of a text are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lines {
+    /// A line break is as good as a blank to a phrase, though a sentence ends there.
+    Joined,
+    /// Each is a block, which no phrase leaves.
+    Blocks,
+    /// As `Joined`, in a term, whose `*` is a part of a word.
+    OfATerm,
 }
 
 /// One field of an item: its words.
@@ -80,15 +91,20 @@ impl FieldText {
 
     /// Adds a value that starts at byte `source_at` of the field's text.
     pub fn append(&mut self, source: &str, source_at: usize) {
-        self.append_with(source, source_at, false);
+        self.append_with(source, source_at, Lines::Joined);
+    }
+
+    /// Adds a text of blocks, a line each: that of markup.
+    pub fn append_blocks(&mut self, source: &str) {
+        self.append_with(source, 0, Lines::Blocks);
     }
 
     /// Adds the text of a term, in which `*` is a part of a word.
     pub fn append_term(&mut self, term: &str) {
-        self.append_with(term, 0, true);
+        self.append_with(term, 0, Lines::OfATerm);
     }
 
-    fn append_with(&mut self, source: &str, source_at: usize, wildcards: bool) {
+    fn append_with(&mut self, source: &str, source_at: usize, lines: Lines) {
         self.fold.refill(source);
         let first = self.tokens.len();
         let base = self.folded.len();
@@ -99,7 +115,7 @@ impl FieldText {
             source_at,
             fold: &self.fold,
             base,
-            wildcards,
+            lines,
             folded: &mut self.folded,
             tokens: &mut self.tokens,
             gap: Gap::Broken,

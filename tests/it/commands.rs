@@ -263,6 +263,26 @@ fn a_check_tells_what_is_doubtful_beside_what_is_wrong() {
     );
 }
 
+#[test]
+fn a_phrase_ends_where_a_block_does_and_not_at_a_line_break() {
+    let app = App::new(FAST, "[tags.phrase]\nmatch = '\"mistral ai\"'\n[tags.near]\nmatch = 'mistral NEAR/1 ai'\n");
+    let check = |item: &str, expected: &[&str]| {
+        app.write("items.jsonl", &format!("{{\"id\": 1, {item}}}\n"));
+        let tagged = app.run(&["tag", app.directory().join("items.jsonl").to_str().expect("UTF-8")]).json();
+        let tags: Vec<_> = tagged["tags"].as_array().expect("a list").iter().map(|tag| tag["tag"].clone()).collect();
+        assert_eq!(tags, expected, "{item}");
+    };
+    let both = &["phrase", "near"];
+    check(r#""summary": "<p>by Mistral</p><p>AI is here</p>""#, &["near"]);
+    check(r#""content": "<h2>Mistral</h2>AI is here""#, &["near"]);
+    check(r#""content": "<ul><li>Mistral<li>AI</ul>""#, &["near"]);
+    check(r#""summary": "<p>by <b>Mistral</b>\n<i>AI</i></p>""#, both);
+    check(r#""summary": "Mistral\nAI""#, both);
+    check(r#""summary": "Mistral\n\nAI""#, &["near"]);
+    check(r#""title": "Mistral\nAI""#, both);
+    check(r#""content": "Mistral<br>AI""#, both);
+}
+
 /// `script` gives a command a terminal.
 #[test]
 fn a_terminal_is_shown_colours_and_not_the_codes_of_colours() {

@@ -1,7 +1,7 @@
 //! The walk through a folded text: where words begin and end, and what stands between them.
 
 use super::super::fold::{Folded, to_u32};
-use super::{Gap, Token, hash_word};
+use super::{Gap, Lines, Token, hash_word};
 use crate::query::is_unspaced;
 use unicode_normalization::char::is_combining_mark;
 use unicode_script::{Script, UnicodeScript};
@@ -32,7 +32,7 @@ pub(super) struct Scanner<'a> {
     /// The field's folded text: `text` from `base` on, but with acronyms without their dots.
     pub folded: &'a mut String,
     pub base: usize,
-    pub wildcards: bool,
+    pub lines: Lines,
     pub tokens: &'a mut Vec<Token>,
     pub gap: Gap,
     pub sentence: u32,
@@ -72,7 +72,11 @@ impl Scanner<'_> {
             return Class::Letter(Script::Latin);
         }
         if c.is_ascii() {
-            return if c.is_ascii_digit() || (self.wildcards && c == '*') { Class::Neutral } else { Class::Separator };
+            return if c.is_ascii_digit() || (self.lines == Lines::OfATerm && c == '*') {
+                Class::Neutral
+            } else {
+                Class::Separator
+            };
         }
         if is_unspaced(c) && c.is_alphanumeric() {
             return Class::Unspaced;
@@ -118,7 +122,7 @@ impl Scanner<'_> {
         if byte == b'.' && self.is_dot_word(at) {
             return self.word(at, at + 1);
         }
-        if byte == b'*' && self.wildcards {
+        if byte == b'*' && self.lines == Lines::OfATerm {
             return self.word(at, at);
         }
         self.separator(char::from(byte), at);
@@ -270,7 +274,8 @@ impl Scanner<'_> {
             '!' | '?' | ';' | '|' | '。' | '｡' | '•' | '‖' => self.end_sentence(),
             '\n' => {
                 let blank_line = self.text[at + 1..].chars().find(|c| !matches!(c, ' ' | '\t' | '\r')) == Some('\n');
-                let gap = if blank_line { Gap::Broken } else { self.gap.max(Gap::Joined) };
+                let is_end = blank_line || self.lines == Lines::Blocks;
+                let gap = if is_end { Gap::Broken } else { self.gap.max(Gap::Joined) };
                 self.end_sentence();
                 self.gap = gap;
             }
