@@ -4,7 +4,7 @@ use super::output::{print_json, print_lines};
 use super::stored_item::{ItemSummary, find, lines, say_not_found};
 use super::why::unknown_tag;
 use super::{Context, Workplace};
-use crate::model::{Item, TagName};
+use crate::model::{DigestName, Item, TagName};
 use crate::refresh::{Watch, archive};
 use anyhow::bail;
 use std::process::ExitCode;
@@ -59,7 +59,10 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     if present == Some(true) && !is_known {
         return Err(unknown_tag(&tag.0, &watch));
     }
-    let corrected = correct(&workplace, args, Arc::clone(&watch))?;
+    let corrected = match correct(&workplace, args, Arc::clone(&watch)) {
+        Err(error) => return Err(unheard_of(&workplace, watch)?.unwrap_or(error)),
+        Ok(corrected) => corrected,
+    };
     let Some(item) = corrected else {
         say_not_found(&args.item);
         return Ok(ExitCode::from(1));
@@ -89,6 +92,29 @@ fn correct(workplace: &Workplace, args: &Args, watch: Arc<Watch>) -> anyhow::Res
             .await
     })?;
     Ok(corrected)
+}
+
+/// What to do where the config has a digest that the store has not heard of.
+fn unheard_of(workplace: &Workplace, watch: Arc<Watch>) -> anyhow::Result<Option<anyhow::Error>> {
+    let unknown = workplace.block_on(async |store| {
+        store
+            .read(move |tx| {
+                for digest in &watch.digests {
+                    if tx.created_at(&digest.spec.name)?.is_none() {
+                        return Ok(Some(digest.spec.name.clone()));
+                    }
+                }
+                Ok(None)
+            })
+            .await
+    })?;
+    let told = |name: DigestName| {
+        anyhow::anyhow!(
+            "the store has not heard of the digest `{}` yet: a daemon that reads this config, or `veille retag`, tells it",
+            name.0
+        )
+    };
+    Ok(unknown.map(told))
 }
 
 /// The lines to paste into the tag's table.

@@ -278,6 +278,17 @@ fn a_correction_wins_over_every_later_run_until_it_is_taken_back() {
     assert_eq!(watched.digested()["west"], set(&["a"]));
 }
 
+/// The store learns of a config's digests from the daemon, a poll or a retag.
+#[test]
+fn a_tag_that_the_store_has_not_heard_of_is_given_after_a_retag() {
+    let watched = Watched::over(&three_entries());
+    watched.write_rules(&format!("{RULES}[tags.storms]\nany = [\"hurricane\"]\n"));
+    let refused = watched.exits(&["correct", "https://wire.example/c", "+storms"], 2);
+    assert!(refused.contains("`storms`") && refused.contains("`veille retag`"), "{refused}");
+    watched.done(&["retag"]);
+    assert!(watched.done(&["correct", "https://wire.example/c", "+storms"]).contains("[storms]"));
+}
+
 #[test]
 fn a_correction_becomes_an_example_that_the_config_takes() {
     let watched = Watched::over(&three_entries());
