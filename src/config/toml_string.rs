@@ -25,7 +25,8 @@ pub(super) fn raw_span(token: &str, decoded: &Range<usize>) -> Range<usize> {
     raw_start.unwrap_or(raw_offset)..raw_offset
 }
 
-/// Length of the opening delimiter with the newline that a multi-line string drops, and whether escapes count.
+/// Length of the opening delimiter with the newline that a multi-line string drops, and whether escapes count. A text that
+/// was written without quotes, which the parser complains of and reads, has none.
 fn opening(token: &str) -> (usize, bool) {
     let is_basic = token.starts_with('"');
     if token.starts_with("\"\"\"") || token.starts_with("'''") {
@@ -36,7 +37,7 @@ fn opening(token: &str) -> (usize, bool) {
         };
         (3 + newline, is_basic)
     } else {
-        (1, is_basic)
+        (usize::from(token.starts_with(['"', '\''])), is_basic)
     }
 }
 
@@ -104,5 +105,12 @@ mod tests {
     fn an_empty_range_at_the_end_points_behind_the_last_character() {
         assert_eq!(raw_span("'abc'", &(3..3)), 4..4);
         assert_eq!(raw_span("''", &(0..0)), 1..1);
+    }
+
+    /// The parser recovers what was written without quotes.
+    #[test]
+    fn a_text_without_quotes_is_itself() {
+        assert_eq!(raw_span("法国 AND AI", &(3..6)), 3..6);
+        assert_eq!(raw_span("", &(0..0)), 0..0);
     }
 }
