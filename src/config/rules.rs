@@ -45,7 +45,8 @@ pub(super) fn read(documents: &[Document], feeds: &[FeedSettings], report: &Repo
 pub(super) fn check_name(what: &str, entry: &Entry<'_>, report: &Report) {
     if let Some(fault) = values::name_fault(entry.key) {
         let message = format!("{} cannot be the name of a {what}: {fault}", quoted(entry.key));
-        report.add(Diagnostic::error(entry.key_place.clone(), message));
+        let help = values::name_like(entry.key).map(|name| format!("write `{name}`"));
+        report.add(Diagnostic::error(entry.key_place.clone(), message).help_if(help));
     }
 }
 

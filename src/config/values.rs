@@ -213,6 +213,14 @@ pub(super) fn name_fault(name: &str) -> Option<&'static str> {
     }
 }
 
+/// The name of a tag or digest that is most like what was written, if that can be one.
+pub(super) fn name_like(written: &str) -> Option<String> {
+    let plain = |c: char| if c.is_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+    let words: String = written.chars().map(plain).collect();
+    let name = words.split('-').filter(|word| !word.is_empty()).collect::<Vec<_>>().join("-");
+    name_fault(&name).is_none().then_some(name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -255,6 +263,17 @@ mod tests {
             ("99999999999GiB", None),
         ] {
             assert_eq!(parse_size(text), bytes, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_none_is_like_one_of_its_words() {
+        let check = |written, name: Option<&str>| assert_eq!(name_like(written).as_deref(), name, "{written}");
+        check("French AI", Some("french-ai"));
+        check("..a/b:", Some("a-b"));
+        check("X.atom", Some("x-atom"));
+        for hopeless in ["", "法国", "aux", "É"] {
+            check(hopeless, None);
         }
     }
 
