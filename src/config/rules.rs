@@ -28,7 +28,7 @@ pub(super) fn read(documents: &[Document], feeds: &[FeedSettings], report: &Repo
         check_list_name(&entry, report);
         let mut references = References::default();
         let expected = "an array of terms such as [\"Mistral AI\", \"=AI\", \"@other-list\"]";
-        rules.set.lists.insert(entry.key.to_owned(), terms(entry.value, expected, &mut references));
+        rules.set.lists.insert(entry.key.to_owned(), terms(entry.value, expected, query::parse_term, &mut references));
         rules.graph.insert(ReferenceKind::List, entry.key, entry.key_place, references);
     }
     for entry in Table::merged(documents, "tags", report).into_entries() {
@@ -58,7 +58,7 @@ fn check_list_name(entry: &Entry<'_>, report: &Report) {
     }
 }
 
-fn terms(value: Value<'_>, expected: &str, references: &mut References) -> Vec<Query> {
+fn terms(value: Value<'_>, expected: &str, parse: fn(&str) -> Parsed, references: &mut References) -> Vec<Query> {
     let terms = value.texts(expected);
     if terms.is_empty() && value.is_array() {
         let message = format!("{} is empty, so it never matches", quoted(value.name));
@@ -71,7 +71,7 @@ fn terms(value: Value<'_>, expected: &str, references: &mut References) -> Vec<Q
             value.report().add(Diagnostic::warning(term.place(), message).help("remove one"));
         }
     }
-    terms.into_iter().filter_map(|text| parsed(text, query::parse_term(text.text), references)).collect()
+    terms.into_iter().filter_map(|text| parsed(text, parse(text.text), references)).collect()
 }
 
 /// A query, its diagnostics and references recorded where they stand in the file.
@@ -108,7 +108,10 @@ fn tag(entry: &Entry<'_>, references: &mut References, examples: &mut Vec<Exampl
     let table = entry.value.table(format!("the tag {}", quoted(entry.key)))?;
     let name = TagName(entry.key.to_owned());
     let title = table.text("title", "a string").map(|text| text.text.trim()).filter(|title| !title.is_empty());
-    let any = table.get("any").map(|value| terms(value, "an array of terms", references)).unwrap_or_default();
+    let any = table
+        .get("any")
+        .map(|value| terms(value, "an array of terms", query::parse_lone_term, references))
+        .unwrap_or_default();
     let matches = table.text("match", "a query").and_then(|text| query(text, references));
     let except = table.text("except", "a query").and_then(|text| query(text, references));
     let score = table.get("score").map(|value| score(value, references)).unwrap_or_default();

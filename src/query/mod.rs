@@ -87,6 +87,14 @@ pub fn parse_term(text: &str) -> Result<(Query, Vec<QueryDiagnostic>), Vec<Query
     finish(text, parser::parse_list_term(text), true)
 }
 
+/// A term that holds alone, as those of a rule's `any` do: as [`parse_term`], but that a word of every text is a doubt.
+///
+/// # Errors
+/// As [`parse_term`].
+pub fn parse_lone_term(text: &str) -> Result<(Query, Vec<QueryDiagnostic>), Vec<QueryDiagnostic>> {
+    finish(text, parser::parse_list_term(text), false)
+}
+
 fn finish(
     text: &str,
     (root, mut diagnostics): (Option<Expr>, Vec<QueryDiagnostic>),

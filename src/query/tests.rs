@@ -246,6 +246,7 @@ fn what_stands_in_nearly_every_text_is_a_doubt() {
     check_warnings("the NEAR/2 (le OR end) (@x SENTENCE la)", &[]);
     check_warnings(r"/\w+/ BEFORE/2 office", &[]);
     assert!(parse_term("the").unwrap().1.is_empty(), "a list may stand beside a NEAR");
+    check_diagnostics(&parse_lone_term("the").unwrap().1, "the", Severity::Warning, &[("the", "nearly every text")]);
     check_warnings("LA", &[("LA", "write `=LA`")]);
     check_warnings("/e/", &[("/e/", "nearly everything")]);
     check_warnings(r"a OR /\w+/", &[(r"/\w+/", "nearly everything")]);
