@@ -30,7 +30,7 @@ pub use compiled_query::{CompiledQueries, CompiledQuery};
 pub use explain::{ClauseExplanation, Explanation, PartExplanation};
 pub use item::ItemText;
 pub use program::CompileError;
-pub use rule_hash::rule_hashes;
+pub use rule_hash::rules_hash;
 pub use suggest::{Candidates, Suggestion};
 pub use words::index_words;
 
@@ -42,6 +42,7 @@ use evaluate::{Reading, Scratch};
 use index::Index;
 use program::{Compiler, Fields};
 use rule::Rule;
+use rule_hash::rule_hashes;
 use std::sync::Mutex;
 use words::IndexWords;
 

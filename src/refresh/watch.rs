@@ -1,6 +1,6 @@
 //! A config made ready for work: the settings, the compiled rules and digests, the client.
 
-use crate::classifier::{Classifier, CompiledQueries, CompiledQuery, ItemText, rule_hashes};
+use crate::classifier::{Classifier, CompiledQueries, CompiledQuery, ItemText, rules_hash};
 use crate::config::{DigestSettings, FeedSettings, Settings};
 use crate::fetch::{Client, ClientError};
 use crate::model::{ConfiguredDigest, DigestKind, DigestName, DigestSpec, Item, TagName, Timestamp};
@@ -19,7 +19,7 @@ pub struct Watch {
     pub client: Client,
     /// Compiled when the first item asks for it: most polls bring none.
     classifier: OnceLock<Arc<Classifier>>,
-    rule_hashes: Vec<String>,
+    rules_hash: String,
     pub digests: Vec<CompiledDigest>,
     /// Index of each feed by its URL in the config.
     feeds: HashMap<String, usize>,
@@ -68,13 +68,13 @@ impl Watch {
         }
         let queries_of_all = digests_of_all.iter().map(|index: &usize| &settings.digests[*index].query);
         let queries_of_all = CompiledQueries::compile(queries_of_all, lists).expect(CHECKED);
-        let rule_hashes = rule_hashes(&settings.rules);
+        let rules_hash = rules_hash(&settings.rules);
         let classifier = OnceLock::new();
         Ok(Self {
             settings,
             client,
             classifier,
-            rule_hashes,
+            rules_hash,
             digests,
             feeds,
             digests_by_tag,
@@ -118,19 +118,18 @@ impl Watch {
     #[must_use]
     pub fn hash(&self) -> String {
         let digests = self.digests.iter().flat_map(|digest| [digest.spec.name.0.as_str(), digest.query_text.as_str()]);
-        hash_of(self.rule_hashes.iter().map(String::as_str).chain(digests))
+        hash_of(std::iter::once(self.rules_hash.as_str()).chain(digests))
     }
 
     /// The digests as the store keeps them.
     #[must_use]
     pub fn configured_digests(&self) -> Vec<ConfiguredDigest> {
         // A digest may refer to any tag, so any rule may change its members.
-        let rules_hash = hash_of(self.rule_hashes.iter().map(String::as_str));
         let configured = |digest: &CompiledDigest| ConfiguredDigest {
             name: digest.spec.name.clone(),
             title: digest.spec.title.clone(),
             query: digest.query_text.clone(),
-            rule_hash: hash_of([rules_hash.as_str(), digest.query_text.as_str()].into_iter()),
+            rule_hash: hash_of([self.rules_hash.as_str(), digest.query_text.as_str()].into_iter()),
             periodic: digest.spec.kind != DigestKind::Stream,
             limit: digest.spec.limit,
         };
