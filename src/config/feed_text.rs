@@ -13,7 +13,6 @@ const BYTE_ORDER_MARK: &str = "\u{FEFF}";
 pub struct Readdressed {
     pub edit: Edit,
     pub lines: Vec<ChangedLine>,
-    before: String,
 }
 
 /// A line of the file that changes.
@@ -46,12 +45,7 @@ impl Readdressed {
             lines.push(ChangedLine { index, ..line });
             text = after;
         }
-        Ok((!lines.is_empty()).then(|| Self { edit: Edit { path: path.to_owned(), text }, lines, before }))
-    }
-
-    /// The file as it was.
-    pub fn undone(&self) -> Edit {
-        Edit { path: self.edit.path.clone(), text: self.before.clone() }
+        Ok((!lines.is_empty()).then(|| Self { edit: Edit { path: path.to_owned(), text, before }, lines }))
     }
 }
 
@@ -111,7 +105,7 @@ mod tests {
         let made = Readdressed::of(&path, &moves).unwrap();
         assert_eq!(made.as_ref().map(|made| made.edit.text.as_str()), expected);
         if let Some(made) = made {
-            assert_eq!(made.undone().text, text);
+            assert_eq!(made.edit.undone().text, text);
         }
     }
 

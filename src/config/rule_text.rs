@@ -25,6 +25,8 @@ pub struct RuleText {
 pub struct Edit {
     pub path: PathBuf,
     pub text: String,
+    /// What it has, as far as the edit knows.
+    pub(super) before: String,
 }
 
 /// Why a rule has no text of its own, or another cannot take its place.
@@ -38,6 +40,8 @@ pub enum RuleTextError {
     Syntax { line: usize, message: String },
     #[error("this must be the table [tags.{0}] and nothing else")]
     OtherTables(String),
+    #[error("{0} was changed by somebody else meanwhile, so nothing was saved")]
+    Changed(String),
     #[error("{path}: {error}")]
     Io { path: String, error: std::io::Error },
 }
@@ -82,13 +86,25 @@ impl Edit {
     #[must_use]
     pub fn of(path: &Path, before: &str, text: &str) -> Self {
         let line_end = if before.contains("\r\n") { "\r\n" } else { "\n" };
-        Self { path: path.to_owned(), text: text.replace("\r\n", "\n").replace('\n', line_end) }
+        let text = text.replace("\r\n", "\n").replace('\n', line_end);
+        Self { path: path.to_owned(), text, before: before.to_owned() }
+    }
+
+    /// The other way round.
+    #[must_use]
+    pub fn undone(&self) -> Self {
+        Self { path: self.path.clone(), text: self.before.clone(), before: self.text.clone() }
     }
 
     /// Writes the text beside the file, with the file's owner and permissions, and moves it over it: a reader sees the
-    /// old text or the new one. A symbolic link stays one.
+    /// old text or the new one. A symbolic link stays one. Of edits that are saved at once none undoes another: what is no
+    /// longer as it was is left alone.
     pub fn save(&self) -> Result<(), RuleTextError> {
         let path = self.path.canonicalize().map_err(|error| failed(&self.path, error))?;
+        let _turn = turn_in(path.parent().unwrap_or(Path::new("/"))).map_err(|error| failed(&self.path, error))?;
+        if std::fs::read(&path).map_err(|error| failed(&self.path, error))? != self.before.as_bytes() {
+            return Err(RuleTextError::Changed(quoted(&self.path.display().to_string())));
+        }
         let partial = path.with_extension("toml.partial");
         let saved = || {
             let mut file = std::fs::File::create(&partial)?;
@@ -108,6 +124,13 @@ impl Edit {
             failed(&self.path, error)
         })
     }
+}
+
+/// Waits until nobody else saves an edit in the directory; others wait until the file is closed.
+fn turn_in(directory: &Path) -> std::io::Result<std::fs::File> {
+    let lock = std::fs::File::open(directory)?;
+    lock.lock()?;
+    Ok(lock)
 }
 
 fn failed(path: &Path, error: std::io::Error) -> RuleTextError {
@@ -184,6 +207,20 @@ mod tests {
     }
 
     #[test]
+    fn an_edit_of_what_has_changed_meanwhile_is_not_saved() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("feeds.toml");
+        std::fs::write(&path, "").unwrap();
+        let [one, other] = ["# one", "# other"].map(|text| Edit::of(&path, "", text));
+        one.save().unwrap();
+        assert!(matches!(other.save(), Err(RuleTextError::Changed(_))));
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "# one");
+        one.undone().save().unwrap();
+        other.save().unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "# other");
+    }
+
+    #[test]
     fn windows_line_ends_stay() {
         let directory = tempfile::tempdir().unwrap();
         let text = FILE.replace('\n', "\r\n");
@@ -203,7 +240,7 @@ mod tests {
         // Without root it stays ours, and is kept so.
         let _ = std::os::unix::fs::chown(&path, Some(1000), Some(1000));
         let before = std::fs::metadata(&path).unwrap();
-        Edit { path: path.clone(), text: "# edited".into() }.save().unwrap();
+        Edit::of(&path, "", "# edited").save().unwrap();
         let after = std::fs::metadata(&path).unwrap();
         assert_eq!((after.uid(), after.gid(), after.mode()), (before.uid(), before.gid(), before.mode()));
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "# edited");

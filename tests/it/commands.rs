@@ -196,6 +196,30 @@ fn what_is_added_to_a_file_has_its_line_ends() {
 }
 
 #[test]
+fn feeds_that_are_added_at_once_are_all_added() {
+    const COMMANDS: usize = 8;
+    let app = App::new(FAST, "");
+    let imports: Vec<_> = (0..COMMANDS)
+        .map(|number| {
+            app.write(
+                &format!("{number}.opml"),
+                &format!("<opml><body><outline xmlUrl='http://a.test/{number}'/></body></opml>"),
+            );
+            let list = app.directory().join(format!("{number}.opml"));
+            app.command(&["feeds", "import", list.to_str().expect("UTF-8")])
+                .stdout(Stdio::null())
+                .spawn()
+                .expect("the binary starts")
+        })
+        .collect();
+    for mut import in imports {
+        assert!(import.wait().expect("it ends").success());
+    }
+    let text = std::fs::read_to_string(app.config()).expect("the entry file, which has no feeds.toml beside it");
+    assert_eq!(text.matches("url = \"http://a.test/").count(), COMMANDS, "{text}");
+}
+
+#[test]
 fn a_list_comes_from_standard_input_too() {
     let app = App::new(FAST, ALL);
     let mut import = app

@@ -4,7 +4,7 @@ use crate::app::ConfigSource;
 use crate::cli::output::{print_json, print_lines, printable};
 use crate::cli::workplace::runtime;
 use crate::cli::{Context, Workplace};
-use crate::config::{Edit, FeedSettings, Settings, opml, parse_web_address};
+use crate::config::{Edit, FeedSettings, RuleTextError, Settings, opml, parse_web_address};
 use crate::fetch::Client;
 use crate::model::Timestamp;
 use crate::refresh::discovery;
@@ -101,21 +101,26 @@ fn feeds_file(settings: &Settings, source: &ConfigSource) -> PathBuf {
     named.cloned().unwrap_or_else(|| source.path().to_owned())
 }
 
-/// Appends, once the config as a whole is known to be right with it.
+/// Appends, once the config as a whole is known to be right with it; begins anew where another command was quicker.
 fn append_tables(file: &Path, feeds: &[Found], source: &ConfigSource) -> anyhow::Result<()> {
-    let before = std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
-    let mut after = before.clone();
-    if !after.is_empty() && !after.ends_with('\n') {
-        after.push('\n');
+    loop {
+        let before = std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
+        let mut after = before.clone();
+        if !after.is_empty() && !after.ends_with('\n') {
+            after.push('\n');
+        }
+        for feed in feeds {
+            after.push_str(&table(feed));
+        }
+        let edit = Edit::of(file, &before, &after);
+        source
+            .load_edited(std::slice::from_ref(&edit))
+            .context("the new feeds do not fit the config, which is as it was")?;
+        match edit.save() {
+            Err(RuleTextError::Changed(_)) => {}
+            saved => return Ok(saved?),
+        }
     }
-    for feed in feeds {
-        after.push_str(&table(feed));
-    }
-    let edit = Edit::of(file, &before, &after);
-    source
-        .load_edited(std::slice::from_ref(&edit))
-        .context("the new feeds do not fit the config, which is as it was")?;
-    Ok(edit.save()?)
 }
 
 fn table(feed: &Found) -> String {

@@ -200,7 +200,7 @@ fn save(edits: &[Readdressed]) -> anyhow::Result<()> {
     for (index, made) in edits.iter().enumerate() {
         if let Err(error) = made.edit.save() {
             for saved in &edits[..index] {
-                saved.undone().save()?;
+                saved.edit.undone().save()?;
             }
             return Err(anyhow::Error::from(error).context("the config is as it was"));
         }

@@ -3,6 +3,7 @@
 
 use super::layout::{Section, Site, page as whole_page};
 use super::{marks, parts, style};
+use crate::config::RuleTextError;
 use crate::http::login;
 use crate::http::operations::unread;
 use crate::http::site::Parameters;
@@ -120,6 +121,9 @@ pub(super) async fn write(
             Ok(()) => {
                 tracing::info!(tag = tag.0, file = %trial.edit.path.display(), "rules: saved from the workbench");
                 Redirect::to(&format!("/rules?tag={}&saved=1", tag.0)).into_response()
+            }
+            Err(error @ RuleTextError::Changed(_)) => {
+                answer(faults(format!("Not saved: {error}")), StatusCode::CONFLICT)
             }
             Err(error) => answer(faults(format!("Not saved: {error}")), StatusCode::INTERNAL_SERVER_ERROR),
         };
