@@ -213,8 +213,7 @@ fn members(
     let (name, limit) = (&digest.spec.name, members_at_most(asked.limit));
     match digest.spec.kind {
         DigestKind::Stream => {
-            let stories = tx.digest_stories(name, asked.before, limit + 1)?;
-            let (stories, before) = cut_page(stories, limit, |(member, _)| member.sequence);
+            let (stories, before) = tx.digest_page(name, asked.before, limit)?;
             Ok(("stories", stories.iter().map(|(_, story)| to_value(&StoryJson::line(story))).collect(), before))
         }
         DigestKind::Periodic { .. } => {

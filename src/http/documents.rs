@@ -92,8 +92,7 @@ pub fn digest_document(
     let page_url = publisher.address(&path);
     let (entries, older, updated_at) = match spec.kind {
         DigestKind::Stream => {
-            let stories = tx.digest_stories(&spec.name, before, spec.limit + 1)?;
-            let (stories, older) = cut_page(stories, spec.limit, |(membership, _)| membership.sequence);
+            let (stories, older) = tx.digest_page(&spec.name, before, spec.limit)?;
             let entries: Vec<PublishedEntry> =
                 stories.iter().map(|(membership, story)| story_entry(story, membership, publisher)).collect();
             (entries, older, version.changed_at)

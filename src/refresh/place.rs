@@ -12,7 +12,7 @@ use crate::store::{StoreError, StoredSignature, WriteTx};
 use crate::stories::{self, RecentItems, Signature, Teller};
 use jiff::SignedDuration;
 
-/// How old an item of a feed's first document may be and still be news.
+/// How old an item may be and still be news.
 const NEWS: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// What a document brought, with all that could be said of it outside the transaction.
@@ -79,8 +79,10 @@ impl Arrivals {
         recent: &mut RecentItems,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        // A document lists its newest item first; ids grow in the order of first sight, so the oldest goes in first.
-        for (key, arrival) in self.added.iter().rev() {
+        // Ids grow in the order of first sight, so the oldest goes in first; without dates that is the one listed last.
+        let mut added: Vec<_> = self.added.iter().rev().collect();
+        added.sort_by_key(|(_, arrival)| arrival.ordered_at(now));
+        for (key, arrival) in added {
             arrival.add(tx, record, key, self.is_first, recent, now)?;
         }
         for (id, arrival) in &self.changed {
@@ -144,7 +146,8 @@ impl Arrival {
         // What a new feed brings from its past takes its own place in time and waits for no issue.
         let is_archive = is_first && now.duration_since(ordered_at) > NEWS;
         for digest in &self.digests {
-            if tx.enter_digest(digest, story, ordered_at, is_archive, now)? {
+            let place = if is_first { ordered_at } else { place_in(tx, digest, ordered_at, now)? };
+            if tx.enter_digest(digest, story, place, is_archive, now)? {
                 tx.tell_of_entry(digest, story, now)?;
             }
         }
@@ -172,7 +175,8 @@ impl Arrival {
         tx.set_tags(id, tags, now)?;
         tx.story_changed(item.story_id, now)?;
         for digest in digests {
-            if tx.enter_digest(digest, item.story_id, item.ordered_at(), false, now)? {
+            let place = place_in(tx, digest, item.ordered_at(), now)?;
+            if tx.enter_digest(digest, item.story_id, place, false, now)? {
                 tx.tell_of_entry(digest, item.story_id, now)?;
             }
         }
@@ -227,6 +231,22 @@ impl Arrival {
     pub(super) fn ordered_at(&self, now: Timestamp) -> Timestamp {
         ordered_at(self.item.content.published_at.or(self.item.content.updated_at), now)
     }
+}
+
+/// Where news stands among a digest's entries: before all others, however late its feed told of it, since whoever polls the
+/// digest sees no more than the first of them. What is no news stands where it belongs by its date.
+fn place_in(
+    tx: &WriteTx<'_>,
+    digest: &DigestName,
+    ordered_at: Timestamp,
+    now: Timestamp,
+) -> Result<Timestamp, StoreError> {
+    if now.duration_since(ordered_at) > NEWS {
+        return Ok(ordered_at);
+    }
+    // A clock that was ahead must not keep later news behind what came then.
+    let newest = tx.as_read().newest_place(digest)?;
+    Ok(newest.map_or(now, |newest| newest.max(now)))
 }
 
 /// What the classifier sees of an item that is not stored yet.

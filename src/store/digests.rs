@@ -1,12 +1,13 @@
 //! Digests: their members, their issues, and the version that every change raises.
 
-use super::rows::{collect, count, instant_at, millis, to_json, write_rows};
+use super::rows::{collect, count, instant_at, millis, optional_instant_at, to_json, write_rows};
 use super::{ReadTx, StoreError, WriteTx};
 use crate::model::{
     ConfiguredDigest, DigestName, EntryId, Issue, IssueId, Membership, PendingEntry, Story, StoryId, Timestamp,
 };
 use rusqlite::types::ToSqlOutput;
 use rusqlite::{OptionalExtension, Row, params};
+use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
 
 /// Grows with every change of what a digest shows; what is cached is cached per version.
@@ -31,11 +32,14 @@ pub struct NewIssue {
 pub struct Entrance {
     pub digest: DigestName,
     pub story: StoryId,
-    /// Of the story's first item.
-    pub ordered_at: Timestamp,
+    /// Its place among the entries: when it came, of news; of what comes from the archive, when it was published.
+    pub place: Timestamp,
     /// It comes from the archive and waits for no issue.
     pub backfilled: bool,
 }
+
+/// Stories of a digest, and the sequence to go on behind when there are more.
+pub type StoriesPage = (Vec<(Membership, Story)>, Option<i64>);
 
 pub(super) const ISSUE_COLUMNS: &str = "issue_id, period, entry_id, starts_at, ends_at, cut_at, updated_at, \
     (SELECT count(*) FROM digest_entries e WHERE e.issue_id = issues.issue_id AND e.left_at IS NULL) AS story_count";
@@ -54,22 +58,36 @@ impl ReadTx<'_> {
         Ok(version.optional()?)
     }
 
-    /// Stories of a digest, newest first, from those older than the entry with sequence `before`.
-    pub fn digest_stories(
+    /// At most `limit` stories of a digest from those behind the entry with sequence `before`. The latest places come first;
+    /// on its page a story stands by when it was published.
+    pub fn digest_page(
         &self,
         digest: &DigestName,
         before: Option<i64>,
         limit: usize,
-    ) -> Result<Vec<(Membership, Story)>, StoreError> {
+    ) -> Result<StoriesPage, StoreError> {
         let place = self.place_of_entry(before)?;
         let sql = format!(
             "{MEMBERS} WHERE e.digest = ?1 AND e.left_at IS NULL \
              AND (e.ordered_at, e.sequence) < (?2, ?3) ORDER BY e.ordered_at DESC, e.sequence DESC LIMIT ?4"
         );
         let mut statement = self.connection.prepare_cached(&sql)?;
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let rows = statement.query_map(params![digest.0, place.0, place.1, limit], membership)?;
-        self.with_stories(collect(rows)?)
+        let one_more = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
+        let rows = statement.query_map(params![digest.0, place.0, place.1, one_more], membership)?;
+        let mut members = collect(rows)?;
+        let has_more = members.len() > limit;
+        members.truncate(limit);
+        let older = members.last().filter(|_| has_more).map(|member| member.sequence);
+        let mut stories = self.with_stories(members)?;
+        stories.sort_by_key(|(member, story)| Reverse((story.first().ordered_at(), member.sequence)));
+        Ok((stories, older))
+    }
+
+    /// The latest place of a digest's entries.
+    pub fn newest_place(&self, digest: &DigestName) -> Result<Option<Timestamp>, StoreError> {
+        let sql = "SELECT max(ordered_at) AS place_at FROM digest_entries INDEXED BY digest_entries_by_time \
+                   WHERE digest = ?1 AND left_at IS NULL";
+        Ok(self.connection.prepare_cached(sql)?.query_row([&digest.0], |row| optional_instant_at(row, "place_at"))?)
     }
 
     /// Instant and sequence behind which a list of entries goes on; before everything when it begins.
@@ -243,11 +261,11 @@ impl WriteTx<'_> {
         &self,
         digest: &DigestName,
         story: StoryId,
-        ordered_at: Timestamp,
+        place: Timestamp,
         backfilled: bool,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let entrance = Entrance { digest: digest.clone(), story, ordered_at, backfilled };
+        let entrance = Entrance { digest: digest.clone(), story, place, backfilled };
         Ok(self.enter_digests(&[entrance], now)? > 0)
     }
 
@@ -390,7 +408,7 @@ fn entry_values<'r>((entrance, now): &'r (&Entrance, Timestamp)) -> [ToSqlOutput
         entrance.story.0.into(),
         millis(*now).into(),
         millis(*now).into(),
-        millis(entrance.ordered_at).into(),
+        millis(entrance.place).into(),
         entrance.backfilled.into(),
     ]
 }

@@ -3,7 +3,7 @@
 
 use crate::support::app::{ALL, App, feed_tables};
 use crate::support::origin::{Answer, Origin, ok};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -330,6 +330,44 @@ fn h28_what_retention_removed_does_not_come_back_while_its_feed_lists_it() {
         assert_eq!(app.poll(&["--force"])["items_added"], 0);
     }
     assert_eq!(texts(&entries(&published(&app)), "title").len(), 2);
+}
+
+/// A digest with room for three, as a subscriber polls it and as its pages go on.
+#[test]
+fn news_that_comes_late_stands_in_the_document_that_subscribers_poll() {
+    let origin = Origin::start();
+    let hours_ago = |hours: i64| {
+        (Timestamp::now() - SignedDuration::from_hours(hours)).strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+    };
+    let told = |items: &[(usize, i64)]| {
+        let items = items.iter().map(|(n, hours)| item(*n, &format!("Item {n}"), &hours_ago(*hours), ""));
+        ok(document(&items.collect::<String>()))
+    };
+    origin.script("/busy.xml", [told(&[(1, 30)]), told(&[(6, 1), (2, 5), (3, 4), (4, 3), (5, 2), (1, 30)])]);
+    origin.script("/slow.xml", [told(&[(11, 300)]), told(&[(11, 300)]), told(&[(13, 500), (12, 20), (11, 300)])]);
+    let (busy, slow) = (origin.url("/busy.xml"), origin.url("/slow.xml"));
+    let app = App::new(BY_HAND, &(feed_tables(&[&busy, &slow]) + ALL + "limit = 3\n"));
+    let shown = || texts(&entries(&published(&app)), "title");
+    app.poll(&["--force"]);
+    assert_eq!(shown(), ["Item 1", "Item 11"]);
+    app.poll(&["--force"]);
+    assert_eq!(shown(), ["Item 6", "Item 5", "Item 4"], "the newest of what came together, in whatever order");
+    app.poll(&["--force"]);
+    assert_eq!(shown(), ["Item 6", "Item 5", "Item 12"], "that is news, and what it brings of its past is not");
+    // The clock was ahead when those came.
+    app.change("UPDATE digest_entries SET ordered_at = ordered_at + 86400000000 WHERE story_id > 2");
+    origin.script("/busy.xml", [told(&[(7, 0)])]);
+    app.poll(&["--force"]);
+    assert_eq!(shown(), ["Item 7", "Item 6", "Item 12"]);
+    let daemon = app.start();
+    let (mut pages, mut before) = (Vec::new(), String::new());
+    while before != "null" {
+        let page = daemon.json(&format!("/api/v1/digests/all?limit=2{before}"));
+        pages.extend(texts(page["stories"].as_array().expect("stories"), "entry_id"));
+        before = if page["before"].is_null() { "null".to_owned() } else { format!("&before={}", page["before"]) };
+    }
+    let all = BTreeSet::from_iter(&pages);
+    assert_eq!((pages.len(), all.len()), (10, 10), "each once: {pages:?}");
 }
 
 #[test]

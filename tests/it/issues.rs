@@ -222,7 +222,7 @@ impl Run<'_> {
     async fn end(&mut self) {
         self.now = self.latest + SignedDuration::from_hours(24 * 15);
         self.cut().await;
-        let members = self.store().read(|tx| tx.digest_stories(&name(), None, usize::MAX >> 1)).await.unwrap();
+        let members = self.store().read(|tx| tx.digest_page(&name(), None, usize::MAX >> 1)).await.unwrap().0;
         for (membership, _) in &members {
             let (_, _, is_announced) = self.stories.iter().find(|story| story.0 == membership.story_id).unwrap();
             let was_told = self.issue_of.contains_key(&membership.entry_id);

@@ -88,8 +88,7 @@ pub(in crate::http) async fn show_digest(
         let Some(digest) = place.digest(&site.settings) else { return Ok(None) };
         let members = match digest.spec.kind {
             DigestKind::Stream => {
-                let stories = tx.digest_stories(&digest.spec.name, before, PAGE_ENTRIES + 1)?;
-                let (stories, older) = cut_page(stories, PAGE_ENTRIES, |(member, _)| member.sequence);
+                let (stories, older) = tx.digest_page(&digest.spec.name, before, PAGE_ENTRIES)?;
                 Members::Stories(stories.into_iter().map(|(_, story)| story).collect(), older)
             }
             DigestKind::Periodic { .. } => {

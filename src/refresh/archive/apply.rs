@@ -122,8 +122,7 @@ impl<'a> Placing<'a> {
     ) -> Result<(), StoreError> {
         for digest in fits.difference(present) {
             let backfilled = self.had_its_cut(digest, times)?;
-            let (digest, ordered_at) = ((*digest).clone(), times.ordered_at);
-            self.entering.push(Entrance { digest, story, ordered_at, backfilled });
+            self.entering.push(Entrance { digest: (*digest).clone(), story, place: times.ordered_at, backfilled });
         }
         self.leaving.extend(present.difference(fits).map(|digest| ((*digest).clone(), story)));
         Ok(())
