@@ -278,7 +278,12 @@ impl Parser<'_> {
             Token::Open => return self.group(),
             Token::Minus => {
                 self.advance();
-                return self.deeper(Self::primary).map(|inner| negate(inner, start));
+                let inner = self.deeper(Self::primary);
+                if inner.is_none() {
+                    let problem = QueryDiagnostic::error(start.clone(), "`-` has nothing on its right");
+                    self.report(problem.with_help("write it right before a term, as in `-word` or `-(…)`"));
+                }
+                return inner.map(|inner| negate(inner, start));
             }
             Token::Scope(scope) => return self.scoped(scope),
             Token::And | Token::Or | Token::Close | Token::Not | Token::Proximity(_) => return None,

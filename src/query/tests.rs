@@ -188,6 +188,18 @@ fn operators_need_both_sides() {
 }
 
 #[test]
+fn a_minus_before_an_operator_is_not_passed_over() {
+    for text in ["a -NOT b", "a -AND b", "a -OR b", "a -NEAR/3 b"] {
+        let errors = parse(text).expect_err(text);
+        assert!(
+            errors.iter().any(|error| error.span == (2..3) && error.message.contains("right")),
+            "{text}: {errors:?}"
+        );
+    }
+    check_print("a NOT -b", "a AND NOT NOT b");
+}
+
+#[test]
 fn unknown_names_have_a_suggestion() {
     check_errors("titel:a", &[("titel:", "`title:` was probably meant")]);
     check_errors("Title:a", &[("Title:", "`title:` was probably meant")]);
