@@ -8,7 +8,7 @@ use crate::query::Severity;
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use serde::Serialize;
 use std::cell::{Ref, RefCell};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -31,6 +31,8 @@ pub struct Diagnostic {
     hides_source: bool,
     /// Rests on something not being there, which a syntax error may have hidden.
     from_absence: bool,
+    /// A key that its table does not have; another may.
+    stray_key: Option<String>,
 }
 
 impl Diagnostic {
@@ -44,6 +46,7 @@ impl Diagnostic {
             related: Vec::new(),
             hides_source: false,
             from_absence: false,
+            stray_key: None,
         }
     }
 
@@ -70,6 +73,10 @@ impl Diagnostic {
 
     pub(super) fn hiding_source(self) -> Self {
         Self { hides_source: true, ..self }
+    }
+
+    pub(super) fn of_stray_key(self, key: &str) -> Self {
+        Self { stray_key: Some(key.to_owned()), ..self }
     }
 
     pub(super) fn resting_on_absence(self) -> Self {
@@ -212,11 +219,21 @@ impl std::error::Error for Diagnostics {}
 pub(super) struct Report {
     sources: RefCell<Vec<Source>>,
     found: RefCell<Vec<Diagnostic>>,
+    /// The keys of the tables that were read, with a table that has them.
+    keys: RefCell<BTreeMap<&'static str, String>>,
 }
 
 impl Report {
     pub fn add(&self, diagnostic: Diagnostic) {
         self.found.borrow_mut().push(diagnostic);
+    }
+
+    /// Notes the keys of a table; where several have one, the first counts.
+    pub fn note_keys(&self, keys: &[&'static str], table: &str) {
+        let mut known = self.keys.borrow_mut();
+        for key in keys {
+            known.entry(key).or_insert_with(|| table.to_owned());
+        }
     }
 
     pub fn add_source(&self, path: String, text: String) -> FileId {
@@ -233,6 +250,12 @@ impl Report {
     pub fn finish(self) -> (Diagnostics, Diagnostics) {
         let sources = Arc::new(self.sources.into_inner());
         let mut found = self.found.into_inner();
+        let keys = self.keys.into_inner();
+        for diagnostic in &mut found {
+            let key = diagnostic.stray_key.as_deref();
+            let belongs = |(key, table)| format!("`{key}` belongs in {table}");
+            diagnostic.help = key.and_then(|key| keys.get_key_value(key)).map(belongs).or(diagnostic.help.take());
+        }
         hide_lines_with_secrets(&mut found, &sources);
         let (errors, warnings) = found.into_iter().partition(|diagnostic| diagnostic.severity == Severity::Error);
         let sorted = |mut list: Vec<Diagnostic>| {

@@ -4,7 +4,7 @@
 
 use super::diagnostics::{Diagnostic, Report, quoted};
 use super::include::Files;
-use super::reader::{Table, Value, root_value};
+use super::reader::{FEED, Table, Value, root_value};
 use super::secrets::{ALONE, Secrets};
 use super::source::{FileId, Place};
 use super::{FeedSettings, FetchSettings, Interval, Secret, opml, service, values};
@@ -88,7 +88,7 @@ impl Feeds<'_> {
 
 /// One `[[feeds]]` table and the place of its URL.
 fn feed(value: Value<'_>, fetch: &FetchSettings, secrets: &Secrets<'_>) -> Option<(FeedSettings, Place)> {
-    let table = value.table("the feed")?;
+    let table = value.table(FEED)?;
     let url = table.text("url", "a web address");
     if !table.has("url") {
         table.missing("url", "write `url = \"https://…\"`");

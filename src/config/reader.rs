@@ -12,6 +12,9 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use toml::Spanned;
 
+/// The title of a feed's table.
+pub(super) const FEED: &str = "the feed";
+
 /// A parsed file.
 pub(super) struct Document {
     pub file: FileId,
@@ -125,6 +128,10 @@ impl<'a> Table<'a> {
     /// Reports the keys that nobody asked for.
     pub fn finish(self) {
         let asked = self.asked.borrow();
+        // Of those of which a config has one each, and of the one that it has many of.
+        if self.title.starts_with('[') && self.title.ends_with(']') || self.title == FEED {
+            self.report.note_keys(&asked, &self.title);
+        }
         for entry in self.entries.values().filter(|entry| !asked.contains(&entry.key)) {
             let message = format!("unknown key {} in {}", quoted(entry.key), self.title);
             let help = did_you_mean(entry.key, asked.iter().copied()).unwrap_or_else(|| {
@@ -133,7 +140,7 @@ impl<'a> Table<'a> {
                 known.dedup();
                 format!("known keys: {}", known.join(", "))
             });
-            self.report.add(Diagnostic::error(entry.key_place.clone(), message).help(help));
+            self.report.add(Diagnostic::error(entry.key_place.clone(), message).help(help).of_stray_key(entry.key));
         }
     }
 }
