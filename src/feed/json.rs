@@ -1,5 +1,7 @@
 //! JSON Feed 1.0 and 1.1 to a draft, field by field: one of a wrong type is missed, never the feed.
 
+mod surrogates;
+
 use super::draft::{Channel, Draft, DraftEnclosure, DraftItem, Link, MAX_PER_ITEM, PRUNE_ABOVE, Text, TextKind};
 use super::{FeedError, decode};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -13,7 +15,8 @@ use std::fmt;
 /// together, and must bring their number down.
 pub(super) fn read(source: &str, prune: &dyn Fn(&mut Draft<'static>)) -> Result<Draft<'static>, FeedError> {
     let mut reading = Reading { facts: Map::new(), draft: Draft::default(), has_items: false, prune };
-    let end = (&mut reading).deserialize(&mut serde_json::Deserializer::from_str(source));
+    let source = surrogates::mended(source);
+    let end = (&mut reading).deserialize(&mut serde_json::Deserializer::from_str(&source));
     let Reading { facts, mut draft, has_items, .. } = reading;
     match end {
         Err(error) if error.is_data() => return Err(FeedError::NotAFeed),
