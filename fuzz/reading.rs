@@ -10,7 +10,7 @@ const MAX_TITLE_BYTES: usize = 4 * 1024;
 pub fn exercise(input: &[u8]) {
     let end = input.iter().position(|byte| *byte == b'\n').unwrap_or(0);
     let charset = std::str::from_utf8(&input[..end]).ok().filter(|charset| !charset.is_empty());
-    let context = ReadContext { base_url: "https://example.org/feed", http_charset: charset, language: None };
+    let context = ReadContext { base_url: "https://example.org/feed", http_charset: charset, ..ReadContext::default() };
     let body = &input[end..];
     match read(body, &context) {
         Ok(feed) => {

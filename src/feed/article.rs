@@ -115,7 +115,9 @@ mod tests {
             };
             let read = |page: &[u8], http_charset| {
                 let base_url = "https://example.org/1";
-                article(page, &ReadContext { base_url, http_charset, language: None }).expect("an article").text
+                article(page, &ReadContext { base_url, http_charset, ..ReadContext::default() })
+                    .expect("an article")
+                    .text
             };
             let said = page(&format!("<meta charset=\"{label}\">"));
             let pragma = page(&format!("<meta http-equiv=Content-Type content='text/html; charset={label}'>"));

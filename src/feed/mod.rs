@@ -47,8 +47,10 @@ pub struct ReadContext<'a> {
     pub base_url: &'a str,
     /// The `charset` of the Content-Type header.
     pub http_charset: Option<&'a str>,
-    /// Language of the feed by the config, for items that declare none.
+    /// Language of the feed by the config, which speaks before the document.
     pub language: Option<&'a str>,
+    /// What an earlier document declared, for one that declares none.
+    pub language_before: Option<&'a str>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

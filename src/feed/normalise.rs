@@ -53,8 +53,9 @@ pub(super) fn normalise(
         .zip(entries)
         .map(|(item, entry)| {
             let mut content = content(item, entry, &bases, &mut notes);
-            content.language = item.language.as_deref().and_then(language_tag).or_else(|| language.clone());
-            content.language = content.language.or_else(|| context.language.map(str::to_owned));
+            let declared = || item.language.as_deref().and_then(language_tag).or_else(|| language.clone());
+            let before = || context.language_before.map(str::to_owned);
+            content.language = context.language.map(str::to_owned).or_else(declared).or_else(before);
             content
         })
         .collect();

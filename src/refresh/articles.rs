@@ -117,7 +117,8 @@ fn is_page(answer: &Modified) -> bool {
 }
 
 fn article_of(answer: &Modified) -> Option<StoredArticle> {
-    let context = ReadContext { base_url: answer.final_url.as_str(), http_charset: answer.charset(), language: None };
+    let context =
+        ReadContext { base_url: answer.final_url.as_str(), http_charset: answer.charset(), ..ReadContext::default() };
     feed::article(&answer.body, &context).map(|article| StoredArticle { html: article.html, text: article.text })
 }
 

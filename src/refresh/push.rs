@@ -4,7 +4,7 @@
 //! schedule, validators or window: it may hold only what is new.
 
 use super::place::Arrivals;
-use super::visit::parse_document;
+use super::visit::{Languages, parse};
 use super::{Surroundings, articles, plan};
 use crate::fetch::Message;
 use crate::model::{EndedSubscription, HubDelivery, LEASE, PrivateKey, Subscription, Timestamp, WithoutQuery};
@@ -142,11 +142,12 @@ async fn take_in(around: &Surroundings, delivery: &Arc<HubDelivery>) -> Result<(
     if around.watch.feed(&record.configured_url).is_none() {
         return Ok(());
     }
-    let (document, base_url, language) = (Arc::clone(delivery), record.address().to_owned(), record.language.clone());
+    let (document, base_url) = (Arc::clone(delivery), record.address().to_owned());
+    let languages = Languages::of(&record, &around.watch);
     let _place = around.desk.document().await;
     let parsed = around
         .desk
-        .work(move || parse_document(&document.body, document.content_type.as_deref(), &base_url, language.as_deref()))
+        .work(move || parse(&document.body, document.content_type.as_deref(), &base_url, &languages))
         .await?;
     let parsed = match parsed {
         Ok(parsed) => parsed,

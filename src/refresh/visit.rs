@@ -188,11 +188,11 @@ async fn read_document(
     answer: Modified,
     now: Timestamp,
 ) -> Result<Brought, StoreError> {
-    let language = record.language.clone();
+    let languages = Languages::of(record, &around.watch);
     let (answer, parsed) = around
         .desk
         .work(move || {
-            let parsed = parse(&answer, language.as_deref());
+            let parsed = parse(&answer.body, answer.content_type.as_deref(), answer.final_url.as_str(), &languages);
             // What is stored of the answer is its head; the body was read.
             (Modified { body: bytes::Bytes::new(), ..answer }, parsed)
         })
@@ -226,17 +226,29 @@ async fn read_document(
     Ok(Brought { arrivals, outcome: Some(outcome), asked_for_peace: None, hub })
 }
 
-fn parse(answer: &Modified, language: Option<&str>) -> Result<ParsedFeed, FeedError> {
-    parse_document(&answer.body, answer.content_type.as_deref(), answer.final_url.as_str(), language)
+/// What is known of a feed's language before its document is read.
+#[derive(Debug)]
+pub(super) struct Languages {
+    configured: Option<String>,
+    before: Option<String>,
 }
 
-pub(super) fn parse_document(
+impl Languages {
+    pub fn of(record: &FeedRecord, watch: &Watch) -> Self {
+        let configured = watch.feed(&record.configured_url).and_then(|feed| feed.language.clone());
+        Self { configured, before: record.language.clone() }
+    }
+}
+
+pub(super) fn parse(
     body: &[u8],
     content_type: Option<&str>,
     base_url: &str,
-    language: Option<&str>,
+    languages: &Languages,
 ) -> Result<ParsedFeed, FeedError> {
-    feed::read(body, &ReadContext { base_url, http_charset: content_type.and_then(fetch::charset), language })
+    let http_charset = content_type.and_then(fetch::charset);
+    let (language, language_before) = (languages.configured.as_deref(), languages.before.as_deref());
+    feed::read(body, &ReadContext { base_url, http_charset, language, language_before })
 }
 
 /// The hub that a document names; what the headers say goes before (W3C WebSub section 4).

@@ -332,6 +332,19 @@ fn h28_what_retention_removed_does_not_come_back_while_its_feed_lists_it() {
     assert_eq!(texts(&entries(&published(&app)), "title").len(), 2);
 }
 
+#[test]
+fn the_language_of_the_config_speaks_before_the_documents() {
+    let origin = Origin::start();
+    let with_language = document(&item(1, "Item", "", "")).replacen("<item>", "<language>de</language><item>", 1);
+    origin.script("/feed.xml", [ok(with_language)]);
+    for (configured, expected) in [("", "de"), ("language = \"fr\"\n", "fr")] {
+        let app = App::new(BY_HAND, &(feed_tables(&[&origin.url("/feed.xml")]) + configured + ALL));
+        app.poll(&[]);
+        let search = app.run(&["search", &format!("lang:{expected}"), "--json"]).json();
+        assert_eq!(search["items"].as_array().map(Vec::len), Some(1), "{search}");
+    }
+}
+
 /// A digest with room for three, as a subscriber polls it and as its pages go on.
 #[test]
 fn news_that_comes_late_stands_in_the_document_that_subscribers_poll() {
