@@ -187,7 +187,13 @@ impl Daemon {
         let follow = async {
             while changes.changed().await.is_ok() {
                 let settings = Arc::clone(&changes.borrow_and_update().settings);
-                in_force.send_replace(InForce { settings, since: (self.clock)() });
+                in_force.send_modify(|in_force| {
+                    // Files that are as they were change no document, and no reader asks for it anew.
+                    if in_force.settings.stamps != settings.stamps {
+                        in_force.since = (self.clock)();
+                    }
+                    in_force.settings = settings;
+                });
             }
         };
         tokio::select! {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 /// Modification and length of each file, as they were just before it was read.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FileStamps(Vec<(PathBuf, Stamp)>);
 
 /// `None` when the file could not be looked at.

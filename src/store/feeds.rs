@@ -115,7 +115,7 @@ impl ReadTx<'_> {
                  (SELECT count(*) FROM items i WHERE i.feed_id = f.feed_id) AS items, \
                  (SELECT count(*) FROM items i WHERE i.feed_id = f.feed_id AND i.ordered_at > :week_ago) AS items_last_week \
              FROM feeds f LEFT JOIN feed_addresses a USING (feed_id) LEFT JOIN offered_addresses o USING (feed_id) \
-             WHERE f.state <> 'removed' ORDER BY f.failure_count > 0 DESC, coalesce(name, f.url) COLLATE NOCASE";
+             WHERE f.state <> 'removed' ORDER BY f.failure_count > 0 AND f.state IN ('active', 'gone') DESC, coalesce(name, f.url) COLLATE NOCASE";
         let week_ago = millis(now) - 7 * 86_400_000;
         let mut statement = self.connection.prepare_cached(sql)?;
         let rows = statement.query_map(named_params! { ":week_ago": week_ago }, |row| {

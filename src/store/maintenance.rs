@@ -36,7 +36,7 @@ impl ReadTx<'_> {
     pub fn counts(&self, now: Timestamp) -> Result<Counts, StoreError> {
         let sql = "SELECT (SELECT count(*) FROM feeds WHERE state <> 'removed') AS feeds, \
              (SELECT count(*) FROM feeds WHERE state = 'active' AND next_check_at <= :now) AS feeds_due, \
-             (SELECT count(*) FROM feeds WHERE state <> 'removed' AND failure_count > 0) AS feeds_failing, \
+             (SELECT count(*) FROM feeds WHERE state IN ('active', 'gone') AND failure_count > 0) AS feeds_failing, \
              (SELECT count(*) FROM items) AS items, \
              (SELECT count(*) FROM items WHERE ordered_at > :now - 86400000) AS items_last_day, \
              (SELECT count(DISTINCT item_id) FROM item_tags) AS tagged_items, \

@@ -155,10 +155,13 @@ fn w2_a_restart_changes_no_date_and_an_edit_of_the_config_does() {
     std::thread::sleep(Duration::from_millis(1_100));
     let daemon = app.start();
     assert_eq!(answered(&daemon), 304, "a restart changes nothing");
+    daemon.signal("HUP");
+    daemon.wait_for_line("config reloaded");
+    assert_eq!(answered(&daemon), 304, "nor does a reload of the same files");
     let watch = feed_tables(&[&origin.url("/feed.xml")]) + &ALL.replace("All of it", "Everything");
     app.write("watch.toml", &watch);
-    daemon.wait_for_line("config reloaded");
-    assert_eq!(answered(&daemon), 200, "another title");
+    let anew = wait_until(PATIENCE, || (answered(&daemon) == 200).then_some(()));
+    anew.expect("another title is told");
 }
 
 #[test]
