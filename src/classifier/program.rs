@@ -18,7 +18,9 @@ pub enum CompileError {
     UnknownTag { name: String, used_by: String },
     #[error("the tag `{name}` depends on itself: {}; break the circle", path.join(" -> "))]
     TagCycle { name: String, path: Vec<String> },
-    #[error("the list `@{name}` holds tags, which have no place in a text; NEAR cannot take it, used by {used_by}")]
+    #[error(
+        "the list `@{name}` holds tags, languages or groups, which have no place in a text; NEAR cannot take it, used by {used_by}"
+    )]
     ListWithoutPlace { name: String, used_by: String },
 }
 
@@ -62,6 +64,12 @@ impl Fields {
     /// The number of the field, where it is one; what queries look at else is [`Self::TEXT`].
     pub fn single(self) -> Option<usize> {
         self.0.is_power_of_two().then(|| self.0.trailing_zeros() as usize)
+    }
+
+    /// Whether what is there has no place in a text: the language of an item, and the groups of its feed.
+    pub fn are_facts(self) -> bool {
+        const FACTS: Fields = Fields(1 << Field::Group as u16 | 1 << Field::Lang as u16);
+        !self.is_empty() && self.common(FACTS) == self
     }
 
     /// Whether a term's standing there says all. A group, a language and a host are matched as a whole.
@@ -227,7 +235,7 @@ impl<'a> Compiler<'a> {
     fn operand(&mut self, expr: &Expr, fields: Fields) -> Node {
         for part in expr.unscoped_alternatives() {
             if let ExprKind::List(name) = &part.kind
-                && holds_tag(&self.list(name, fields))
+                && offers_what_has_no_place(&self.list(name, fields))
             {
                 self.errors.push(CompileError::ListWithoutPlace { name: name.clone(), used_by: self.used_by.clone() });
             }
@@ -306,10 +314,12 @@ pub(super) fn any_of(parts: Vec<Node>) -> Node {
     if nodes.len() == 1 { nodes.pop().expect("there is one") } else { Node::Any(nodes.into()) }
 }
 
-fn holds_tag(node: &Node) -> bool {
+/// Whether a tag, a language or a group is enough for it.
+fn offers_what_has_no_place(node: &Node) -> bool {
     match node {
         Node::Tag(_) => true,
-        Node::Any(parts) => parts.iter().any(holds_tag),
+        Node::Terms(terms) => terms.fields.are_facts(),
+        Node::Any(parts) => parts.iter().any(offers_what_has_no_place),
         _ => false,
     }
 }

@@ -14,6 +14,8 @@ use unicode_normalization::UnicodeNormalization;
 #[derive(Default)]
 pub(super) struct References {
     pub names: Vec<(Reference, Place)>,
+    /// Whether one of the queries [offers a fact](crate::query::Query::offers_a_fact).
+    pub offer_a_fact: bool,
     pub groups: Vec<(String, Place)>,
 }
 
@@ -66,9 +68,10 @@ impl Graph {
                 let help = did_you_mean(&reference.name, names).unwrap_or_else(define);
                 let fault = Diagnostic::error(place.clone(), format!("there is no {kind} {name}"));
                 report.add(fault.help(help).resting_on_absence());
-            } else if reference.needs_place && self.offers_tag(reference) {
-                let message =
-                    format!("the {kind} {name} holds tags, which have no place in a text; NEAR cannot take it");
+            } else if reference.needs_place && self.offers_what_has_no_place(reference) {
+                let message = format!(
+                    "the {kind} {name} holds tags, languages or groups, which have no place in a text; NEAR cannot take it"
+                );
                 let help = "join them by AND, or name a list of words alone";
                 report.add(Diagnostic::error(place.clone(), message).help(help));
             }
@@ -89,22 +92,18 @@ impl Graph {
         }
     }
 
-    /// Whether it is a tag, or a list that a tag is enough for.
-    fn offers_tag(&self, reference: &Reference) -> bool {
+    /// Whether it is a tag, or a list that a tag, a language or a group is enough for.
+    fn offers_what_has_no_place(&self, reference: &Reference) -> bool {
         let (mut pending, mut seen) = (vec![reference], BTreeSet::new());
         while let Some(reference) = pending.pop() {
             let named = (reference.kind, reference.name.clone());
-            if reference.kind == ReferenceKind::Tag {
+            let node = self.nodes.get(&named);
+            if reference.kind == ReferenceKind::Tag || node.is_some_and(|node| node.references.offer_a_fact) {
                 return true;
             }
-            let references = self
-                .nodes
-                .get(&named)
-                .into_iter()
-                .flat_map(|node| &node.references.names)
-                .map(|(reference, _)| reference);
             if seen.insert(named) {
-                pending.extend(references.filter(|reference| reference.is_alternative));
+                let references = node.into_iter().flat_map(|node| &node.references.names);
+                pending.extend(references.map(|(reference, _)| reference).filter(|reference| reference.is_alternative));
             }
         }
         false

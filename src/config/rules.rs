@@ -94,6 +94,7 @@ fn parsed(text: Text<'_>, parsed: Parsed, references: &mut References) -> Option
         };
         text.report().add(diagnostic.help_if(found.help));
     }
+    references.offer_a_fact |= query.as_ref().is_some_and(Query::offers_a_fact);
     for (group, span) in query.iter().flat_map(Query::groups) {
         references.groups.push((group.to_owned(), text.place_within(&span)));
     }

@@ -188,6 +188,13 @@ impl Query {
         found
     }
 
+    /// Whether a language or a group, which have no place in a text, is one of the alternatives.
+    #[must_use]
+    pub fn offers_a_fact(&self) -> bool {
+        let is_fact = |part: &Expr| matches!(part.kind, ExprKind::Scope(Scope::Field(Field::Lang | Field::Group), _));
+        self.root.alternatives().iter().any(is_fact)
+    }
+
     /// Every name of a group that the query asks for, with its span, in the order written.
     #[must_use]
     pub fn groups(&self) -> Vec<(&str, Range<usize>)> {

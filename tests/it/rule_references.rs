@@ -14,7 +14,7 @@ fn name() -> impl Strategy<Value = String> {
 
 /// The terms of a list, which seldom name something, so that some configs go well.
 fn terms() -> impl Strategy<Value = Vec<String>> {
-    prop::collection::vec(prop_oneof![3 => Just("a".to_owned()), 1 => name()], 1..3)
+    prop::collection::vec(prop_oneof![6 => Just("a".to_owned()), 2 => name(), 1 => Just("lang:fr".to_owned())], 1..3)
 }
 
 fn query() -> impl Strategy<Value = String> {
