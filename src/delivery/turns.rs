@@ -3,7 +3,7 @@
 //! Pure. The store puts off what waits for an output when a try of it fails; what is noted afterwards is due at once, and
 //! would go before what failed, to a receiver that is down or asked for peace.
 
-use crate::model::{OutputId, Timestamp};
+use crate::model::{OutputId, Timestamp, WAIT_CEILING};
 use std::collections::{HashMap, HashSet};
 
 /// The outputs that get nothing now.
@@ -15,9 +15,10 @@ pub(super) struct Turns {
 }
 
 impl Turns {
-    /// Forgets what is over at `now`.
+    /// Forgets what is over at `now`, and a wait longer than any receiver may ask for: the clock has been set back since.
     pub(super) fn advance(&mut self, now: Timestamp) {
-        self.held_until.retain(|_, until| *until > now);
+        let furthest = now.saturating_add(WAIT_CEILING).unwrap_or(Timestamp::MAX);
+        self.held_until.retain(|_, until| now < *until && *until <= furthest);
     }
 
     pub(super) fn is_free(&self, output: OutputId) -> bool {
@@ -64,5 +65,8 @@ mod tests {
         turns.begin(one);
         turns.end(one, None);
         assert!(turns.is_free(one));
+        turns.end(one, Some(at(10)));
+        turns.advance(at(9) - WAIT_CEILING);
+        assert!(turns.is_free(one), "the clock was a week ahead");
     }
 }
