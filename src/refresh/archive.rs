@@ -15,7 +15,7 @@ use crate::classifier::ItemText;
 use crate::model::{Item, ItemId, StoryId, TagName, Timestamp, corrected};
 use crate::refresh::Watch;
 use crate::store::{StoreError, WriteTx};
-use apply::{Placing, apply};
+use apply::{Entering, Placing, apply};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use walk::{Asked, Batch, Walk};
@@ -188,7 +188,7 @@ pub(super) fn judge_anew(tx: &WriteTx<'_>, id: ItemId, watch: &Watch, now: Times
 
 fn place(tx: &WriteTx<'_>, story: StoryId, watch: &Watch, now: Timestamp) -> Result<(), StoreError> {
     let mut placing = Placing::new(tx, watch, now);
-    placing.place(story)?;
+    placing.place(story, Entering::AsNews)?;
     placing.carry_out().map(drop)
 }
 

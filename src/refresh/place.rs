@@ -12,8 +12,10 @@ use crate::store::{StoreError, StoredSignature, WriteTx};
 use crate::stories::{self, RecentItems, Signature, Teller};
 use jiff::SignedDuration;
 
-/// How old an item may be and still be news.
+/// How old an item of a feed's first document may be and still be news.
 const NEWS: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// How late a feed may tell of news: longer than any wait between two visits, shorter than what an archive goes back.
+const LATE: SignedDuration = SignedDuration::from_hours(48);
 
 /// What a document brought, with all that could be said of it outside the transaction.
 #[derive(Debug, Default)]
@@ -233,15 +235,15 @@ impl Arrival {
     }
 }
 
-/// Where news stands among a digest's entries: before all others, however late its feed told of it, since whoever polls the
-/// digest sees no more than the first of them. What is no news stands where it belongs by its date.
-fn place_in(
+/// Where a story that enters a digest stands among the entries: before all others, however late its feed told of it, since
+/// whoever polls the digest sees no more than the first of them. What is too old to be news stands where it belongs by date.
+pub(super) fn place_in(
     tx: &WriteTx<'_>,
     digest: &DigestName,
     ordered_at: Timestamp,
     now: Timestamp,
 ) -> Result<Timestamp, StoreError> {
-    if now.duration_since(ordered_at) > NEWS {
+    if now.duration_since(ordered_at) > LATE {
         return Ok(ordered_at);
     }
     // A clock that was ahead must not keep later news behind what came then.

@@ -4,6 +4,7 @@ use super::Retagged;
 use super::walk::{Batch, Judged, JudgedStory};
 use crate::model::{Correction, DigestName, ItemId, StoryId, Timestamp};
 use crate::refresh::Watch;
+use crate::refresh::place::place_in;
 use crate::store::{Entrance, StoreError, WriteTx};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -40,7 +41,7 @@ pub(super) fn apply(
         if is_whole {
             placing.place_as_judged(story)?;
         } else {
-            placing.place(story.id)?;
+            placing.place(story.id, Entering::ByDate)?;
         }
     }
     let (entered, left) = placing.carry_out()?;
@@ -93,14 +94,14 @@ impl<'a> Placing<'a> {
     }
 
     /// Gathers the moves of a story by what is stored of it.
-    pub fn place(&mut self, story: StoryId) -> Result<(), StoreError> {
+    pub fn place(&mut self, story: StoryId, entering: Entering) -> Result<(), StoreError> {
         let Some(story) = self.tx.as_read().story(story)? else { return Ok(()) };
         let (watch, now) = (self.watch, self.now);
         let fits: BTreeSet<DigestName> = story.items.iter().flat_map(|item| watch.digests_of_item(item, now)).collect();
         let present: BTreeSet<DigestName> = self.tx.digests_of(story.id)?.into_iter().collect();
         let newest = story.items.iter().map(|item| item.first_seen_at).max();
         let times = Times { ordered_at: story.first().ordered_at(), last_seen_at: newest.unwrap_or(now) };
-        self.move_story(story.id, &times, &fits.iter().collect(), &present.iter().collect())
+        self.move_story(story.id, &times, entering, &fits.iter().collect(), &present.iter().collect())
     }
 
     /// The same of a story all of whose items were judged, and are what they were then.
@@ -110,19 +111,24 @@ impl<'a> Placing<'a> {
             ordered_at: items().next().map_or(self.now, |first| first.ordered_at),
             last_seen_at: items().map(|item| item.first_seen_at).max().unwrap_or(self.now),
         };
-        self.move_story(story.id, &times, &story.fits, &story.present)
+        self.move_story(story.id, &times, Entering::ByDate, &story.fits, &story.present)
     }
 
     fn move_story(
         &mut self,
         story: StoryId,
         times: &Times,
+        entering: Entering,
         fits: &BTreeSet<&DigestName>,
         present: &BTreeSet<&DigestName>,
     ) -> Result<(), StoreError> {
         for digest in fits.difference(present) {
             let backfilled = self.had_its_cut(digest, times)?;
-            self.entering.push(Entrance { digest: (*digest).clone(), story, place: times.ordered_at, backfilled });
+            let place = match entering {
+                Entering::AsNews => place_in(self.tx, digest, times.ordered_at, self.now)?,
+                Entering::ByDate => times.ordered_at,
+            };
+            self.entering.push(Entrance { digest: (*digest).clone(), story, place, backfilled });
         }
         self.leaving.extend(present.difference(fits).map(|digest| ((*digest).clone(), story)));
         Ok(())
@@ -154,6 +160,15 @@ impl<'a> Placing<'a> {
         };
         Ok(times.last_seen_at < until)
     }
+}
+
+/// Where a story stands in a digest that it enters.
+#[derive(Debug, Clone, Copy)]
+pub enum Entering {
+    /// Something has befallen it: see [`place_in`].
+    AsNews,
+    /// The rules have changed, and bring it from the past.
+    ByDate,
 }
 
 /// The instants of a story that say where it belongs.
