@@ -97,16 +97,8 @@ impl CompiledQueries {
     ) -> Result<Self, Vec<CompileError>> {
         // Rules by number, after a sign that no tag's name has: no query names one.
         let rule = |(number, query): (usize, &Query)| TagRule {
-            name: TagName(format!("/{number}")),
-            title: String::new(),
-            any: Vec::new(),
             matches: Some(query.clone()),
-            except: None,
-            score: Vec::new(),
-            threshold: 1.0,
-            examples_match: Vec::new(),
-            examples_no_match: Vec::new(),
-            publish: false,
+            ..TagRule::new(format!("/{number}"))
         };
         let tags: Vec<TagRule> = queries.enumerate().map(rule).collect();
         // Lists are long, and most configs have no such digest.

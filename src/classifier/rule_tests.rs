@@ -13,21 +13,6 @@ fn term(text: &str) -> Query {
     query::parse_term(text).unwrap().0
 }
 
-fn rule(name: &str) -> TagRule {
-    TagRule {
-        name: TagName(name.to_string()),
-        title: name.to_string(),
-        any: Vec::new(),
-        matches: None,
-        except: None,
-        score: Vec::new(),
-        threshold: 0.0,
-        examples_match: Vec::new(),
-        examples_no_match: Vec::new(),
-        publish: true,
-    }
-}
-
 fn rules(tags: Vec<TagRule>, lists: &[(&str, &[&str])]) -> RuleSet {
     let lists = lists
         .iter()
@@ -44,13 +29,13 @@ fn french_ai() -> RuleSet {
     let any = TagRule {
         any: vec![term("@companies"), term("Kyutai")],
         except: Some(query("\"mistral wind\"")),
-        ..rule("french-ai")
+        ..TagRule::new("french-ai")
     };
     let clause = |text: &str, weight| ScoreClause { query: query(text), weight };
     let score = vec![clause("relocat* OR 搬迁", 2.0), clause("office* NEAR/6 open*", 1.5), clause("memory", -2.0)];
-    let west = TagRule { matches: Some(query("tag:french-ai AND tag:relocation")), ..rule("west") };
+    let west = TagRule { matches: Some(query("tag:french-ai AND tag:relocation")), ..TagRule::new("west") };
     rules(
-        vec![west, any, TagRule { score, threshold: 2.0, ..rule("relocation") }],
+        vec![west, any, TagRule { score, threshold: 2.0, ..TagRule::new("relocation") }],
         &[("companies", &["Mistral AI", "LightOn"])],
     )
 }
@@ -69,12 +54,12 @@ fn a_tag_comes_by_any_or_match_or_weight_unless_vetoed() {
 
 #[test]
 fn a_language_counts_wherever_a_rule_asks_for_it_declared_or_told() {
-    let matching = |name: &str, text: &str| TagRule { matches: Some(query(text)), ..rule(name) };
+    let matching = |name: &str, text: &str| TagRule { matches: Some(query(text)), ..TagRule::new(name) };
     let clause = |text: &str, weight| ScoreClause { query: query(text), weight };
     let scored = |name: &str, threshold| TagRule {
         score: vec![clause("lang:fr", 1.0), clause("storm", 1.0)],
         threshold,
-        ..rule(name)
+        ..TagRule::new(name)
     };
     // Alone and with others; `fr` is a word of a title, too, and one term with the language.
     let all = Classifier::compile(&rules(
@@ -118,14 +103,14 @@ fn a_language_counts_wherever_a_rule_asks_for_it_declared_or_told() {
 fn a_rule_of_regular_expressions_alone_needs_no_other_word() {
     let clause = |text: &str, weight| ScoreClause { query: query(text), weight };
     let tags_of = vec![
-        TagRule { any: vec![term(r"/[0-9]+\s?bn/")], ..rule("sum") },
-        TagRule { matches: Some(query(r"raises /[0-9]+\s?bn/ NOT /\bno\b/")), ..rule("round") },
+        TagRule { any: vec![term(r"/[0-9]+\s?bn/")], ..TagRule::new("sum") },
+        TagRule { matches: Some(query(r"raises /[0-9]+\s?bn/ NOT /\bno\b/")), ..TagRule::new("round") },
         TagRule {
             score: vec![clause(r"/\$[0-9]/", 1.0), clause(r"title:/(?-i)\b[A-Z]{2}\b/", 1.0)],
             threshold: 2.0,
-            ..rule("both")
+            ..TagRule::new("both")
         },
-        TagRule { matches: Some(query("Acme")), except: Some(query(r"/x{3}/")), ..rule("clean") },
+        TagRule { matches: Some(query("Acme")), except: Some(query(r"/x{3}/")), ..TagRule::new("clean") },
     ];
     let classifier = Classifier::compile(&rules(tags_of, &[])).unwrap();
     assert_eq!(tags(&classifier, "It is worth 3bn"), ["sum"]);
@@ -177,12 +162,12 @@ fn check_evidence(rule: TagRule, title: &str, expected: &[(&str, &str)]) {
 }
 
 fn matching(text: &str) -> TagRule {
-    TagRule { matches: Some(query(text)), ..rule("t") }
+    TagRule { matches: Some(query(text)), ..TagRule::new("t") }
 }
 
 #[test]
 fn a_clause_is_the_smallest_part_that_held() {
-    let any = TagRule { any: vec![term("Mistral AI"), term("@ai"), term("Dust")], ..rule("t") };
+    let any = TagRule { any: vec![term("Mistral AI"), term("@ai"), term("Dust")], ..TagRule::new("t") };
     check_evidence(any, "AI: Mistral-AI", &[("any: Mistral AI", "Mistral-AI"), ("any: @ai", "AI"), ("any: @ai", "AI")]);
 
     let of_two = matching("(office OR \"head office\") OR\n   @ai  NEAR/6\tlaw* OR absent OR AI AND absent");
@@ -205,13 +190,13 @@ fn a_clause_is_the_smallest_part_that_held() {
         &[("match: paris office", "Paris"), ("match: paris office", "office")],
     );
     let score = vec![ScoreClause { query: query("absent OR paris OR lyon"), weight: 1.0 }];
-    check_evidence(TagRule { score, threshold: 1.0, ..rule("t") }, "Lyon", &[("score[0]: lyon", "Lyon")]);
+    check_evidence(TagRule { score, threshold: 1.0, ..TagRule::new("t") }, "Lyon", &[("score[0]: lyon", "Lyon")]);
 }
 
 #[test]
 fn a_long_clause_is_cut() {
     let words = "élection ".repeat(40);
-    let long = TagRule { matches: Some(query(&words)), ..rule("long") };
+    let long = TagRule { matches: Some(query(&words)), ..TagRule::new("long") };
     let all = rules(vec![long], &[]);
     let classifier = Classifier::compile(&all).unwrap();
     let item = ItemText::from_title("élection");
@@ -226,7 +211,7 @@ fn a_long_clause_is_cut() {
 #[test]
 fn evidence_is_bounded_and_shared_by_the_clauses() {
     let terms: Vec<Query> = ["aa", "bb", "cc", "dd", "ee"].map(term).into();
-    let many = TagRule { any: terms, ..rule("many") };
+    let many = TagRule { any: terms, ..TagRule::new("many") };
     let classifier = Classifier::compile(&rules(vec![many], &[])).unwrap();
     let count = |title: &str, summary: &str, clause: &str| {
         let item = ItemText { title, summary, ..ItemText::default() };
@@ -240,8 +225,11 @@ fn evidence_is_bounded_and_shared_by_the_clauses() {
 
 #[test]
 fn the_same_span_is_no_evidence_twice() {
-    let twice =
-        TagRule { any: vec![term("paris"), term("paris")], matches: Some(query("paris OR PARIS")), ..rule("t") };
+    let twice = TagRule {
+        any: vec![term("paris"), term("paris")],
+        matches: Some(query("paris OR PARIS")),
+        ..TagRule::new("t")
+    };
     let spans = [("any: paris", "Paris"), ("match: paris", "Paris"), ("match: PARIS", "Paris")];
     check_evidence(twice, "Paris", &spans);
 }
@@ -262,8 +250,9 @@ fn the_hash_of_a_rule_changes_with_what_it_means() {
 
 #[test]
 fn what_dangles_or_goes_in_circles_is_all_reported() {
-    let circle = |name: &str, other: &str| TagRule { matches: Some(query(&format!("tag:{other}"))), ..rule(name) };
-    let lost = TagRule { matches: Some(query("@nowhere tag:nothing @l1")), ..rule("lost") };
+    let circle =
+        |name: &str, other: &str| TagRule { matches: Some(query(&format!("tag:{other}"))), ..TagRule::new(name) };
+    let lost = TagRule { matches: Some(query("@nowhere tag:nothing @l1")), ..TagRule::new("lost") };
     let lists: &[(&str, &[&str])] = &[("l1", &["@l2"]), ("l2", &["x", "@l1", "@missing"])];
     let errors = Classifier::compile(&rules(vec![circle("a", "b"), circle("b", "a"), lost], lists)).unwrap_err();
     let path = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
@@ -292,7 +281,7 @@ fn what_dangles_or_goes_in_circles_is_all_reported() {
 
 #[test]
 fn a_rule_that_holds_by_absence_is_looked_at_without_a_hit() {
-    let silent = TagRule { matches: Some(query("NOT noise")), ..rule("silent") };
+    let silent = TagRule { matches: Some(query("NOT noise")), ..TagRule::new("silent") };
     let classifier = Classifier::compile(&rules(vec![silent], &[])).unwrap();
     assert_eq!(tags(&classifier, "calm"), ["silent"]);
     assert_eq!(tags(&classifier, "noise"), [""; 0]);
@@ -300,7 +289,8 @@ fn a_rule_that_holds_by_absence_is_looked_at_without_a_hit() {
 
 #[test]
 fn why_not_says_how_near_it_came() {
-    let near = TagRule { matches: Some(query("=AI NEAR/2 office")), except: Some(query("wind")), ..rule("near") };
+    let near =
+        TagRule { matches: Some(query("=AI NEAR/2 office")), except: Some(query("wind")), ..TagRule::new("near") };
     let all = rules(vec![near], &[]);
     let classifier = Classifier::compile(&all).unwrap();
     let note = |title: &str| {
@@ -326,7 +316,7 @@ fn why_not_says_how_near_it_came() {
 #[test]
 fn a_score_of_nothing_is_zero_and_not_minus_zero() {
     let score = vec![ScoreClause { query: query("Kyutai"), weight: 2.0 }];
-    let scored = TagRule { score, threshold: 2.0, ..rule("scored") };
+    let scored = TagRule { score, threshold: 2.0, ..TagRule::new("scored") };
     let all = rules(vec![scored], &[]);
     let classifier = Classifier::compile(&all).unwrap();
     let explained = classifier.explain(&all, &ItemText::from_title("calm"), "scored", now()).unwrap();
@@ -348,7 +338,7 @@ fn failing_examples_tell_which_clause_misled() {
 #[test]
 fn a_rule_is_tried_on_the_fields_that_it_names_and_all_are_read_for_the_index() {
     let mut set = french_ai();
-    set.tags.push(TagRule { matches: Some(query("title:Kyutai words>1")), ..rule("titled") });
+    set.tags.push(TagRule { matches: Some(query("title:Kyutai words>1")), ..TagRule::new("titled") });
     let classifier = Classifier::compile(&set).unwrap();
     let item = ItemText {
         title: "Kyutai moves",
@@ -362,7 +352,9 @@ fn a_rule_is_tried_on_the_fields_that_it_names_and_all_are_read_for_the_index() 
     assert_eq!(given, classifier.classify(&item, now()));
     assert_eq!(given.len(), 2);
     assert_eq!(words, index_words(&item));
-    for set in [rules(vec![], &[]), rules(vec![TagRule { matches: Some(query("author:Doe")), ..rule("one") }], &[])] {
+    for set in
+        [rules(vec![], &[]), rules(vec![TagRule { matches: Some(query("author:Doe")), ..TagRule::new("one") }], &[])]
+    {
         let (_, words) = Classifier::compile(&set).unwrap().classify_with_words(&item, now());
         assert_eq!(words, index_words(&item), "whatever the rules look at");
     }
@@ -373,7 +365,7 @@ fn a_rule_is_tried_on_the_fields_that_it_names_and_all_are_read_for_the_index() 
 fn weights_are_added_as_the_decimals_they_are_written_as() {
     let score = [("seven", 0.7), ("one", 0.1), ("three", 0.3), ("less", -0.1), ("more", -0.2)];
     let score = score.map(|(text, weight)| ScoreClause { query: query(text), weight }).to_vec();
-    let all = rules(vec![TagRule { score, threshold: 0.8, ..rule("t") }], &[]);
+    let all = rules(vec![TagRule { score, threshold: 0.8, ..TagRule::new("t") }], &[]);
     let classifier = Classifier::compile(&all).unwrap();
     let given = classifier.classify(&ItemText::from_title("seven one"), now());
     assert_eq!(given.iter().map(|given| given.score).collect::<Vec<_>>(), [0.8]);

@@ -1,7 +1,7 @@
 //! Who refers to whom: lists to lists and tags, tags and digests to both, all to groups of feeds.
 //!
-//! Owns three faults that no single query shows: a name that nothing has, a name that leads back to itself, and a tag that
-//! a list brings to where only words can stand.
+//! Owns three faults that no single query shows: a name that nothing has, a name that leads back to itself, and what a list
+//! brings to where only words can stand: a tag, a language, a group.
 
 use super::FeedSettings;
 use super::diagnostics::{Diagnostic, Report, did_you_mean, quoted};

@@ -11,9 +11,6 @@ use crate::model::TagName;
 use crate::query::{self, Query, QueryDiagnostic, ReferenceKind, RuleSet, ScoreClause, Severity, TagRule};
 use std::collections::BTreeSet;
 
-/// What the weights have to reach, unless the rule says otherwise.
-const DEFAULT_THRESHOLD: f64 = 1.0;
-
 /// The rules, their examples, and who refers to whom.
 pub(super) struct Rules {
     pub set: RuleSet,
@@ -130,7 +127,7 @@ fn tag(entry: &Entry<'_>, references: &mut References, examples: &mut Vec<Exampl
         matches,
         except,
         score,
-        threshold: threshold.unwrap_or(DEFAULT_THRESHOLD),
+        threshold: threshold.unwrap_or(TagRule::DEFAULT_THRESHOLD),
         examples_match: texts(true),
         examples_no_match: texts(false),
         publish: table.boolean("publish").unwrap_or(true),
@@ -154,7 +151,7 @@ fn check_clauses(table: &Table<'_>, clauses: &[ScoreClause], threshold: Option<f
         table.report.add(Diagnostic::error(table.place_of("threshold"), message));
     }
     let most = query::sum_of_weights(clauses.iter().map(|clause| clause.weight.max(0.0)));
-    let threshold = threshold.unwrap_or(DEFAULT_THRESHOLD);
+    let threshold = threshold.unwrap_or(TagRule::DEFAULT_THRESHOLD);
     if !clauses.is_empty() && most < threshold {
         let message = format!("the weights add up to {most} at most and never reach the threshold of {threshold}");
         table.report.add(Diagnostic::error(table.place_of("score"), message).resting_on_absence());

@@ -29,6 +29,29 @@ pub struct TagRule {
     pub publish: bool,
 }
 
+impl TagRule {
+    /// What the weights have to reach, unless the rule says otherwise.
+    pub const DEFAULT_THRESHOLD: f64 = 1.0;
+
+    /// A rule without clauses, of a tag that is a digest.
+    #[must_use]
+    pub fn new(name: impl Into<String>) -> Self {
+        let name = name.into();
+        Self {
+            title: name.clone(),
+            name: TagName(name),
+            any: Vec::new(),
+            matches: None,
+            except: None,
+            score: Vec::new(),
+            threshold: Self::DEFAULT_THRESHOLD,
+            examples_match: Vec::new(),
+            examples_no_match: Vec::new(),
+            publish: true,
+        }
+    }
+}
+
 /// A weighted clause.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ScoreClause {

@@ -25,6 +25,9 @@ const COLUMNS: &str = "feed_id, url, fetch_url, \
     (SELECT s.expires_at FROM subscriptions s WHERE s.feed_id = feeds.feed_id AND s.state = 'active' \
          AND s.missed_at IS NULL)";
 
+/// As [`FeedHealth::is_failing`], of a row of `feeds`.
+pub(super) const IS_FAILING: &str = "(state = 'gone' OR (state = 'active' AND failure_count > 0))";
+
 impl ReadTx<'_> {
     /// Active feeds that are due at `now`, longest overdue first.
     pub fn due_feeds(&self, now: Timestamp) -> Result<Vec<DueFeed>, StoreError> {
@@ -108,16 +111,18 @@ impl ReadTx<'_> {
 
     /// Health of every feed of the config, the failing ones first.
     pub fn feeds(&self, now: Timestamp) -> Result<Vec<FeedHealth>, StoreError> {
-        let sql = "SELECT f.feed_id, f.url, f.fetch_url, coalesce(a.url, f.url) AS configured_url, o.url AS offered_url, coalesce(f.configured_title, f.title) AS name, f.site_url, \
+        let sql = format!(
+            "SELECT f.feed_id, f.url, f.fetch_url, coalesce(a.url, f.url) AS configured_url, o.url AS offered_url, coalesce(f.configured_title, f.title) AS name, f.site_url, \
                  f.language, f.groups, f.state, f.last_refresh_at, f.last_success_at, f.next_check_at, f.next_check_reason, \
                  f.last_status, f.failure_count, f.last_error, f.failing_since_at, f.overflow_count, f.last_new_item_at, \
                  f.last_overflow_at, \
                  (SELECT count(*) FROM items i WHERE i.feed_id = f.feed_id) AS items, \
                  (SELECT count(*) FROM items i WHERE i.feed_id = f.feed_id AND i.ordered_at > :week_ago) AS items_last_week \
              FROM feeds f LEFT JOIN feed_addresses a USING (feed_id) LEFT JOIN offered_addresses o USING (feed_id) \
-             WHERE f.state <> 'removed' ORDER BY f.failure_count > 0 AND f.state IN ('active', 'gone') DESC, coalesce(name, f.url) COLLATE NOCASE";
+             WHERE f.state <> 'removed' ORDER BY {IS_FAILING} DESC, coalesce(name, f.url) COLLATE NOCASE"
+        );
         let week_ago = millis(now) - 7 * 86_400_000;
-        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut statement = self.connection.prepare_cached(&sql)?;
         let rows = statement.query_map(named_params! { ":week_ago": week_ago }, |row| {
             Ok((row.get::<_, String>("groups")?, health(row)?))
         })?;

@@ -1,6 +1,7 @@
 //! Keeping the store small, copied and measured.
 
 use super::error::in_words;
+use super::feeds::IS_FAILING;
 use super::rows::{collect, count, millis, optional_instant_at, to_json};
 use super::{ReadTx, StoreError, WriteTx, schema};
 use crate::model::{TagName, Timestamp};
@@ -34,17 +35,19 @@ const TOMBSTONE_KEPT_MS: i64 = 60 * 86_400_000;
 
 impl ReadTx<'_> {
     pub fn counts(&self, now: Timestamp) -> Result<Counts, StoreError> {
-        let sql = "SELECT (SELECT count(*) FROM feeds WHERE state <> 'removed') AS feeds, \
+        let sql = format!(
+            "SELECT (SELECT count(*) FROM feeds WHERE state <> 'removed') AS feeds, \
              (SELECT count(*) FROM feeds WHERE state = 'active' AND next_check_at <= :now) AS feeds_due, \
-             (SELECT count(*) FROM feeds WHERE state IN ('active', 'gone') AND failure_count > 0) AS feeds_failing, \
+             (SELECT count(*) FROM feeds WHERE {IS_FAILING}) AS feeds_failing, \
              (SELECT count(*) FROM items) AS items, \
              (SELECT count(*) FROM items WHERE ordered_at > :now - 86400000) AS items_last_day, \
              (SELECT count(DISTINCT item_id) FROM item_tags) AS tagged_items, \
              (SELECT count(*) FROM stories) AS stories, \
              (SELECT max(last_refresh_at) FROM feeds) AS last_refresh_at, \
              (SELECT min(next_check_at) FROM feeds WHERE state = 'active') AS next_check_at, \
-             (SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()) AS database_bytes";
-        let mut statement = self.connection.prepare_cached(sql)?;
+             (SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()) AS database_bytes"
+        );
+        let mut statement = self.connection.prepare_cached(&sql)?;
         let counts = statement.query_row(named_params! { ":now": millis(now) }, |row| {
             Ok(Counts {
                 feeds: count(row.get("feeds")?),

@@ -383,6 +383,25 @@ fn news_that_comes_late_stands_in_the_document_that_subscribers_poll() {
     assert_eq!((pages.len(), all.len()), (10, 10), "each once: {pages:?}");
 }
 
+/// A digest with room for one.
+#[test]
+fn what_a_curator_puts_into_a_digest_stands_in_its_document() {
+    let origin = Origin::start();
+    let date =
+        |hours: i64| (Timestamp::now() - SignedDuration::from_hours(hours)).strftime("%a, %d %b %Y %H:%M:%S GMT");
+    let items = item(1, "First", &date(5).to_string(), "") + &item(2, "Second", &date(1).to_string(), "");
+    origin.script("/feed.xml", [ok(document(&items))]);
+    let tag = "[tags.picked]\nany = [\"nothing has it\"]\npublish = false\n";
+    let digest = "[digests.all]\nquery = \"tag:picked\"\nlimit = 1\n";
+    let app = App::new(BY_HAND, &(feed_tables(&[&origin.url("/feed.xml")]) + tag + digest));
+    app.poll(&[]);
+    for (guid, title) in [(2, "Second"), (1, "First")] {
+        let id = app.ask::<i64>(&format!("SELECT item_id FROM items WHERE guid = '{guid}'")).to_string();
+        assert_eq!(app.run(&["correct", &id, "+picked"]).code(), 0);
+        assert_eq!(texts(&entries(&published(&app)), "title"), [title]);
+    }
+}
+
 #[test]
 fn a_poll_removes_what_has_had_its_time_as_the_daemon_does() {
     let origin = Origin::start();

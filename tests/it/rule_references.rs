@@ -4,7 +4,6 @@ use super::config::load_files;
 use proptest::prelude::*;
 use std::fmt::Write as _;
 use veille::classifier::Classifier;
-use veille::model::TagName;
 use veille::query::{self, Query, RuleSet, TagRule};
 
 /// What names one of three lists and three tags.
@@ -32,21 +31,6 @@ fn parsed(terms: &[String]) -> Vec<Query> {
     terms.iter().map(|term| query::parse_term(term).unwrap().0).collect()
 }
 
-fn rule(name: String, any: &[String], matches: &str) -> TagRule {
-    TagRule {
-        title: name.clone(),
-        name: TagName(name),
-        any: parsed(any),
-        matches: Some(query::parse(matches).unwrap().0),
-        except: None,
-        score: Vec::new(),
-        threshold: 1.0,
-        examples_match: Vec::new(),
-        examples_no_match: Vec::new(),
-        publish: true,
-    }
-}
-
 proptest! {
     #[test]
     fn a_config_is_taken_where_its_rules_compile(
@@ -60,7 +44,8 @@ proptest! {
         }
         for (number, (any, matches)) in tags.iter().enumerate() {
             writeln!(text, "[tags.t{number}]\nany = {any:?}\nmatch = {matches:?}").unwrap();
-            rules.tags.push(rule(format!("t{number}"), any, matches));
+            let matches = Some(query::parse(matches).unwrap().0);
+            rules.tags.push(TagRule { any: parsed(any), matches, ..TagRule::new(format!("t{number}")) });
         }
         let (_directory, loaded) = load_files(&[("veille.toml", &text)]);
         match (loaded, Classifier::compile(&rules)) {

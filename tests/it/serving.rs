@@ -1164,18 +1164,7 @@ pub(super) fn settings(data_dir: &std::path::Path) -> Settings {
         },
         feeds: Vec::new(),
         rules: RuleSet {
-            tags: vec![TagRule {
-                name: TagName("french-ai".into()),
-                title: "French AI".into(),
-                any: Vec::new(),
-                matches: None,
-                except: None,
-                score: Vec::new(),
-                threshold: 1.0,
-                examples_match: Vec::new(),
-                examples_no_match: Vec::new(),
-                publish: true,
-            }],
+            tags: vec![TagRule { title: "French AI".into(), ..TagRule::new("french-ai") }],
             ..RuleSet::default()
         },
         digests: vec![
