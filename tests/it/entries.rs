@@ -414,6 +414,55 @@ fn a_poll_removes_what_has_had_its_time_as_the_daemon_does() {
     assert_eq!(app.ask::<i64>("SELECT count(*) FROM items"), 2);
 }
 
+/// They are written many to a statement, and the last ones by themselves.
+#[test]
+fn the_items_of_a_document_are_stored_by_their_dates_however_many_they_are() {
+    let origin = Origin::start();
+    let document_of = |feed: usize, count: usize| {
+        // Neither oldest nor newest first: seven has no divisor in common with the counts.
+        let numbers = (0..count).map(|place| place * 7 % count);
+        let items = numbers.map(|number| {
+            let link = if number == 5 { "shared".to_owned() } else { format!("{feed}-{number}") };
+            let date = format!("Mon, 23 Nov 2026 08:{number:02}:00 GMT");
+            // No two words the same: each is written in letters for digits.
+            let word = |word: usize| (1000 + feed * 500 + number * 5 + word).to_string();
+            let letters = |digits: String| digits.bytes().map(|digit| char::from(digit - b'0' + b'k')).collect();
+            let title = (0..5).map(|place| letters(word(place))).collect::<Vec<String>>().join(" ");
+            item(number, &title, &date, &format!("<link>https://news.example/{link}</link>"))
+        });
+        document(&items.collect::<String>())
+    };
+    let counts = [8, 9, 43, 54];
+    let paths: Vec<String> = counts.iter().map(|count| format!("/{count}.xml")).collect();
+    for (feed, (count, path)) in counts.iter().zip(&paths).enumerate() {
+        origin.script(path, [ok(document_of(feed, *count))]);
+    }
+    let addresses: Vec<String> = paths.iter().map(|path| origin.url(path)).collect();
+    let addresses: Vec<&str> = addresses.iter().map(String::as_str).collect();
+    let app = App::new(BY_HAND, &(feed_tables(&addresses) + ALL));
+    for (address, count) in addresses.iter().zip(counts) {
+        assert_eq!(app.poll(&[address])["items_added"], count);
+        let expected: Vec<String> = (0..count).map(|number| number.to_string()).collect();
+        let stored = "SELECT group_concat(guid) FROM (SELECT guid FROM items WHERE feed_id = \
+                      (SELECT max(feed_id) FROM items) ORDER BY item_id)";
+        assert_eq!(app.ask::<String>(stored), expected.join(","));
+    }
+    let items: usize = counts.iter().sum();
+    let stories = items - (counts.len() - 1);
+    let asked = |sql: &str| app.ask::<i64>(&format!("SELECT count(*) FROM {sql}"));
+    let equals = |sql: &str, expected: usize| assert_eq!(asked(sql), i64::try_from(expected).unwrap(), "{sql}");
+    equals("items", items);
+    equals("stories", stories);
+    equals("(SELECT DISTINCT entry_id FROM stories)", stories);
+    equals("(SELECT DISTINCT story_id FROM items JOIN stories USING (story_id))", stories);
+    equals("items JOIN recent_signatures s USING (item_id, story_id, feed_id)", items);
+    equals("unindexed_items", items);
+    equals(
+        "items WHERE link LIKE '%/shared' AND story_id = (SELECT story_id FROM items WHERE guid = '5')",
+        counts.len(),
+    );
+}
+
 #[test]
 fn an_item_that_comes_back_begins_no_second_story_while_others_tell_the_first() {
     let origin = Origin::start();
