@@ -3,10 +3,13 @@
 use super::error::in_words;
 use super::feeds::IS_FAILING;
 use super::rows::{collect, count, millis, optional_instant_at, to_json};
-use super::{ReadTx, StoreError, WriteTx, schema};
+use super::{ReadTx, StoreError, WriteTx};
 use crate::model::{TagName, Timestamp};
+use rusqlite::backup::Progress;
 use rusqlite::{Connection, ToSql, named_params, params};
+use std::io::ErrorKind;
 use std::path::Path;
+use tempfile::TempPath;
 
 /// How much is in the store.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -32,6 +35,9 @@ pub struct Pruned {
 
 /// How long the key of a pruned item outlives its last listing: longer than any wait between two visits.
 const TOMBSTONE_KEPT_MS: i64 = 60 * 86_400_000;
+
+/// How the name of a copy ends that is not whole.
+pub(super) const PARTIAL: &str = ".partial";
 
 impl ReadTx<'_> {
     pub fn counts(&self, now: Timestamp) -> Result<Counts, StoreError> {
@@ -191,24 +197,27 @@ pub(super) fn checkpoint(connection: &Connection) -> Result<(), StoreError> {
 }
 
 /// Copies a database page by page while others use it (SQLite's online backup), for its owner alone as the database is.
+/// What is copied has a name of its own until it is whole: of several that copy to one target at once, one makes it.
 pub(super) fn backup(connection: &Connection, target: &Path) -> Result<(), StoreError> {
     let unusable = |detail: String| StoreError::Unusable { path: target.to_owned(), detail };
+    let taken = || unusable("this file exists already; name a new one".into());
+    let failed = |error: String| unusable(format!("the copy cannot be written: {error}"));
     if target.exists() {
-        return Err(unusable("this file exists already; name a new one".into()));
+        return Err(taken());
     }
-    let mut partial = target.as_os_str().to_owned();
-    partial.push(".partial");
-    let partial = Path::new(&partial);
-    let copied = schema::create_private(partial)
-        .map_err(|error| error.to_string())
-        .and_then(|()| {
-            let copied = connection.backup("main", partial, None::<fn(rusqlite::backup::Progress)>);
-            copied.map_err(|error| in_words(&error))
-        })
-        .and_then(|()| std::fs::rename(partial, target).map_err(|error| error.to_string()));
-    copied.map_err(|error| {
-        // What is left of a failed copy is of no use to anyone.
-        let _ = std::fs::remove_file(partial);
-        unusable(format!("the copy cannot be written: {error}"))
+    // Whatever fails below, what is left of the copy goes with this value.
+    let partial = new_file_beside(target).map_err(|error| failed(error.to_string()))?;
+    connection.backup("main", &partial, None::<fn(Progress)>).map_err(|error| failed(in_words(&error)))?;
+    partial.persist_noclobber(target).map_err(|error| match error.error.kind() {
+        ErrorKind::AlreadyExists => taken(),
+        _ => failed(error.error.to_string()),
     })
+}
+
+/// Readable by its owner alone, as all that `tempfile` makes.
+fn new_file_beside(target: &Path) -> std::io::Result<TempPath> {
+    let directory = target.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
+    let mut name = target.file_name().unwrap_or_default().to_owned();
+    name.push(".");
+    Ok(tempfile::Builder::new().prefix(&name).suffix(PARTIAL).tempfile_in(directory)?.into_temp_path())
 }

@@ -437,6 +437,30 @@ fn d16_a_backup_beside_the_daemon_holds_all_that_was_stored_before_it() {
     assert_eq!(left.count(), 0, "a copy leaves nothing beside it");
 }
 
+#[test]
+fn of_backups_to_one_file_at_once_one_is_made_and_the_others_are_told() {
+    let fleet = Fleet::new(1);
+    fleet.feeds[0].1.add(50);
+    fleet.app.poll(&[]);
+    let copies = fleet.app.directory().join("copies");
+    std::fs::create_dir(&copies).expect("a directory");
+    for round in 0..4 {
+        let file = copies.join(format!("{round}.db"));
+        let backup = || fleet.app.run(&["backup", file.to_str().expect("UTF-8")]);
+        let ended: Vec<Finished> = std::thread::scope(|scope| {
+            let begun: Vec<_> = (0..6).map(|_| scope.spawn(backup)).collect();
+            begun.into_iter().map(|one| one.join().expect("runs")).collect()
+        });
+        let (made, refused): (Vec<_>, Vec<_>) = ended.iter().partition(|ended| ended.code() == 0);
+        assert_eq!(made.len(), 1, "{ended:?}");
+        assert!(refused.iter().all(|ended| ended.stderr.contains("exists already")), "{refused:?}");
+        let copy = Connection::open(&file).expect("the copy");
+        assert_eq!(count(&copy, "SELECT count(*) FROM items"), 50);
+        drop(copy);
+        assert_eq!(copies.read_dir().expect("reads").count(), round + 1, "and nothing beside it");
+    }
+}
+
 /// Full, the daemon goes on serving and loses nothing; given room, it catches up by itself. On a fast clock, since
 /// what cannot be stored is tried again after a minute.
 #[test]
