@@ -8,7 +8,7 @@ pub enum StoreError {
     #[error("{}: there is no database here yet; `veille run` or `veille poll` makes one", path.display())]
     Missing { path: PathBuf },
     #[error(
-        "{}: the database has schema {found}, and this veille knows only up to {known}; use a newer veille, or restore {}.before-{found}",
+        "{}: the database has schema {found}, and this veille knows only up to {known}; use a newer veille, or restore {}.before-{known}",
         path.display(), path.display()
     )]
     Newer { path: PathBuf, found: i64, known: i64 },

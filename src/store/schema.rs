@@ -6,7 +6,7 @@
 use super::error::in_words;
 use super::{StoreError, maintenance};
 use rusqlite::{Connection, OpenFlags, TransactionBehavior, config::DbConfig};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// `veil` in ASCII: tells our database from any other (`PRAGMA application_id`).
@@ -37,6 +37,9 @@ const WAL_LIMIT_BYTES: i64 = 64 << 20;
 /// of the indexes change in commit after commit: the longer the log, the fewer of them are written twice.
 const WAL_PAGES: i64 = 8192;
 
+/// Copies made before migrations that stay: the last one, and one more for who notices late.
+const COPIES_KEPT: usize = 2;
+
 /// Pages of the indexes that the writer keeps at hand.
 const WRITER_CACHE_KIB: i64 = 4 << 10;
 
@@ -50,7 +53,7 @@ pub(super) fn open_for_writing(path: &Path) -> Result<Connection, StoreError> {
     configure_writer(&connection).map_err(|error| StoreError::at(path, &error))?;
     let known = known_version();
     let is_older = version > 0 && version < known;
-    let copy = path.with_extension(format!("db.before-{version}"));
+    let copy = copy_before(path, version);
     if is_older && !copy.exists() {
         maintenance::backup(&connection, &copy)?;
     }
@@ -70,8 +73,33 @@ pub(super) fn open_for_writing(path: &Path) -> Result<Connection, StoreError> {
             copy = %copy.display(),
             "the database has the schema of this veille now; the copy of it as it was may go once all is well"
         );
+        remove_old_copies(path, version);
     }
     Ok(connection)
+}
+
+/// The copy of a database as it was before it was migrated from `version`.
+fn copy_before(path: &Path, version: i64) -> PathBuf {
+    path.with_extension(format!("db.before-{version}"))
+}
+
+/// Removes the copies made before earlier migrations but for the newest, and what a kill has left of one, SQLite's journal
+/// of it too.
+fn remove_old_copies(path: &Path, version: i64) {
+    let copies = (1..=version).rev().map(|version| copy_before(path, version)).filter(|copy| copy.exists());
+    let beside = path.parent().and_then(|directory| directory.read_dir().ok()).into_iter().flatten().flatten();
+    let unfinished = beside.map(|entry| entry.path()).filter(|found| {
+        let name = found.file_name().unwrap_or_default().to_string_lossy();
+        name.starts_with(super::DATABASE_NAME) && name.contains(maintenance::PARTIAL)
+    });
+    for copy in copies.skip(COPIES_KEPT).chain(unfinished) {
+        match std::fs::remove_file(&copy) {
+            Ok(()) => tracing::info!(copy = %copy.display(), "removed an older copy of the database"),
+            Err(error) => {
+                tracing::warn!(copy = %copy.display(), %error, "an older copy of the database cannot be removed");
+            }
+        }
+    }
 }
 
 /// A database that some `veille run` made, neither created nor migrated.

@@ -408,6 +408,36 @@ fn d09_a_migration_killed_at_any_moment_still_ends_whole() {
 }
 
 #[test]
+fn of_the_copies_made_before_migrations_the_newest_two_stay() {
+    let app = App::new(FETCH, ALL);
+    older_database(&app, 10, 5);
+    for left in
+        ["before-4", "before-8", "before-9", "before-10.x1y2z3.partial", "before-10.x1y2z3.partial-journal"]
+    {
+        std::fs::write(app.data_dir().join(format!("veille.db.{left}")), left).expect("writes");
+    }
+    let finished = app.run(&["poll"]);
+    assert_eq!(finished.code(), 0, "{finished:?}");
+    let files = app.data_dir().read_dir().expect("reads").map(|entry| entry.expect("an entry").file_name());
+    let mut copies: Vec<String> = files.map(|name| name.to_string_lossy().into_owned()).collect();
+    copies.retain(|name| name.contains("before"));
+    copies.sort();
+    assert_eq!(copies, ["veille.db.before-10", "veille.db.before-9"]);
+    for removed in ["before-8 ", "before-4 ", "before-10.x1y2z3.partial ", "before-10.x1y2z3.partial-journal "] {
+        let told = |line: &str| line.contains("removed") && format!("{line} ").contains(removed);
+        assert!(finished.stderr.lines().any(told), "{removed}: {finished:?}");
+    }
+    // An older veille that meets the newer database names the copy that it can read.
+    let known: u32 = app.ask("SELECT user_version FROM pragma_user_version");
+    app.change(&format!("PRAGMA user_version = {}", known + 1));
+    let refused = app.run(&["poll"]);
+    assert!(
+        refused.stderr.contains(&format!("restore {}.before-{known}", app.data_dir().join("veille.db").display())),
+        "{refused:?}"
+    );
+}
+
+#[test]
 fn d16_a_backup_beside_the_daemon_holds_all_that_was_stored_before_it() {
     let fleet = Fleet::new(4);
     let _daemon = fleet.app.start();
