@@ -7,7 +7,6 @@
 mod mail;
 mod retry;
 mod run;
-mod turns;
 mod webhook;
 mod websub;
 

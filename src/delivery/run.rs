@@ -1,7 +1,6 @@
 //! The task that works off deliveries: takes what is due, makes a try of each, records how it ended.
 
 use super::mail::{self, IssueMail};
-use super::turns::Turns;
 use super::{retry, webhook, websub};
 use crate::config::{DigestSettings, Settings};
 use crate::digest::{Publisher, issue_entry, issue_groups, story_entry};
@@ -15,7 +14,7 @@ use crate::model::{
 use crate::refresh::Surroundings;
 use crate::store::{Outcome, ReadTx, StoreError};
 use jiff::SignedDuration;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -32,7 +31,7 @@ const CLAIMED_FOR: SignedDuration = SignedDuration::from_mins(1);
 const TRIES_AT_ONCE: usize = 8;
 /// A command that ends waits so long for what settles: a document is pushed a second after it changed.
 const SOON: SignedDuration = SignedDuration::from_secs(2);
-/// Outputs looked at beside those that get nothing now.
+/// Outputs looked at beside those that are busy.
 const OUTPUTS_SEEN: usize = 64;
 /// Between two verifications at one host: the hub is no tool to flood others with.
 const VERIFICATION_GAP: SignedDuration = SignedDuration::from_secs(2);
@@ -64,8 +63,6 @@ pub struct Sent {
 struct Ended {
     output: OutputId,
     delivered: bool,
-    /// Its receiver is not asked again before.
-    held_until: Option<Timestamp>,
 }
 
 /// Makes the tries that are due now or in a moment, for as long as `at_most`: for a command that ends.
@@ -89,13 +86,13 @@ async fn send_all_due(
     sent: &mut Sent,
 ) -> Result<(), StoreError> {
     let mut tries = JoinSet::new();
-    let mut turns = Turns::default();
+    let mut busy = HashSet::new();
     loop {
         let around = surroundings();
-        start_due(&around, &mut tries, &mut turns).await?;
+        start_due(&around, &mut tries, &mut busy).await?;
         if let Some(ended) = tries.join_next().await {
             let ended = ended.map_err(|error| StoreError::Other(error.to_string()))?;
-            turns.end(ended.output, ended.held_until);
+            busy.remove(&ended.output);
             *(if ended.delivered { &mut sent.delivered } else { &mut sent.failed }) += 1;
             continue;
         }
@@ -110,9 +107,9 @@ async fn send_all_due(
 
 async fn work_off(surroundings: &(dyn Fn() -> Surroundings + Send + Sync)) {
     let mut tries = JoinSet::new();
-    let mut turns = Turns::default();
+    let mut busy = HashSet::new();
     loop {
-        let pause = match start_due(&surroundings(), &mut tries, &mut turns).await {
+        let pause = match start_due(&surroundings(), &mut tries, &mut busy).await {
             Ok(()) => TICK,
             Err(error) => {
                 tracing::error!(%error, "no delivery can be noted; none is made for a minute");
@@ -121,11 +118,11 @@ async fn work_off(surroundings: &(dyn Fn() -> Surroundings + Send + Sync)) {
         };
         tokio::select! {
             Some(ended) = tries.join_next() => match ended {
-                Ok(ended) => turns.end(ended.output, ended.held_until),
+                Ok(ended) => drop(busy.remove(&ended.output)),
                 Err(error) => {
                     tracing::error!(%error, "a delivery ended in a panic; this is a defect of veille");
                     // Which output it was is not known any more; a delivery made twice has one id.
-                    turns.lose();
+                    busy.clear();
                 }
             },
             () = tokio::time::sleep(pause) => {}
@@ -133,16 +130,20 @@ async fn work_off(surroundings: &(dyn Fn() -> Surroundings + Send + Sync)) {
     }
 }
 
-/// Starts tries that are due, once the store knows of them.
-async fn start_due(around: &Surroundings, tries: &mut JoinSet<Ended>, turns: &mut Turns) -> Result<(), StoreError> {
+/// Starts tries that are due, once the store knows of them. `busy` are the outputs of those under way: a try may take longer
+/// than it is claimed for.
+async fn start_due(
+    around: &Surroundings,
+    tries: &mut JoinSet<Ended>,
+    busy: &mut HashSet<OutputId>,
+) -> Result<(), StoreError> {
     if tries.len() >= TRIES_AT_ONCE {
         return Ok(());
     }
     let now = (around.clock)();
-    turns.advance(now);
-    let outputs = OUTPUTS_SEEN + turns.taken();
+    let outputs = OUTPUTS_SEEN + busy.len();
     let mut due = around.store.read(move |tx| tx.due_deliveries(now, outputs)).await?;
-    due.retain(|delivery| turns.is_free(delivery.output));
+    due.retain(|delivery| !busy.contains(&delivery.output));
     due.truncate(TRIES_AT_ONCE - tries.len());
     if due.is_empty() {
         return Ok(());
@@ -151,7 +152,7 @@ async fn start_due(around: &Surroundings, tries: &mut JoinSet<Ended>, turns: &mu
     let until = now.checked_add(CLAIMED_FOR).unwrap_or(Timestamp::MAX);
     around.store.write(move |tx| tx.claim_deliveries(&ids, until)).await?;
     for delivery in due {
-        turns.begin(delivery.output);
+        busy.insert(delivery.output);
         let around = around.clone();
         tries.spawn(async move { attempt(&around, &delivery).await });
     }
@@ -176,11 +177,7 @@ async fn attempt(around: &Surroundings, delivery: &Delivery) -> Ended {
             tracing::error!(%error, digest = delivery.digest.0, "a delivery's outcome is not stored: it is tried again in a minute");
         }
     }
-    let held_until = match &outcome {
-        Outcome::Failed { next_try_at, holds_output: true, .. } => *next_try_at,
-        _ => None,
-    };
-    Ended { output: delivery.output, delivered: matches!(outcome, Outcome::Delivered), held_until }
+    Ended { output: delivery.output, delivered: matches!(outcome, Outcome::Delivered) }
 }
 
 fn unprepared(delivery: &Delivery, error: &StoreError, now: Timestamp) -> Outcome {

@@ -38,8 +38,8 @@ pub struct HubLimits {
 const DOCUMENT_SETTLES_MS: i64 = 1_000;
 
 impl ReadTx<'_> {
-    /// The oldest due delivery of each output, the oldest first: an output gets its deliveries one by one. One that waits
-    /// for longer than any receiver may ask was put off by a clock that has since been set back, and is due.
+    /// The oldest due delivery of each output that is not held, the oldest first: an output gets its deliveries one by one.
+    /// What waits for longer than any receiver may ask was put off by a clock that has since been set back, and is due.
     pub fn due_deliveries(&self, now: Timestamp, limit: usize) -> Result<Vec<Delivery>, StoreError> {
         // With one min() alone, the other columns are those of its row.
         let sql = "SELECT min(d.delivery_id) AS delivery_id, d.output_id, o.digest, o.kind, o.target, o.topic, \
@@ -47,6 +47,7 @@ impl ReadTx<'_> {
              FROM deliveries d JOIN outputs o USING (output_id) \
              WHERE d.state = 'waiting' AND (d.next_try_at <= ?1 OR d.next_try_at > ?3) AND o.stopped_at IS NULL \
              AND (o.expires_at IS NULL OR o.expires_at > ?1) \
+             AND (o.held_until_at IS NULL OR o.held_until_at <= ?1 OR o.held_until_at > ?3) \
              GROUP BY d.output_id ORDER BY delivery_id LIMIT ?2";
         let mut statement = self.connection.prepare_cached(sql)?;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
@@ -61,7 +62,7 @@ impl ReadTx<'_> {
              count(*) FILTER (WHERE d.state = 'delivered') AS delivered, \
              count(*) FILTER (WHERE d.state = 'given_up') AS given_up, \
              max(d.ended_at) FILTER (WHERE d.last_error IS NULL) AS last_delivered_at, \
-             min(d.next_try_at) FILTER (WHERE d.state = 'waiting') AS next_try_at, \
+             max(min(d.next_try_at) FILTER (WHERE d.state = 'waiting'), coalesce(o.held_until_at, 0)) AS next_try_at, \
              (SELECT e.last_error FROM deliveries e WHERE e.output_id = o.output_id AND e.last_error IS NOT NULL \
                  ORDER BY e.state = 'waiting' DESC, e.delivery_id DESC LIMIT 1) AS last_error \
              FROM outputs o LEFT JOIN deliveries d USING (output_id) WHERE ?1 IS NULL OR o.digest = ?1 \
@@ -169,18 +170,30 @@ impl WriteTx<'_> {
         Ok(())
     }
 
-    /// Notes that these are being tried: not due before `until`, whatever becomes of the try.
+    /// Notes that these are being tried: neither they nor others of their outputs are due before `until`, whatever becomes
+    /// of the try.
     pub fn claim_deliveries(&self, deliveries: &[DeliveryId], until: Timestamp) -> Result<(), StoreError> {
+        let ids: Vec<i64> = deliveries.iter().map(|delivery| delivery.0).collect();
+        let ids = super::rows::to_json(&ids);
         let sql = "UPDATE deliveries SET next_try_at = ?2 \
                    WHERE delivery_id IN (SELECT value FROM json_each(?1)) AND state = 'waiting'";
-        let ids: Vec<i64> = deliveries.iter().map(|delivery| delivery.0).collect();
-        self.connection.prepare_cached(sql)?.execute(params![super::rows::to_json(&ids), millis(until)])?;
+        self.connection.prepare_cached(sql)?.execute(params![ids, millis(until)])?;
+        let sql = "UPDATE outputs SET held_until_at = ?2 WHERE output_id IN \
+                   (SELECT output_id FROM deliveries WHERE delivery_id IN (SELECT value FROM json_each(?1)))";
+        self.connection.prepare_cached(sql)?.execute(params![ids, millis(until)])?;
         Ok(())
     }
 
-    /// Records how a try of `delivery` ended. A document that changed meanwhile goes on waiting.
+    /// Records how a try of `delivery` ended, and until when its output gets nothing. A document that changed meanwhile
+    /// goes on waiting.
     pub fn record_outcome(&self, delivery: &Delivery, outcome: &Outcome, now: Timestamp) -> Result<(), StoreError> {
         let (id, at) = (delivery.id.0, millis(now));
+        let held_until = match outcome {
+            Outcome::Failed { next_try_at, holds_output: true, .. } => next_try_at.map(millis),
+            _ => None,
+        };
+        let sql = "UPDATE outputs SET held_until_at = ?2 WHERE output_id = ?1";
+        self.connection.prepare_cached(sql)?.execute(params![delivery.output.0, held_until])?;
         match outcome {
             Outcome::Delivered => {
                 let sql = "UPDATE deliveries SET state = iif(version = ?2, 'delivered', 'waiting'), next_try_at = ?3, \
@@ -188,17 +201,11 @@ impl WriteTx<'_> {
                      WHERE delivery_id = ?1 AND state = 'waiting'";
                 self.connection.prepare_cached(sql)?.execute(params![id, delivery.version, at])?;
             }
-            Outcome::Failed { error, next_try_at, holds_output } => {
+            Outcome::Failed { error, next_try_at, .. } => {
                 let sql = "UPDATE deliveries SET attempts = attempts + 1, last_error = ?2, \
                      state = iif(?3 IS NULL, 'given_up', 'waiting'), ended_at = iif(?3 IS NULL, ?4, ended_at), \
                      next_try_at = coalesce(?3, next_try_at) WHERE delivery_id = ?1 AND state = 'waiting'";
-                let next = next_try_at.map(millis);
-                self.connection.prepare_cached(sql)?.execute(params![id, error, next, at])?;
-                if let (true, Some(next)) = (holds_output, next) {
-                    let sql = "UPDATE deliveries SET next_try_at = max(next_try_at, ?2) \
-                               WHERE output_id = ?1 AND state = 'waiting'";
-                    self.connection.prepare_cached(sql)?.execute(params![delivery.output.0, next])?;
-                }
+                self.connection.prepare_cached(sql)?.execute(params![id, error, next_try_at.map(millis), at])?;
             }
             Outcome::Stopped(error) => self.stop_output(delivery, error, at)?,
         }

@@ -25,6 +25,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0009_words_at_once.sql"),
     include_str!("../../migrations/0010_ended_subscriptions.sql"),
     include_str!("../../migrations/0011_local_indexes.sql"),
+    include_str!("../../migrations/0012_held_outputs.sql"),
 ];
 
 /// How long a command waits for the daemon's write to end, and the reverse.

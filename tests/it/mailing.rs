@@ -174,7 +174,9 @@ impl Mailed {
     }
 
     fn hurry(&self) {
-        self.app.change("UPDATE deliveries SET next_try_at = 0 WHERE state = 'waiting'");
+        self.app.change(
+            "UPDATE deliveries SET next_try_at = 0 WHERE state = 'waiting'; UPDATE outputs SET held_until_at = 0",
+        );
     }
 
     #[track_caller]

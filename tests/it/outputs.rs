@@ -38,7 +38,7 @@ fn wait_for_delivered(app: &App, count: i64) {
 
 /// A retry is as if its time had come.
 fn hurry(app: &App) {
-    app.change("UPDATE deliveries SET next_try_at = 0 WHERE state = 'waiting'");
+    app.change("UPDATE deliveries SET next_try_at = 0 WHERE state = 'waiting'; UPDATE outputs SET held_until_at = 0");
 }
 
 fn webhook_watch(origin: &Origin) -> String {
@@ -159,7 +159,8 @@ fn a_delivery_put_off_by_a_clock_that_was_set_back_is_made() {
     let (_origin, app, daemon) = refused_once();
     daemon.kill();
     let in_a_month = Timestamp::now() + SignedDuration::from_hours(30 * 24);
-    app.change(&format!("UPDATE deliveries SET next_try_at = {}", in_a_month.as_millisecond()));
+    let put_off = "UPDATE deliveries SET next_try_at = {}; UPDATE outputs SET held_until_at = {}";
+    app.change(&put_off.replace("{}", &in_a_month.as_millisecond().to_string()));
     let _daemon = app.start();
     wait_for_delivered(&app, 1);
 }
@@ -173,7 +174,7 @@ fn a_webhook_that_answers_410_is_left_alone_and_retry_after_is_kept() {
     let app = hooked(&origin);
     let daemon = app.start();
     daemon.wait_for_line("a delivery failed: it answered 503");
-    let wait_s = "SELECT (min(next_try_at) - max(created_at)) / 1000 FROM deliveries";
+    let wait_s = "SELECT (held_until_at - max(created_at)) / 1000 FROM deliveries JOIN outputs USING (output_id)";
     let waits = wait_until(PATIENCE, || Some(app.ask::<i64>(wait_s)).filter(|seconds| *seconds >= 3_590));
     assert!(waits.is_some(), "all three wait as the receiver asked");
     daemon.kill();
@@ -205,6 +206,38 @@ fn what_comes_while_a_receiver_wants_peace_waits_behind_what_failed() {
     assert!(wait_until(PATIENCE, || (app.ask::<i64>(noted) == 2).then_some(())).is_some());
     thread::sleep(A_WHILE);
     assert_eq!(origin.requests("/hook").len(), 1);
+    daemon.kill();
+
+    // And whoever goes on: the wait is the receiver's.
+    feed.add(1);
+    let polled = app.poll(&["--force"]);
+    assert_eq!((&polled["items_added"], &polled["delivered"]), (&1.into(), &0.into()), "{polled}");
+    assert_eq!(origin.requests("/hook").len(), 1);
+    let waits = app.run(&["digests", "--json"]).json();
+    let next = &waits[0]["outputs"][0]["next_try_at"];
+    let next: Timestamp = next.as_str().unwrap_or_else(|| panic!("{waits}")).parse().unwrap();
+    assert!(next.duration_since(Timestamp::now()).as_secs() > 3_500, "{waits}");
+}
+
+#[test]
+fn what_comes_while_a_try_is_under_way_waits_behind_it_after_a_kill_too() {
+    let origin = Origin::start();
+    let feed = origin.feed("/news.xml");
+    feed.add(1);
+    origin.script("/hook", [status(200).delay(PATIENCE)]);
+    let app = hooked(&origin);
+    let daemon = app.start();
+    origin.wait_until(PATIENCE, |log| log.iter().any(|request| request.target == "/hook"));
+    daemon.kill();
+
+    feed.add(1);
+    origin.script("/hook", [status(200)]);
+    let polled = app.poll(&["--force"]);
+    assert_eq!((&polled["items_added"], &polled["delivered"]), (&1.into(), &0.into()), "{polled}");
+    hurry(&app);
+    assert_eq!(app.poll(&["--force"])["delivered"], 2);
+    let ids: Vec<Value> = origin.requests("/hook").iter().map(|request| checked_body(request)["id"].clone()).collect();
+    assert!(ids[0] == ids[1] && ids[1] != ids[2], "the first is first again: {ids:?}");
 }
 
 /// Who calls `poll` from cron has no daemon that would deliver later.
