@@ -6,7 +6,7 @@
 use super::Surroundings;
 use crate::feed::{self, FeedError, ReadContext};
 use crate::fetch::{ACCEPT_PAGE, Client, FetchError, FetchOutcome, FetchRequest, Modified};
-use crate::model::{Timestamp, WithoutQuery, host_of_url};
+use crate::model::{Timestamp, WithoutQuery, host_of_url, without_queries};
 use crate::store::{MissingFeed, StoreError};
 use jiff::SignedDuration;
 use url::Url;
@@ -70,7 +70,7 @@ pub async fn discover(client: &Client, page: Url, now: Timestamp) -> Result<Disc
 /// what they offer. Returns how many were found.
 ///
 /// # Errors
-/// The store failed. A site that fails offers nothing.
+/// The store failed. Of a site that fails, what it offered before stands.
 pub async fn seek_missing(around: &Surroundings, limit: u32) -> Result<usize, StoreError> {
     let now = (around.clock)();
     let before = |span| now.checked_sub(span).unwrap_or(Timestamp::MIN);
@@ -81,7 +81,15 @@ pub async fn seek_missing(around: &Surroundings, limit: u32) -> Result<usize, St
     for feed in missing {
         let Some(site) = site_of(&feed) else { continue };
         let is_held = held.iter().any(|(host, _)| *host == host_of_url(&site));
-        let offered = if is_held { None } else { successor(&around.watch.client, &feed, site, now).await };
+        let searched = if is_held { None } else { Some(successor(&around.watch.client, &feed, site, now).await) };
+        let Some(Ok(offered)) = searched else {
+            if let Some(Err(error)) = searched {
+                let reason = without_queries(&error.to_string());
+                tracing::info!(feed.url = %WithoutQuery(&feed.url), reason, "the feed is missing, and its site cannot be searched; it is tried again in a week");
+            }
+            around.store.write(move |tx| tx.site_searched(feed.id, now)).await?;
+            continue;
+        };
         if let Some(url) = &offered {
             found += 1;
             tracing::info!(feed.url = %WithoutQuery(&feed.url), offered = %WithoutQuery(url.as_str()), "the feed is missing, but its site names another address; `veille feeds fix` takes it");
@@ -92,20 +100,41 @@ pub async fn seek_missing(around: &Surroundings, limit: u32) -> Result<usize, St
     Ok(found)
 }
 
-/// Where a missing feed's site has a feed now.
-async fn successor(client: &Client, feed: &MissingFeed, site: Url, now: Timestamp) -> Option<Url> {
+/// Where a missing feed's site has a feed now; `None`: nowhere that it names.
+///
+/// # Errors
+/// That cannot be told, since the page, or the first of what it names, could not be read.
+async fn successor(
+    client: &Client,
+    feed: &MissingFeed,
+    site: Url,
+    now: Timestamp,
+) -> Result<Option<Url>, DiscoveryError> {
     let request = FetchRequest { accept: ACCEPT_PAGE, ..FetchRequest::new(site) };
-    let page = get(client, request, now).await.ok()?;
+    let page = get(client, request, now).await?;
+    let mut unread = None;
     let elsewhere =
         candidates(&page).into_iter().filter(|url| ![feed.url.as_str(), &feed.address].contains(&url.as_str()));
     for url in elsewhere.take(MOST_TRIED) {
         match get(client, FetchRequest::new(url.clone()), now).await {
-            Ok(answer) if as_feed(&answer, &url).is_ok() => return Some(url),
-            Err(DiscoveryError::LeftAlone { .. }) => return None,
+            Ok(answer) if as_feed(&answer, &url).is_ok() => return Ok(Some(url)),
+            Err(error @ DiscoveryError::LeftAlone { .. }) => return Err(error),
+            Err(error) if !error.is_missing() => drop(unread.get_or_insert(error)),
             Ok(_) | Err(_) => {}
         }
     }
-    None
+    unread.map_or(Ok(None), Err)
+}
+
+impl DiscoveryError {
+    /// Whether there is nothing at the address, as far as its server knows.
+    fn is_missing(&self) -> bool {
+        match self {
+            Self::Gone(_) => true,
+            Self::Fetch { error, .. } => matches!(error.status, Some(404 | 410)),
+            _ => false,
+        }
+    }
 }
 
 /// The page that the feed named as its site's, else the front page of its host.

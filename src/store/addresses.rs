@@ -125,6 +125,14 @@ impl WriteTx<'_> {
         Ok(())
     }
 
+    /// Notes that a feed's site was searched in vain; what it offered before stands.
+    pub fn site_searched(&self, feed: FeedId, now: Timestamp) -> Result<(), StoreError> {
+        let sql = "INSERT INTO offered_addresses (feed_id, searched_at) VALUES (?1, ?2) \
+                   ON CONFLICT (feed_id) DO UPDATE SET searched_at = ?2";
+        self.connection.prepare_cached(sql)?.execute(params![feed.0, millis(now)])?;
+        Ok(())
+    }
+
     /// The config lists a feed at another address than its first: it is asked for there, and at once.
     fn list_feed_at(&self, feed: FeedId, url: &str, due_at: Timestamp) -> Result<(), StoreError> {
         let sql = "SELECT url = ?2 FROM feed_addresses WHERE feed_id = ?1";

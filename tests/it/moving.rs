@@ -148,6 +148,32 @@ fn a_missing_feed_is_offered_what_its_site_names_and_moves_only_when_told() {
 }
 
 #[test]
+fn what_a_site_offered_stands_until_the_site_says_otherwise() {
+    let origin = Origin::start();
+    origin.script("/there.xml", [ok(rss(2))]);
+    let names_it = ok("<link rel=alternate type='application/rss+xml' href='/there.xml'>");
+    origin.script("/", [names_it.clone(), status(503), names_it, ok("<p>no feed here any more</p>")]);
+    let document = rss(2).replace("<link>http://feed.example/</link>", &format!("<link>{}</link>", origin.url("/")));
+    origin.script("/old.xml", [ok(document), status(404)]);
+    let (old, there) = (origin.url("/old.xml"), origin.url("/there.xml"));
+    let app = App::new(USUAL, &(feed_tables(&[&old]) + ALL));
+    app.poll(&[]);
+    app.poll(&["--force"]);
+    app.let_pass(4 * DAY);
+    let search = || {
+        app.change("UPDATE offered_addresses SET searched_at = 0");
+        app.poll(&[]);
+        app.run(&["feeds"]).stdout.contains(&format!("the site now offers {there}"))
+    };
+    assert!(search(), "found");
+    assert!(search(), "the site is down");
+    origin.script("/there.xml", [status(500)]);
+    assert!(search(), "the feed is down");
+    assert!(!search(), "it is named no more");
+    assert_eq!(origin.requests("/").len(), 4);
+}
+
+#[test]
 fn a_feed_that_is_gone_or_failing_for_long_is_named_with_what_to_do() {
     let origin = Origin::start();
     origin.script("/gone.xml", [status(410)]);
