@@ -22,6 +22,8 @@ const MOST_TRIED: usize = 4;
 #[derive(Debug, Clone)]
 pub struct Discovered {
     pub url: Url,
+    /// Where that address leads for good.
+    pub moved_to: Option<Url>,
     pub title: Option<String>,
     pub language: Option<String>,
 }
@@ -164,5 +166,6 @@ fn as_feed(answer: &Modified, asked: &Url) -> Result<Discovered, FeedError> {
     let context =
         ReadContext { base_url: answer.final_url.as_str(), http_charset: answer.charset(), ..ReadContext::default() };
     let parsed = feed::read(&answer.body, &context)?;
-    Ok(Discovered { url: asked.clone(), title: parsed.title, language: parsed.language })
+    let moved_to = answer.permanent_target.clone();
+    Ok(Discovered { url: asked.clone(), moved_to, title: parsed.title, language: parsed.language })
 }

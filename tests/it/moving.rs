@@ -174,6 +174,29 @@ fn what_a_site_offered_stands_until_the_site_says_otherwise() {
 }
 
 #[test]
+fn an_address_that_leads_to_a_feed_of_the_config_for_good_adds_no_feed() {
+    let origin = Origin::start();
+    origin.script("/new.xml", [ok(rss(2))]);
+    origin.script("/old.xml", [redirect(301, "/new.xml")]);
+    origin.script("/for-now.xml", [redirect(302, "/new.xml")]);
+    origin.script("/", [ok("<link rel=alternate type='application/rss+xml' href='/old.xml'>")]);
+    let new = origin.url("/new.xml");
+    let app = App::new(USUAL, &(feed_tables(&[&new]) + ALL));
+    let before = text(&app, "watch.toml");
+    for url in [origin.url("/old.xml"), origin.url("/")] {
+        let told = app.run(&["feeds", "add", &url]);
+        assert_eq!(told.code(), 0, "{told:?}");
+        assert!(told.stdout.contains(&format!("already there {new}")), "{told:?}");
+        assert!(told.stdout.contains(&format!("{} leads to {new} for good", origin.url("/old.xml"))), "{told:?}");
+        let told = app.run(&["feeds", "add", &url, "--json"]).json();
+        assert_eq!((&told["added"], &told["already_there"]), (&serde_json::json!([]), &serde_json::json!([new])));
+    }
+    assert_eq!(text(&app, "watch.toml"), before);
+    let told = app.run(&["feeds", "add", &origin.url("/for-now.xml")]);
+    assert!(told.stdout.contains("added "), "it may lead elsewhere tomorrow: {told:?}");
+}
+
+#[test]
 fn a_feed_that_is_gone_or_failing_for_long_is_named_with_what_to_do() {
     let origin = Origin::start();
     origin.script("/gone.xml", [status(410)]);

@@ -22,14 +22,26 @@ struct Found {
     title: Option<String>,
     groups: Vec<String>,
     language: Option<String>,
+    /// Where its address leads for good.
+    #[serde(skip)]
+    moved_to: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
 struct Report {
     added: Vec<Found>,
+    /// As the config lists them.
     already_there: Vec<String>,
+    /// Addresses that lead for good to one of those.
+    redirected: Vec<Redirected>,
     problems: Vec<String>,
     file: Option<PathBuf>,
+}
+
+#[derive(Debug, Serialize)]
+struct Redirected {
+    url: String,
+    to: String,
 }
 
 pub(super) fn add(url: &str, groups: &[String], dry_run: bool, context: &Context) -> anyhow::Result<ExitCode> {
@@ -59,7 +71,13 @@ pub(super) fn import(file: &str, text: &str, dry_run: bool, context: &Context) -
     let found = list
         .feeds
         .into_iter()
-        .map(|feed| Found { url: feed.url.into(), title: feed.title, groups: feed.groups, language: feed.language })
+        .map(|feed| Found {
+            url: feed.url.into(),
+            title: feed.title,
+            groups: feed.groups,
+            language: feed.language,
+            moved_to: None,
+        })
         .collect();
     append(found, problems, &settings, &source, dry_run, context)
 }
@@ -68,7 +86,13 @@ pub(super) fn import(file: &str, text: &str, dry_run: bool, context: &Context) -
 async fn discover(settings: &Settings, page: Url) -> anyhow::Result<Found> {
     let client = Client::new(&settings.fetch)?;
     let found = discovery::discover(&client, page, Timestamp::now()).await?;
-    Ok(Found { url: found.url.into(), title: found.title, groups: Vec::new(), language: found.language })
+    Ok(Found {
+        url: found.url.into(),
+        title: found.title,
+        groups: Vec::new(),
+        language: found.language,
+        moved_to: found.moved_to.map(String::from),
+    })
 }
 
 fn append(
@@ -80,13 +104,23 @@ fn append(
     context: &Context,
 ) -> anyhow::Result<ExitCode> {
     let known = |url: &str| settings.feeds.iter().any(|feed: &FeedSettings| feed.url.as_str() == url);
-    let (already_there, added): (Vec<Found>, Vec<Found>) = found.into_iter().partition(|feed| known(&feed.url));
+    let (mut added, mut already_there, mut redirected) = (Vec::new(), Vec::new(), Vec::new());
+    for feed in found {
+        match &feed.moved_to {
+            _ if known(&feed.url) => already_there.push(feed.url),
+            Some(to) if known(to) => {
+                already_there.push(to.clone());
+                redirected.push(Redirected { to: to.clone(), url: feed.url });
+            }
+            _ => added.push(feed),
+        }
+    }
     let file = feeds_file(settings, source);
     if !dry_run && !added.is_empty() {
         append_tables(&file, &added, source)?;
     }
-    let already_there = already_there.into_iter().map(|feed| feed.url).collect();
-    let report = Report { file: (!dry_run && !added.is_empty()).then_some(file), added, already_there, problems };
+    let file = (!dry_run && !added.is_empty()).then_some(file);
+    let report = Report { added, already_there, redirected, problems, file };
     if context.json {
         print_json(&report)?;
     } else {
@@ -144,6 +178,8 @@ fn lines(report: &Report, dry_run: bool) -> Vec<String> {
     let title = |feed: &Found| feed.title.clone().unwrap_or_else(|| "no title".to_owned());
     let mut lines: Vec<String> =
         report.added.iter().map(|feed| printable(&format!("{verb} {}  ({})", feed.url, title(feed)))).collect();
+    let redirected = report.redirected.iter().map(|Redirected { url, to }| format!("{url} leads to {to} for good"));
+    lines.extend(redirected.map(|line| printable(&line)));
     lines.extend(report.already_there.iter().map(|url| printable(&format!("already there {url}"))));
     lines.extend(report.problems.iter().map(|problem| printable(problem)));
     if let Some(file) = &report.file {
