@@ -9,7 +9,7 @@ use crate::delivery::{self, Sent};
 use crate::model::{DueFeed, FeedRecord, FeedState, Timestamp};
 use crate::refresh::{Outcome, Visit, discovery};
 use crate::scheduler::{Declined, cut_due_issues, declined, review_feeds};
-use crate::store::Store;
+use crate::store::{Store, UnreadableFeed};
 use anyhow::bail;
 use serde::Serialize;
 use std::process::ExitCode;
@@ -69,6 +69,7 @@ struct Line {
 enum Choice {
     Ask(DueFeed),
     Decline(Line),
+    Fail(UnreadableFeed),
 }
 
 pub fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
@@ -76,20 +77,28 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let (around, watch) = workplace.surroundings()?;
     let now = Workplace::now();
     let mut report = Report::default();
-    workplace.block_on(async |store| {
+    let polled = workplace.block_on(async |store| {
         app::sync_store(store, &watch, now).await?;
         let mut asked = Vec::new();
         for choice in chosen(store, args, now).await? {
             match choice {
                 Choice::Ask(feed) => asked.push(feed),
                 Choice::Decline(line) => report.decline(line),
+                Choice::Fail(unreadable) => {
+                    tracing::error!("{unreadable}");
+                    report.fail(&unreadable);
+                }
             }
         }
         report.feeds.reserve_exact(asked.len());
         let mut progress = Progress::of(asked.len(), "feeds");
         let stop = CancellationToken::new();
         let held = app::visit_once(Arc::clone(&around), asked, &stop, |visit| {
-            report.add(visit);
+            match visit {
+                Ok(visit) => report.add(visit),
+                // The log has it.
+                Err(unreadable) => report.fail(&unreadable),
+            }
             progress.step(1);
         })
         .await?;
@@ -109,8 +118,12 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
             app::maintain(store, &watch.settings.retention, Workplace::now(), &stop).await?;
         }
         Ok::<_, anyhow::Error>(())
-    })?;
-    output::report(context, &report, || report.lines(now))?;
+    });
+    // What was done is told, whatever ended it.
+    if polled.is_ok() || !report.feeds.is_empty() {
+        output::report(context, &report, || report.lines(now))?;
+    }
+    polled?;
     // A feed that fails is an event of the watch; that nothing which was asked for could be done is a no.
     let did_nothing = report.refreshed + report.not_modified == 0 && report.failed + report.declined > 0;
     Ok(if did_nothing { ExitCode::from(1) } else { ExitCode::SUCCESS })
@@ -120,30 +133,39 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
 async fn chosen(store: &Store, args: &Args, now: Timestamp) -> anyhow::Result<Vec<Choice>> {
     if args.feeds.is_empty() {
         let args = args.clone();
-        let due = move |feed: FeedRecord| {
-            let is_due = args.force || feed.next_check_at.is_none_or(|at| at <= now);
-            (is_due && feed.state == FeedState::Active).then(|| Choice::of(feed, &args, now))
+        let due = move |feed: Result<FeedRecord, _>| match feed {
+            Ok(feed) => {
+                let is_due = args.force || feed.next_check_at.is_none_or(|at| at <= now);
+                (is_due && feed.state == FeedState::Active).then(|| Choice::of(feed, &args, now))
+            }
+            Err(unreadable) => Some(Choice::Fail(unreadable)),
         };
         return Ok(store.read(move |tx| tx.of_configured_feeds(due)).await?);
     }
     let names = args.feeds.clone();
-    let named = move |feed: FeedRecord| names.iter().any(|name| is_named(&feed, name)).then_some(feed);
+    let named =
+        move |feed: Result<FeedRecord, _>| names.iter().any(|name| is_named(feed.as_ref(), name)).then_some(feed);
     let named = store.read(move |tx| tx.of_configured_feeds(named)).await?;
     for name in &args.feeds {
-        if !named.iter().any(|feed| is_named(feed, name)) {
+        if !named.iter().any(|feed| is_named(feed.as_ref(), name)) {
             bail!("{name}: there is no such feed in the config{}", suggestion(store, name).await?);
         }
     }
-    Ok(named.into_iter().map(|feed| Choice::of(feed, args, now)).collect())
+    let choice = |feed: Result<FeedRecord, _>| feed.map_or_else(Choice::Fail, |feed| Choice::of(feed, args, now));
+    Ok(named.into_iter().map(choice).collect())
 }
 
-fn is_named(feed: &FeedRecord, name: &str) -> bool {
+fn is_named(feed: Result<&FeedRecord, &UnreadableFeed>, name: &str) -> bool {
+    let feed = match feed {
+        Ok(feed) => feed,
+        Err(unreadable) => return unreadable.url == name,
+    };
     let addresses = [Some(&feed.url), Some(&feed.configured_url), feed.fetch_url.as_ref()];
     addresses.into_iter().flatten().any(|address| address == name) || feed.name() == name
 }
 
 async fn suggestion(store: &Store, name: &str) -> anyhow::Result<String> {
-    let names = |feed: FeedRecord| Some([feed.name().to_owned(), feed.url]);
+    let names = |feed: Result<FeedRecord, _>| feed.ok().map(|feed| [feed.name().to_owned(), feed.url]);
     let known = store.read(move |tx| tx.of_configured_feeds(names)).await?;
     let near = nearest(name, known.iter().flatten().map(String::as_str));
     Ok(near.map_or_else(String::new, |near| format!("; did you mean {near}?")))
@@ -194,6 +216,12 @@ impl Report {
             }
         }
         self.feeds.push(line);
+    }
+
+    fn fail(&mut self, unreadable: &UnreadableFeed) {
+        self.failed += 1;
+        let line = Line::of(&unreadable.url, None, String::new());
+        self.feeds.push(Line { outcome: "failed", reason: Some(unreadable.to_string()), ..line });
     }
 
     fn decline(&mut self, line: Line) {

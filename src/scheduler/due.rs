@@ -7,7 +7,7 @@ use crate::config::FetchSettings;
 use crate::model::{DueFeed, FeedId, Timestamp, WAIT_CEILING, host_of};
 use crate::pace;
 use crate::refresh::{self, Beginning, Surroundings, Visit, Watch};
-use crate::store::StoreError;
+use crate::store::{StoreError, UnreadableFeed};
 use jiff::SignedDuration;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -88,16 +88,16 @@ pub async fn run(around: TakeSurroundings, wake: &Notify, stop: &CancellationTok
     visits.stop().await;
 }
 
-/// Visits these feeds once, within the limits, and hands each visit to `report` as it ends. Returns the feeds that
-/// were held back, since their host asked to be left alone.
+/// Visits these feeds once, within the limits, and hands each visit to `report` as it ends, or why there was none.
+/// Returns the feeds that were held back, since their host asked to be left alone.
 ///
 /// # Errors
-/// The store failed.
+/// The store failed. All visits that had ended were reported.
 pub async fn visit_once(
     around: TakeSurroundings,
     feeds: Vec<DueFeed>,
     stop: &CancellationToken,
-    mut report: impl FnMut(Visit),
+    mut report: impl FnMut(Result<Visit, UnreadableFeed>),
 ) -> Result<Vec<HeldBack>, StoreError> {
     let Surroundings { store, watch, clock, .. } = around();
     let wall = clock();
@@ -116,11 +116,18 @@ pub async fn visit_once(
         tokio::select! {
             () = sleep_until(resume_at) => {}
             Some(ended) = visits.running.join_next_with_id() => {
+                let mut failed = Ok(());
                 for visit in visits.ended(ended) {
-                    let visit = visit?;
-                    held.extend(visits.heed(&visit));
-                    report(visit);
+                    match visit {
+                        Ok(visit) => {
+                            held.extend(visits.heed(&visit));
+                            report(Ok(visit));
+                        }
+                        Err(StoreError::Feed(unreadable)) => report(Err(unreadable)),
+                        Err(error) => failed = Err(error),
+                    }
                 }
+                failed?;
             }
             () = stop.cancelled() => {}
         }

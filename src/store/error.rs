@@ -1,5 +1,6 @@
 //! What can go wrong with the store, told apart where a caller acts differently.
 
+use crate::model::WithoutQuery;
 use rusqlite::ffi::{SQLITE_IOERR_SHMSIZE, SQLITE_IOERR_WRITE};
 use std::path::{Path, PathBuf};
 
@@ -38,8 +39,21 @@ pub enum StoreError {
     PlaceGone,
     #[error("the store holds {column} that cannot be read: {detail}")]
     Content { column: &'static str, detail: String },
+    #[error(transparent)]
+    Feed(UnreadableFeed),
     #[error("the store failed: {0}")]
     Other(String),
+}
+
+/// What is known of one feed cannot be read, which concerns no other.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error(
+    "what the store holds of the feed {} cannot be read ({detail}); restore a backup (see `veille backup`)",
+    WithoutQuery(url)
+)]
+pub struct UnreadableFeed {
+    pub url: String,
+    pub detail: String,
 }
 
 impl StoreError {

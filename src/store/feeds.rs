@@ -3,7 +3,7 @@
 use super::rows::{
     InOrder, collect, count, from_json, instant, instant_at, millis, optional_instant_at, optional_millis,
 };
-use super::{ReadTx, StoreError, WriteTx};
+use super::{ReadTx, StoreError, UnreadableFeed, WriteTx};
 use crate::model::{
     DueFeed, FeedHealth, FeedId, FeedRecord, FeedState, ItemIdentity, RedirectMemory, Remembered, Timestamp,
     Validators, feed_title,
@@ -90,21 +90,26 @@ impl ReadTx<'_> {
         let mut statement = self.connection.prepare_cached(&sql)?;
         let mut rows = statement.query([id.0])?;
         let Some(row) = rows.next()? else { return Ok(None) };
-        Ok(Some(FeedRecord { remembered: self.remembered(id)?, ..record(row)? }))
+        let read = || Ok(FeedRecord { remembered: self.remembered(id)?, ..record(row)? });
+        read().map(Some).map_err(|error| of_feed(row, error))
     }
 
     /// What `choose` takes of the feeds of the config, shown to it one after another: thousands of records take
-    /// megabytes. They hold nothing in `remembered`.
+    /// megabytes. They hold nothing in `remembered`. One that cannot be read is shown as such.
     pub fn of_configured_feeds<T>(
         &self,
-        mut choose: impl FnMut(FeedRecord) -> Option<T>,
+        mut choose: impl FnMut(Result<FeedRecord, UnreadableFeed>) -> Option<T>,
     ) -> Result<Vec<T>, StoreError> {
         let sql = format!("SELECT {COLUMNS} FROM feeds WHERE state <> 'removed' ORDER BY feed_id");
         let mut statement = self.connection.prepare_cached(&sql)?;
         let mut rows = statement.query([])?;
         let mut chosen = Vec::new();
         while let Some(row) = rows.next()? {
-            chosen.extend(choose(record(row)?));
+            chosen.extend(match record(row).map_err(|error| of_feed(row, error)) {
+                Ok(feed) => choose(Ok(feed)),
+                Err(StoreError::Feed(unreadable)) => choose(Err(unreadable)),
+                Err(error) => return Err(error),
+            });
         }
         Ok(chosen)
     }
@@ -317,6 +322,17 @@ fn record(row: &Row<'_>) -> Result<FeedRecord, StoreError> {
         delivered_until_at: columns.next_instant()?,
         remembered: Vec::new(),
     })
+}
+
+/// An error of one row of [`COLUMNS`], with the feed that it concerns.
+fn of_feed(row: &Row<'_>, error: StoreError) -> StoreError {
+    let detail = match error {
+        StoreError::Content { column, detail } => format!("{column}: {detail}"),
+        StoreError::Other(detail) => detail,
+        of_the_store => return of_the_store,
+    };
+    let url = row.get_ref("url").ok().and_then(|value| value.as_bytes().ok());
+    StoreError::Feed(UnreadableFeed { url: String::from_utf8_lossy(url.unwrap_or_default()).into_owned(), detail })
 }
 
 fn redirect(url: Option<String>, first_seen_at: Option<Timestamp>, answers: u32) -> Option<RedirectMemory> {

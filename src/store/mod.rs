@@ -30,7 +30,7 @@ pub use addresses::MissingFeed;
 pub use articles::{StoredArticle, WantedArticle};
 pub use deliveries::{HubLimits, Outcome};
 pub use digests::{DigestVersion, Entrance, NewIssue};
-pub use error::StoreError;
+pub use error::{StoreError, UnreadableFeed};
 pub use items::{ItemFilter, KnownItems};
 pub use lock::DirectoryLock;
 pub use maintenance::{Counts, Pruned};

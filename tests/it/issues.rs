@@ -235,7 +235,7 @@ impl Run<'_> {
 }
 
 fn arrive(tx: &WriteTx<'_>, number: usize, backfilled: bool, now: Timestamp) -> Result<(StoryId, EntryId), StoreError> {
-    let feed = tx.as_read().of_configured_feeds(Some)?.remove(0);
+    let feed = tx.as_read().of_configured_feeds(Result::ok)?.remove(0);
     let key = ItemKey(format!("guid:{number}"));
     let entry_id = story_entry_id(&feed.url, &key);
     let story = tx.begin_story(&entry_id, now)?;

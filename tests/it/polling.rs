@@ -281,6 +281,53 @@ fn p25_a_feed_that_is_refused_is_never_disabled_and_the_reason_is_said() {
 }
 
 #[test]
+fn a_feed_whose_record_cannot_be_read_keeps_no_other_from_being_polled() {
+    let origin = Origin::start();
+    let urls: Vec<String> = (0..4).map(|n| origin.url(&format!("/{n}.xml?key=s3cr3t"))).collect();
+    (0..4).for_each(|n| origin.script(&format!("/{n}.xml?key=s3cr3t"), [ok(rss(1)).etag("\"e\"")]));
+    let app = App::watching(&urls.iter().map(String::as_str).collect::<Vec<_>>());
+    assert_eq!(app.poll(&[])["refreshed"], 4);
+    app.change(&format!("UPDATE validators SET url = 'nowhere' WHERE url = '{}'", urls[1]));
+    app.change(&format!("UPDATE feeds SET skip_hours = -1 WHERE url = '{}'", urls[2]));
+
+    let finished = app.run(&["poll", "--force", "--json"]);
+    let polled = finished.json();
+    assert_eq!((&polled["refreshed"], &polled["failed"]), (&2.into(), &2.into()), "{polled}");
+    for url in &urls[1..3] {
+        let line = polled["feeds"].as_array().unwrap().iter().find(|line| line["url"] == **url).unwrap();
+        let reason = line["reason"].as_str().unwrap();
+        assert!(reason.contains("cannot be read") && reason.contains("restore a backup"), "{reason}");
+        let told = url.replace("?key=s3cr3t", "?…");
+        assert!(
+            finished.stderr.lines().any(|line| line.contains("cannot be read") && line.contains(&told)),
+            "{finished:?}"
+        );
+    }
+    assert!(!finished.stderr.contains("s3cr3t"), "{finished:?}");
+    let named = app.run(&["poll", &urls[2], "--json"]);
+    assert_eq!((named.code(), &named.json()["failed"]), (1, &1.into()), "{named:?}");
+}
+
+#[test]
+fn a_poll_that_ends_early_tells_what_it_had_done() {
+    let origin = Origin::start();
+    let urls = [origin.url("/quick.xml"), origin.url("/slow.xml")];
+    origin.script("/quick.xml", [ok(rss(1))]);
+    origin.script("/slow.xml", [ok(rss(1)).delay(Duration::from_secs(1))]);
+    let app = App::watching(&[]);
+    app.poll(&[]);
+    app.change(
+        "CREATE TRIGGER refused BEFORE INSERT ON items WHEN NEW.feed_id = \
+             (SELECT feed_id FROM feeds WHERE url LIKE '%slow%') BEGIN SELECT raise(ABORT, 'on purpose'); END",
+    );
+    app.write("watch.toml", &(feed_tables(&[&urls[0], &urls[1]]) + ALL));
+    let finished = app.run(&["poll", "--json"]);
+    assert!(finished.code() == 2 && finished.stderr.contains("on purpose"), "{finished:?}");
+    let polled = finished.json();
+    assert_eq!((&polled["refreshed"], &polled["feeds"][0]["url"]), (&1.into(), &urls[0].as_str().into()), "{polled}");
+}
+
+#[test]
 fn p26_after_a_410_there_is_one_more_request_a_day_later_and_then_none_until_told() {
     let (origin, app) = one_feed(FAST, [status(410)]);
     assert!(wait_s(&app.poll(&[])) >= DAY - 60);

@@ -1226,7 +1226,7 @@ fn enter(
     title: &str,
     at: Timestamp,
 ) -> Result<(), veille::store::StoreError> {
-    let feed = tx.as_read().of_configured_feeds(Some)?.remove(0);
+    let feed = tx.as_read().of_configured_feeds(Result::ok)?.remove(0);
     let key = ItemKey(format!("guid:{number}"));
     let story = tx.begin_story(&story_entry_id(&feed.url, &key), at)?;
     let item = NewItem {
