@@ -11,7 +11,7 @@ use crate::model::{PublishedFeed, Timestamp};
 use crate::store::{DigestVersion, ReadTx, StoreError};
 use axum::Router;
 use axum::extract::{Path, Query, Request, State};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::Response;
 use axum::routing::get;
 use serde::Deserialize;
@@ -36,13 +36,12 @@ const NO_SUCH_DIGEST: &str = "there is no digest of this name; see /digests";
 
 /// Of a digest's documents and its page.
 pub(super) const ROUTE: &str = "/digests/{file}";
+const ARCHIVE_ROUTE: &str = "/digests/{name}/archive/{file}";
 const FOLDER: &str = "/digests/";
+const OUTLINE: &str = "/digests.opml";
 
 pub(super) fn routes() -> Router<AppState> {
-    Router::new()
-        .route(ROUTE, get(show))
-        .route("/digests/{name}/archive/{file}", get(show_archive))
-        .route("/digests.opml", get(outline))
+    Router::new().route(ROUTE, get(show)).route(ARCHIVE_ROUTE, get(show_archive)).route(OUTLINE, get(outline))
 }
 
 /// Whoever makes a document holds its gate.
@@ -266,6 +265,19 @@ fn rendered(
 /// Public digests hold nothing that a visitor could not read, so scripts of any site may.
 fn readable(digest: &DigestSettings, made: Representation) -> Representation {
     if digest.spec.private { made } else { made.with(header::ACCESS_CONTROL_ALLOW_ORIGIN, ANYONE) }
+}
+
+/// What a browser is told before a script of another site may ask for a document conditionally (the CORS protocol of the
+/// Fetch standard). `None`: no script may read what is at this address, of this route.
+pub(super) fn preflight(route: &str, uri: &Uri) -> Option<[(HeaderName, HeaderValue); 4]> {
+    let is_document =
+        route == OUTLINE || matches!(route, ROUTE | ARCHIVE_ROUTE) && split_extension(uri.path()).1.is_some();
+    is_document.then_some([
+        (header::ACCESS_CONTROL_ALLOW_ORIGIN, ANYONE),
+        (header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, HEAD")),
+        (header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("If-None-Match, If-Modified-Since")),
+        (header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400")),
+    ])
 }
 
 /// A document as it is sent: a reader shows it as it likes; opened in a browser it can do nothing.

@@ -1,4 +1,7 @@
 //! The health of feeds as a digest: an operator subscribes and is told once of whatever needs a look.
+//!
+//! Scripts of other sites may not read it, as they may public digests: it names feeds in the operator's own network, and
+//! any page that the operator opens could ask a veille on the same machine for it.
 
 use super::digests::represented;
 use super::documents::{feed_health_document, publisher};

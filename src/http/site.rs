@@ -48,7 +48,7 @@ impl Site {
     /// `routes` are all of them.
     pub(super) fn new(state: AppState, routes: Router<AppState>) -> Self {
         let routes = routes
-            .fallback(not_found)
+            .fallback(no_route)
             .layer(from_fn_with_state(state.metrics.clone(), watched))
             .with_state(state.clone());
         Self { state: Arc::new(state), routes }
@@ -104,10 +104,19 @@ async fn watched(State(metrics): State<HttpMetrics>, request: Request, next: Nex
 
 async fn answer(request: Request, next: Next, uri: &Uri) -> Response {
     let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+    let asks_for_methods = request.method() == Method::OPTIONS;
+    let route = request.extensions().get::<MatchedPath>().cloned();
     let answered = AssertUnwindSafe(next.run(request)).catch_unwind();
     match tokio::time::timeout(ANSWER_DEADLINE, answered).await {
+        // The router adds `Allow` to both.
+        Ok(Ok(response)) if asks_for_methods && response.status() == StatusCode::METHOD_NOT_ALLOWED => {
+            let mut response = StatusCode::NO_CONTENT.into_response();
+            if let Some(readable) = route.and_then(|route| digests::preflight(route.as_str(), uri)) {
+                response.headers_mut().extend(readable);
+            }
+            response
+        }
         Ok(Ok(response)) if response.status() == StatusCode::METHOD_NOT_ALLOWED => {
-            // The router adds `Allow` to it.
             let reason =
                 if is_read { "this address takes POST alone" } else { "this address can only be read: use GET" };
             refuse(uri, StatusCode::METHOD_NOT_ALLOWED, reason)
@@ -122,6 +131,26 @@ async fn answer(request: Request, next: Next, uri: &Uri) -> Response {
             refuse(uri, StatusCode::SERVICE_UNAVAILABLE, "the answer took too long; try again later")
         }
     }
+}
+
+async fn no_route(method: Method, uri: Uri) -> Response {
+    let location = without_slash(&uri).filter(|_| matches!(method, Method::GET | Method::HEAD));
+    match location.and_then(|location| HeaderValue::from_str(&location).ok()) {
+        Some(location) => {
+            // The answer at that address says how long it may be kept, and by whom.
+            let headers = [(header::LOCATION, location), (header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
+            (StatusCode::PERMANENT_REDIRECT, headers).into_response()
+        }
+        None => not_found(uri).await,
+    }
+}
+
+/// The same address without the slash that no address of ours ends with. Relative, so that it holds below whatever path a
+/// web server before us serves us, and leads to no other host.
+fn without_slash(uri: &Uri) -> Option<String> {
+    let (_, name) = uri.path().strip_suffix('/')?.rsplit_once('/')?;
+    let query = uri.query().map_or_else(String::new, |query| format!("?{query}"));
+    (!name.is_empty()).then(|| format!("../{name}{query}"))
 }
 
 pub(super) async fn not_found(uri: Uri) -> Response {
