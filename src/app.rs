@@ -11,12 +11,12 @@ pub use upkeep::maintain;
 
 use crate::delivery;
 use crate::http::{self, AppState, DocumentCache, Health, HttpMetrics, InForce, Limits};
-use crate::model::Timestamp;
+use crate::model::{Timestamp, without_queries};
 use crate::refresh::{Desk, Surroundings, Watch, push};
 use crate::scheduler::{Bells, Calendar, TakeSurroundings, cut_due_issues, due};
 use crate::service::Notifier;
 use crate::store::{DirectoryLock, Store, StoreError};
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use prometheus_client::registry::Registry;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -51,7 +51,8 @@ struct Daemon {
 /// What the operator must mend before it can start: the config, the data directory, the address.
 pub async fn run(source: ConfigSource, ready: impl FnOnce(SocketAddr)) -> anyhow::Result<()> {
     let clock: fn() -> Timestamp = Timestamp::now;
-    let watch = source.watch()?;
+    // What a daemon says is kept in a log, and a feed's query may be a key.
+    let watch = source.watch().map_err(|refused| anyhow!(without_queries(&format!("{refused:#}"))))?;
     let settings = Arc::clone(&watch.settings);
     let _lock = DirectoryLock::take(&settings.service.data_dir)?;
     let store = Arc::new(once_there_is_room(async || Store::open(&settings.service.data_dir)).await?);

@@ -2,6 +2,7 @@
 
 use crate::config::{self, Edit, Environment, Refused, Settings};
 use crate::http::ConfigFiles;
+use crate::model::without_queries;
 use crate::refresh::Watch;
 use std::path::{Path, PathBuf};
 
@@ -68,7 +69,7 @@ impl ConfigSource {
                 anyhow::anyhow!("the config has {} error{plural}\n{}", errors.len(), errors.render(false))
             })?;
         for warning in loaded.warnings.lines() {
-            tracing::warn!("{warning}");
+            tracing::warn!("{}", without_queries(&warning));
         }
         Ok(loaded.settings)
     }

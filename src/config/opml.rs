@@ -5,6 +5,7 @@
 
 use super::diagnostics::quoted;
 use super::values::{language_tag, parse_web_address};
+use crate::model::WithoutQuery;
 use encoding_rs::Encoding;
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
@@ -154,7 +155,8 @@ impl Reading {
         let url = match parse_web_address(web_scheme(address).as_ref()) {
             Ok(url) => url,
             Err(reason) => {
-                return self.problem(span, format!("{} is left out: {reason}", quoted(address)), false);
+                let told = quoted(&WithoutQuery(address).to_string());
+                return self.problem(span, format!("{told} is left out: {reason}"), false);
             }
         };
         if !url.username().is_empty() || url.password().is_some() {

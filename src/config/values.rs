@@ -5,6 +5,7 @@
 
 use super::diagnostics::quoted;
 use super::reader::{Text, Value};
+use crate::model::WithoutQuery;
 use croner::parser::{CronParser, Seconds};
 use jiff::SignedDuration;
 use std::fmt::Write as _;
@@ -107,9 +108,12 @@ pub(super) fn web_address(text: Text<'_>) -> Option<Url> {
         }
         Err(reason) => {
             let whole = format!("https://{}", text.text);
-            let help = Url::parse(text.text).is_err().then(|| format!("did you mean \"{whole}\"?"));
+            let told = WithoutQuery(text.text).to_string();
+            let help = Url::parse(text.text).is_err().then(|| format!("did you mean \"https://{told}\"?"));
             let help = help.filter(|_| text.text.contains('.') && Url::parse(&whole).is_ok());
-            text.error(format!("{} is not a web address: {reason}", quoted(text.text))).help_if(help)
+            let fault = text.error(format!("{} is not a web address: {reason}", quoted(&told))).help_if(help);
+            // A query may be a key, and in the line of a log nobody tells it from any other text without a scheme.
+            if text.text.contains('?') { fault.hiding_source() } else { fault }
         }
     };
     text.report().add(fault);

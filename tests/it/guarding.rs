@@ -116,6 +116,33 @@ fn w15_nobody_is_told_the_query_of_a_feeds_address_but_the_operator() {
     assert!(!daemon.log().concat().contains("s3cr3t"), "nor does the log: {:?}", daemon.log());
 }
 
+/// Its log is kept, by a journal often; what a command prints is for who runs it.
+#[test]
+fn s08_a_daemon_that_is_refused_its_config_tells_no_query() {
+    let refused = |watch: &str, said: &str| {
+        let app = App::new("", watch);
+        app.write("list.opml", "<opml><outline xmlUrl=\"ftp://a.example/f?key=s3cr3t\"/></opml>");
+        app.write(
+            "veille.toml",
+            &std::fs::read_to_string(app.config()).unwrap().replace("watch.toml", "*.toml\", \"*.opml"),
+        );
+        let told = app.run(&["run"]);
+        assert_eq!(told.code(), 2, "{told:?}");
+        assert!(told.stderr.contains(said), "{said}: {told:?}");
+        assert!(!told.stderr.contains("s3cr3t"), "{told:?}");
+        let checked = app.run(&["check"]);
+        assert!(checked.stderr.contains(said), "{checked:?}");
+    };
+    let feed = "[[feeds]]\nurl = \"https://a.example/f?key=s3cr3t\"\n";
+    refused(&format!("{feed}{feed}"), "https://a.example/f");
+    refused(&feed.replace("https://", ""), "`a.example/f?…` is not a web address");
+    refused(&feed.replace("https://", "ftp://"), "`ftp://a.example/f?…` is not a web address");
+    refused(&format!("{feed}intervall = \"2h\"\n"), "unknown key");
+    refused("feeds = [{ url = \"https://a.example/f?key=s3cr3t\", groupz = [] }]", "unknown key");
+    let hook = "[[digests.d.webhooks]]\nurl = \"https://chat.example/s3cr3t\"\n";
+    refused(&format!("[digests.d]\nquery = \"ai\"\n{hook}{hook}"), "a webhook at `chat.example` twice");
+}
+
 #[tokio::test]
 async fn w14_too_many_requests_of_one_address_are_429_and_say_when_to_come_back() {
     let watch = start_behind_proxy(|settings| settings.http.requests_per_minute = 3).await;
