@@ -78,6 +78,7 @@ impl Feeds<'_> {
                         title: outline.title,
                         groups: outline.groups,
                         language: outline.language,
+                        enabled: outline.enabled,
                         ..FeedSettings::new(outline.url)
                     });
                 }

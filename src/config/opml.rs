@@ -36,6 +36,8 @@ pub struct OpmlFeed {
     /// The names of the folders around it, outermost first.
     pub groups: Vec<String>,
     pub language: Option<String>,
+    /// Whether it is polled: `veille feeds export` marks those that are not.
+    pub enabled: bool,
     /// Byte range of its first outline in the text.
     pub span: Range<usize>,
 }
@@ -175,12 +177,13 @@ impl Reading {
             known.title = known.title.take().or_else(|| outline.title(&url));
             groups.retain(|group| !known.groups.contains(group));
             known.groups.extend(groups);
+            known.enabled &= outline.is_enabled();
         } else if self.opml.feeds.len() == MOST_FEEDS {
             self.left_out += 1;
         } else {
             self.index.insert(url.clone(), self.opml.feeds.len());
-            let (title, language) = (outline.title(&url), outline.language.clone());
-            self.opml.feeds.push(OpmlFeed { url, title, groups, language, span });
+            let (title, language, enabled) = (outline.title(&url), outline.language.clone(), outline.is_enabled());
+            self.opml.feeds.push(OpmlFeed { url, title, groups, language, enabled, span });
         }
     }
 
@@ -214,6 +217,7 @@ struct Outline {
     title: Option<String>,
     text: Option<String>,
     language: Option<String>,
+    enabled: Option<String>,
 }
 
 impl Outline {
@@ -225,6 +229,7 @@ impl Outline {
                 "title" => &mut outline.title,
                 "text" => &mut outline.text,
                 "language" => &mut outline.language,
+                "veille:enabled" => &mut outline.enabled,
                 _ => continue,
             };
             // Lenient: a bare `&` stays one, an HTML entity counts, an entity of the document's own does not.
@@ -235,6 +240,10 @@ impl Outline {
         // Real lists write `unknown`, which would stand before what the feed itself says.
         outline.language = outline.language.and_then(|tag| language_tag(&tag.replace('_', "-")));
         outline
+    }
+
+    fn is_enabled(&self) -> bool {
+        self.enabled.as_deref() != Some("false")
     }
 
     fn name(&self) -> Option<String> {

@@ -14,7 +14,12 @@ pub struct OutlinedFeed {
     /// The folders that the feed is in; several give the feed once in each of them, as readers expect.
     pub groups: Vec<String>,
     pub language: Option<String>,
+    /// Whether it is polled. One that is not is marked in words of our own, which other readers pass over.
+    pub enabled: bool,
 }
+
+/// OPML 2.0 lets an outline have attributes of a namespace.
+const NAMESPACE: (&str, &str) = ("xmlns:veille", "https://github.com/veille-watch/veille");
 
 /// The list as bytes: feeds without a group first, then a folder a group, by name. `changed_at` is when the list last changed, if that is known.
 #[must_use]
@@ -23,7 +28,9 @@ pub fn opml(title: &str, changed_at: Option<Timestamp>, feeds: &[OutlinedFeed]) 
     groups.sort_unstable();
     groups.dedup();
     let mut document = Document::new();
-    document.parent("opml", &[("version", "2.0")], |document| {
+    let mut attributes = vec![("version", "2.0")];
+    attributes.extend(feeds.iter().any(|feed| !feed.enabled).then_some(NAMESPACE));
+    document.parent("opml", &attributes, |document| {
         document.parent("head", &[], |document| {
             document.text("title", &[], title);
             if let Some(at) = changed_at {
@@ -53,5 +60,6 @@ fn outline(document: &mut Document, feed: &OutlinedFeed) {
     attributes.extend(feed.site_url.as_deref().map(|url| ("htmlUrl", url)));
     attributes.extend(feed.description.as_deref().map(|text| ("description", text)));
     attributes.extend(feed.language.as_deref().map(|language| ("language", language)));
+    attributes.extend((!feed.enabled).then_some(("veille:enabled", "false")));
     document.empty("outline", &attributes);
 }

@@ -212,6 +212,7 @@ pub fn public_outline(settings: &Settings, publisher: &Publisher) -> Vec<Outline
             description: spec.description,
             groups: Vec::new(),
             language: None,
+            enabled: true,
         })
         .collect()
 }

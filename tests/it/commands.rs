@@ -239,6 +239,30 @@ fn a_list_comes_from_standard_input_too() {
 }
 
 #[test]
+fn a_list_that_is_exported_and_imported_polls_what_was_polled() {
+    let feeds = "[[feeds]]\nurl = \"https://a.example/on\"\n\
+                 [[feeds]]\nurl = \"https://a.example/off\"\ngroups = [\"x\", \"y\"]\nenabled = false\n";
+    let app = App::new(FAST, feeds);
+    let list = app.run(&["feeds", "export"]).stdout;
+    assert!(list.contains("xmlns:veille=") && list.matches("veille:enabled=\"false\"").count() == 2, "{list}");
+
+    let imported = App::new(FAST, "");
+    imported.write("list.opml", &list);
+    let file = imported.directory().join("list.opml");
+    let told = imported.run(&["feeds", "import", file.to_str().unwrap(), "--json"]).json();
+    assert_eq!((&told["added"][0]["enabled"], &told["added"][1]["enabled"]), (&true.into(), &false.into()), "{told}");
+    assert_eq!(imported.run(&["feeds", "export"]).stdout, list);
+
+    let included = App::new(FAST, "");
+    included
+        .write("veille.toml", &std::fs::read_to_string(included.config()).unwrap().replace("watch.toml", "list.opml"));
+    included.write("list.opml", &list);
+    assert_eq!(included.run(&["feeds", "export"]).stdout, list, "an OPML file of the config says so too");
+    included.write("list.opml", &list.replace(" veille:enabled=\"false\"", ""));
+    assert!(!included.run(&["feeds", "export"]).stdout.contains("xmlns"), "no mark where none is needed");
+}
+
+#[test]
 fn a_limit_of_nothing_is_refused() {
     let app = App::new(FAST, TAG);
     for command in [["suggest", "mistral", "--limit", "0"], ["search", "mistral", "--limit", "0"]] {

@@ -347,25 +347,26 @@ fn word() -> impl Strategy<Value = String> {
 proptest! {
     #[test]
     fn a_written_list_reads_back_as_the_same_feeds(
-        feeds in proptest::collection::btree_map(0..50u8, (word(), proptest::collection::btree_set(word(), 0..3), proptest::option::of("[a-z]{2}")), 0..8)
+        feeds in proptest::collection::btree_map(0..50u8, (word(), proptest::collection::btree_set(word(), 0..3), proptest::option::of("[a-z]{2}"), any::<bool>()), 0..8)
     ) {
         let written: Vec<_> = feeds
             .into_iter()
-            .map(|(path, (title, groups, language))| OutlinedFeed {
+            .map(|(path, (title, groups, language, enabled))| OutlinedFeed {
                 title,
                 description: None,
                 feed_url: format!("https://a.test/{path}?x=1&y={path}"),
                 site_url: Some("https://a.test/".to_owned()),
                 groups: groups.into_iter().collect(),
                 language,
+                enabled,
             })
             .collect();
         let text = String::from_utf8(write_opml("list", None, &written)).unwrap();
         let read = opml::read(&text);
         prop_assert!(read.problems.is_empty(), "{:?}", read.problems);
-        let mut read: Vec<_> = read.feeds.into_iter().map(|feed| (feed.url.to_string(), feed.title, feed.groups, feed.language)).collect();
+        let mut read: Vec<_> = read.feeds.into_iter().map(|feed| (feed.url.to_string(), feed.title, feed.groups, feed.language, feed.enabled)).collect();
         read.sort();
-        let mut expected: Vec<_> = written.into_iter().map(|feed| (feed.feed_url, Some(feed.title), feed.groups, feed.language)).collect();
+        let mut expected: Vec<_> = written.into_iter().map(|feed| (feed.feed_url, Some(feed.title), feed.groups, feed.language, feed.enabled)).collect();
         expected.sort();
         prop_assert_eq!(read, expected);
     }

@@ -230,6 +230,7 @@ fn a_list_of_digests_is_the_same_bytes_as_ever() {
         site_url: Some(format!("https://watch.example.org/digests/{name}")),
         groups: groups.iter().map(|group| (*group).into()).collect(),
         language: None,
+        enabled: true,
     };
     let list = opml("Digests", Some(at("2026-11-24T06:00:00Z")), &[feed("a", &[]), feed("b", &["x", "A & B"])]);
     check_golden("digests.opml", &list);

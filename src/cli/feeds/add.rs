@@ -22,6 +22,7 @@ struct Found {
     title: Option<String>,
     groups: Vec<String>,
     language: Option<String>,
+    enabled: bool,
     /// Where its address leads for good.
     #[serde(skip)]
     moved_to: Option<String>,
@@ -76,6 +77,7 @@ pub(super) fn import(file: &str, text: &str, dry_run: bool, context: &Context) -
             title: feed.title,
             groups: feed.groups,
             language: feed.language,
+            enabled: feed.enabled,
             moved_to: None,
         })
         .collect();
@@ -91,6 +93,7 @@ async fn discover(settings: &Settings, page: Url) -> anyhow::Result<Found> {
         title: found.title,
         groups: Vec::new(),
         language: found.language,
+        enabled: true,
         moved_to: found.moved_to.map(String::from),
     })
 }
@@ -169,6 +172,9 @@ fn table(feed: &Found) -> String {
     }
     if let Some(language) = &feed.language {
         let _ = writeln!(table, "language = {}", quoted(language));
+    }
+    if !feed.enabled {
+        table.push_str("enabled = false\n");
     }
     table
 }

@@ -78,6 +78,7 @@ fn export(context: &Context) -> anyhow::Result<ExitCode> {
         site_url: None,
         groups: feed.groups.clone(),
         language: feed.language.clone(),
+        enabled: feed.enabled,
     };
     let feeds: Vec<OutlinedFeed> = settings.feeds.iter().map(outlined).collect();
     let document = export::opml("Feeds of veille", None, &feeds);
