@@ -2,12 +2,14 @@
 
 mod words;
 
+use super::lexer::escape_regex;
 use super::tree::{Expr, ExprKind, Scope, Term};
 use super::{MAX_REGEX_PROGRAM_BYTES, QueryDiagnostic};
 use crate::model::Field;
 use regex_automata::meta::{BuildError, Config, Regex};
 use regex_automata::nfa::thompson::WhichCaptures;
 use regex_automata::util::syntax;
+use unicode_normalization::char::is_combining_mark;
 use words::{EVERYDAY_TEXTS, EVERYWHERE, FREQUENT_WORDS, WORDLIKE_ACRONYMS};
 
 pub(super) fn lint(text: &str, root: &Expr, beside_another: bool, diagnostics: &mut Vec<QueryDiagnostic>) {
@@ -190,10 +192,9 @@ fn lint_text(query: &str, text: &str, exact: bool, expr: &Expr, within: Within) 
         return Some(problem.with_help("for words in order with others between them, write `one BEFORE/3 other`"));
     }
     if text.contains('*') {
-        return words
-            .iter()
-            .filter(|word| word.contains('*'))
-            .find_map(|word| lint_wildcard(word, words.len() > 1, expr));
+        return words.iter().filter(|word| word.contains('*')).find_map(|word| {
+            lint_idle_wildcard(word, expr).filter(|_| in_text).or_else(|| lint_wildcard(word, words.len() > 1, expr))
+        });
     }
     if marked || exact || !in_text {
         return None;
@@ -225,6 +226,23 @@ fn lint_without_words(text: &str, expr: &Expr) -> QueryDiagnostic {
     };
     QueryDiagnostic::error(expr.span.clone(), format!("`{text}` can never match: it holds no letter or digit"))
         .with_help(help)
+}
+
+/// `node.*`, `C++*`: a `*` stands for letters of a word, and most symbols beside it end the word.
+fn lint_idle_wildcard(word: &str, expr: &Expr) -> Option<QueryDiagnostic> {
+    let in_word = |c: char| c.is_alphanumeric() || is_combining_mark(c);
+    let pieces: Vec<&str> = word.split('*').collect();
+    let beside = pieces.windows(2).find(|sides| !sides[0].ends_with(in_word) && !sides[1].starts_with(in_word))?;
+    let message = format!("the `*` of `{word}` stands beside no letter or digit, so it finds nothing");
+    // Those belong to words (`C++`, `R&D`), but not in their middle: without the `*` it would be another word.
+    let symbols = ['+', '#', '&'];
+    let is_cut = beside[0].ends_with(symbols) || beside[1].starts_with(symbols);
+    let problem = if is_cut { QueryDiagnostic::error } else { QueryDiagnostic::warning };
+    let plain = pieces.concat();
+    let plain = plain.trim_matches(|c: char| !in_word(c) && !symbols.contains(&c));
+    let expression = escape_regex(&regex_syntax::escape(word).replace(r"\*", r"\w+"));
+    let help = format!("write `{plain}`, or an expression such as `/{expression}/`");
+    Some(problem(expr.span.clone(), message).with_help(help))
 }
 
 /// `word` is one blank-separated word with a `*` in it.

@@ -237,6 +237,13 @@ fn what_can_never_match_is_an_error_and_what_matches_everything_too() {
     check_errors("*", &[("*", "nearly everything")]);
     check_errors("a*", &[("a*", "nearly everything")]);
     check_errors("\"open * weights\"", &[("\"open * weights\"", "BEFORE")]);
+    check_errors("C++*", &[("C++*", r"write `C++`, or an expression such as `/C\+\+\w+/`")]);
+    check_errors("\"the C#* class\"", &[("\"the C#* class\"", "beside no letter")]);
+    check_errors("R&*", &[("R&*", "beside no letter")]);
+    check_warnings("node.*", &[("node.*", r"write `node`, or an expression such as `/node\.\w+/`")]);
+    check_warnings("*.js", &[("*.js", r"`/\w+\.js/`")]);
+    check_warnings("3.* l'* GPT-*", &[("3.*", "write `3`"), ("l'*", "write `l`"), ("GPT-*", "write `GPT`")]);
+    check_warnings("url:example.org/* .NET8* node.j* \"cafe\u{301}*\"", &[]);
     check_errors("~\"a b\"", &[("~\"a b\"", "one word")]);
     check_warnings("fra*", &[("fra*", "francisco")]);
     check_warnings("franc*", &[("franc*", "francisco")]);
