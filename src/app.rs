@@ -7,7 +7,7 @@ mod upkeep;
 pub use crate::scheduler::due::visit_once;
 pub use reload::sync_store;
 pub use source::ConfigSource;
-pub use upkeep::maintain;
+pub use upkeep::{follow_rules, maintain};
 
 use crate::delivery;
 use crate::http::{self, AppState, DocumentCache, Health, HttpMetrics, InForce, Limits};

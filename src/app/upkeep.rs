@@ -61,6 +61,24 @@ pub async fn maintain(
     store.checkpoint().await
 }
 
+/// Brings the archive in line with rules that have changed, as long as they are `in_force`.
+///
+/// # Errors
+/// The store failed; the next run goes on from there.
+pub async fn follow_rules(around: &Surroundings, in_force: impl Fn() -> bool) -> Result<(), StoreError> {
+    let done = archive::retag(around, |_| in_force()).await?;
+    if done.items > 0 {
+        tracing::info!(
+            items = done.items,
+            changed = done.changed,
+            entered = done.entered,
+            left = done.left,
+            "the archive follows the rules"
+        );
+    }
+    Ok(())
+}
+
 impl Daemon {
     /// Answers the calendar's bells, one at a time.
     pub(super) async fn keep_calendar(self, bells: Bells) {
@@ -147,20 +165,10 @@ impl Daemon {
             let watch = self.current_watch();
             let around = Surroundings { watch: Arc::clone(&watch), ..self.surroundings()() };
             let in_force = || !self.stop.is_cancelled() && Arc::ptr_eq(&watch, &self.current_watch());
-            match archive::retag(&around, |_| in_force()).await {
-                Ok(done) if done.items > 0 => tracing::info!(
-                    items = done.items,
-                    changed = done.changed,
-                    entered = done.entered,
-                    left = done.left,
-                    "the archive follows the rules"
-                ),
-                Ok(_) => {}
-                Err(error) => {
-                    tracing::error!(%error, "retagging was cut short; it goes on in a minute");
-                    self.pause(AFTER_STORE_FAILURE).await;
-                    self.retag.notify_one();
-                }
+            if let Err(error) = follow_rules(&around, in_force).await {
+                tracing::error!(%error, "retagging was cut short; it goes on in a minute");
+                self.pause(AFTER_STORE_FAILURE).await;
+                self.retag.notify_one();
             }
         }
     }

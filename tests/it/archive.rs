@@ -278,6 +278,16 @@ fn a_correction_wins_over_every_later_run_until_it_is_taken_back() {
     assert_eq!(watched.digested()["west"], set(&["a"]));
 }
 
+#[test]
+fn a_poll_brings_the_archive_in_line_with_rules_and_digests_that_have_changed() {
+    let watched = Watched::over(&three_entries());
+    watched.write_rules(&(RULES.replace("'refugee*'", "'\"palo alto\"'").replace("digests.west", "digests.renamed")));
+    watched.done(&["poll"]);
+    assert_eq!(watched.tagged()["relocation"], set(&["b"]));
+    assert_eq!(watched.digested()["relocation"], set(&["b"]));
+    assert_eq!(watched.json(&["diff"]), serde_json::json!({ "tags": {}, "digests": {} }));
+}
+
 /// The store learns of a config's digests from the daemon, a poll or a retag.
 #[test]
 fn a_tag_that_the_store_has_not_heard_of_is_given_after_a_retag() {
