@@ -81,6 +81,8 @@ pub struct KnownItem {
     pub link_key: Option<ItemKey>,
     pub content_key: ItemKey,
     pub content_hash: ContentHash,
+    pub title: String,
+    pub published_at: Option<Timestamp>,
 }
 
 /// A file that an item announces (RSS `enclosure`, Atom `rel=enclosure`, JSON Feed `attachments`).

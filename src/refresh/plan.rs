@@ -28,11 +28,11 @@ impl UpdatePlan {
 
 /// Compares a document's items with what is known of them.
 ///
-/// An item is the one with its key. Failing that, it is a known item under another key: one with the
+/// An item is the one with its key, unless that is plainly another story. Failing that, it is a known item under another key: one with the
 /// same link and the same title and text, or, where one of the two has no link of its own, with the
 /// same title and text; in a feed that is identified by links, one with the same link. That heals
-/// guids that change from visit to visit, and when most of a document needed it, the feed's identity
-/// steps down the ladder for good.
+/// guids that change from visit to visit and guids that are given again to other stories, and when most
+/// of a document needed it, the feed's identity steps down the ladder for good.
 #[must_use]
 pub fn plan(
     known: &[KnownItem],
@@ -45,8 +45,16 @@ pub fn plan(
     let mut plan = UpdatePlan { added: vec![], changed: vec![], unchanged: 0, pruned: vec![], identity };
     let (mut seen, mut seen_keys) = (HashSet::new(), HashSet::new());
     let mut strangers = Vec::new();
-    for item in arrived {
-        match by_key.get(item.keys.under(identity)) {
+    let mut reused = 0;
+    for mut item in arrived {
+        let mut same = by_key.get(item.keys.under(identity));
+        if same.is_some_and(|known| is_another(known, &item)) {
+            // A counter that began anew, or a place in the document: this story is told by its link.
+            item.keys.guid = None;
+            reused += 1;
+            same = by_key.get(item.keys.under(identity));
+        }
+        match same {
             Some(same) => plan.meet(same, item, &mut seen),
             None => strangers.push(item),
         }
@@ -67,7 +75,9 @@ pub fn plan(
             plan.unchanged += 1;
         }
     }
-    if identity == ItemIdentity::Guid && healed * 2 > total {
+    if reused * 2 > total {
+        plan.identity = ItemIdentity::Link;
+    } else if identity == ItemIdentity::Guid && healed * 2 > total {
         plan.identity = if healed_with_link == healed { ItemIdentity::Link } else { ItemIdentity::Content };
     }
     plan
@@ -92,6 +102,15 @@ fn is_same(known: &KnownItem, item: &NewItem, identity: ItemIdentity) -> bool {
     }
 }
 
+/// Whether what is known by the key of an item is another story: of an edit, link, title or date stays.
+fn is_another(known: &KnownItem, item: &NewItem) -> bool {
+    let links = known.link_key.as_ref().zip(item.keys.link.as_ref());
+    let dates = known.published_at.zip(item.content.published_at);
+    links.is_some_and(|(known, link)| known != link)
+        && known.title != item.content.title
+        && dates.is_some_and(|(known, date)| known.as_millisecond() != date.as_millisecond())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,9 +121,10 @@ mod tests {
         ItemKey(text.to_owned())
     }
 
-    /// An item written `guid|link|title+text|edition`; an empty part is missing.
+    /// An item written `guid|link|title+text|edition`, with a day of publication behind it or not; an empty part is missing.
     fn arrived(text: &str) -> NewItem {
         let parts: Vec<&str> = text.split('|').collect();
+        let day = parts.get(4).map(|day| format!("2026-11-{day}T08:00:00Z").parse().expect("a day of November"));
         let some = |prefix: &str, part: &str| (!part.is_empty()).then(|| key(&format!("{prefix}:{part}")));
         NewItem {
             keys: ItemKeys {
@@ -113,23 +133,26 @@ mod tests {
                 content: key(&format!("content:{}", parts[2])),
             },
             content_hash: ContentHash([parts[3].as_bytes()[0]; 16]),
-            content: ItemContent::default(),
+            content: ItemContent { title: parts[2].to_owned(), published_at: day, ..ItemContent::default() },
+        }
+    }
+
+    fn known(index: usize, key: ItemKey, item: &NewItem) -> KnownItem {
+        KnownItem {
+            id: ItemId(i64::try_from(index).expect("few")),
+            key,
+            link_key: item.keys.link.clone(),
+            content_key: item.keys.content.clone(),
+            content_hash: item.content_hash,
+            title: item.content.title.clone(),
+            published_at: item.content.published_at,
         }
     }
 
     /// The store after a document: what `plan` would be given at the next visit.
     fn stored(texts: &[&str], identity: ItemIdentity) -> Vec<KnownItem> {
         let items = texts.iter().map(|text| arrived(text));
-        items
-            .enumerate()
-            .map(|(index, item)| KnownItem {
-                id: ItemId(i64::try_from(index).expect("few")),
-                key: item.keys.under(identity).clone(),
-                link_key: item.keys.link.clone(),
-                content_key: item.keys.content.clone(),
-                content_hash: item.content_hash,
-            })
-            .collect()
+        items.enumerate().map(|(index, item)| known(index, item.keys.under(identity).clone(), &item)).collect()
     }
 
     /// Counts of (added, changed, unchanged) for a document after another.
@@ -157,6 +180,27 @@ mod tests {
     fn h20_guids_that_change_at_each_visit_are_healed_and_the_feed_is_told_by_links() {
         let plan = check(&["a|x|t|1", "b|y|u|1"], &["c|x|t|1", "d|y|u|1"], (0, 0, 2));
         assert_eq!(plan.identity, ItemIdentity::Link);
+    }
+
+    #[test]
+    fn a_guid_that_is_given_again_to_another_story_swallows_none() {
+        let plan = check(&["1|x|t|1|02", "2|y|u|1|03"], &["1|v|w|1|20", "2|y|u|1|03"], (1, 0, 1));
+        assert_eq!(plan.added[0].0, key("link:v"));
+        assert_eq!(plan.identity, ItemIdentity::Guid);
+    }
+
+    #[test]
+    fn guids_that_are_places_in_the_document_give_way_to_links() {
+        let plan = check(&["1|y|u|1|03", "2|x|t|1|02"], &["1|z|v|1|04", "2|y|u|1|03", "3|x|t|1|02"], (1, 0, 2));
+        assert_eq!(plan.identity, ItemIdentity::Link);
+    }
+
+    #[test]
+    fn an_edit_keeps_link_title_or_date() {
+        check(&["a|x|t|1|02"], &["a|x|u|2|03"], (0, 1, 0));
+        check(&["a|x|t|1|02"], &["a|y|t|2|03"], (0, 1, 0));
+        check(&["a|x|t|1|02"], &["a|y|u|2|02"], (0, 1, 0));
+        check(&["a|x|t|1"], &["a|y|u|2|03"], (0, 1, 0));
     }
 
     #[test]
@@ -191,17 +235,12 @@ mod tests {
     proptest! {
         #[test]
         fn planning_a_stored_document_again_adds_and_changes_nothing(
-            document in proptest::collection::vec("[ab]?\\|[xyz]?\\|[tu]\\|[12]", 0..12)
+            document in proptest::collection::vec("[ab]?\\|[xyz]?\\|[tu]\\|[12](\\|0[12])?", 0..12)
         ) {
             let arrivals: Vec<NewItem> = document.iter().map(|text| arrived(text)).collect();
             let first = plan(&[], &HashSet::new(), arrivals.clone(), ItemIdentity::Guid);
-            let known: Vec<KnownItem> = first.added.iter().enumerate().map(|(index, (key, item))| KnownItem {
-                id: ItemId(i64::try_from(index).expect("few")),
-                key: key.clone(),
-                link_key: item.keys.link.clone(),
-                content_key: item.keys.content.clone(),
-                content_hash: item.content_hash,
-            }).collect();
+            let known: Vec<KnownItem> =
+                first.added.iter().enumerate().map(|(index, (key, item))| known(index, key.clone(), item)).collect();
             let stored: Vec<NewItem> = first.added.into_iter().map(|(_, item)| item).collect();
             let again = plan(&known, &HashSet::new(), stored, first.identity);
             prop_assert_eq!(again.added.len(), 0);

@@ -45,12 +45,13 @@ impl ReadTx<'_> {
         };
         let every_key: Vec<&str> = arrived.iter().flat_map(|item| item.keys.all()).map(|key| key.0.as_str()).collect();
         let every_key = to_json(&every_key);
-        let sql = "SELECT item_id, item_key, link_key, content_key, content_hash FROM items \
+        let sql = "SELECT item_id, item_key, link_key, content_key, content_hash, title, published_at FROM items \
+             WHERE item_id IN (SELECT item_id FROM items \
              WHERE feed_id = :feed AND item_key IN (SELECT value FROM json_each(:keys)) \
-             UNION SELECT item_id, item_key, link_key, content_key, content_hash FROM items \
+             UNION SELECT item_id FROM items \
              WHERE feed_id = :feed AND link_key IN (SELECT value FROM json_each(:links)) \
-             UNION SELECT item_id, item_key, link_key, content_key, content_hash FROM items \
-             WHERE feed_id = :feed AND content_key IN (SELECT value FROM json_each(:contents))";
+             UNION SELECT item_id FROM items \
+             WHERE feed_id = :feed AND content_key IN (SELECT value FROM json_each(:contents)))";
         let mut statement = self.connection.prepare_cached(sql)?;
         let rows = statement.query_map(
             named_params! {
@@ -245,6 +246,8 @@ fn known_item(row: &Row<'_>) -> rusqlite::Result<KnownItem> {
         link_key: link_key.map(ItemKey),
         content_key: ItemKey(row.get("content_key")?),
         content_hash: ContentHash(row.get("content_hash")?),
+        title: row.get("title")?,
+        published_at: optional_instant_at(row, "published_at")?,
     })
 }
 

@@ -186,6 +186,23 @@ fn h21_one_guid_on_five_items_is_five_items_and_an_item_listed_twice_is_one() {
 }
 
 #[test]
+fn guids_that_are_given_again_to_other_stories_swallow_none() {
+    let linked = |guid, n: usize| {
+        let date = format!("Mon, 02 Nov 2026 08:{n:02}:00 GMT");
+        item(guid, &format!("Story {n} of many"), &date, &format!("<link>https://news.example/{n}</link>"))
+    };
+    let places = |fetch| document(&(0..5).map(|place| linked(place, fetch + 4 - place)).collect::<String>());
+    let (app, counts) = polled_ten_times(places);
+    assert_eq!(counts, (5..15).collect::<Vec<i64>>());
+    let told = texts(&entries(&published(&app)), "title");
+    assert_eq!(told, (0..14).rev().map(|n| format!("Story {n} of many")).collect::<Vec<_>>());
+    let begun_anew =
+        |fetch| document(&(0..5).map(|n| linked(n, if fetch < 5 { n } else { 10 + n })).collect::<String>());
+    let (_, counts) = polled_ten_times(begun_anew);
+    assert_eq!(counts, [5, 5, 5, 5, 5, 10, 10, 10, 10, 10]);
+}
+
+#[test]
 fn h22_items_without_a_guid_of_their_own_stay_who_they_are() {
     let guid = |text: &str| format!("<guid isPermaLink=\"false\">{text}</guid>");
     let shapes: [(&str, &dyn Fn(usize) -> String); 5] = [
