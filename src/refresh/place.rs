@@ -11,6 +11,7 @@ use crate::model::{
 use crate::store::{StoreError, StoredSignature, WriteTx};
 use crate::stories::{self, RecentItems, Signature, Teller};
 use jiff::SignedDuration;
+use std::collections::HashMap;
 
 /// How old an item of a feed's first document may be and still be news.
 const NEWS: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -84,13 +85,22 @@ impl Arrivals {
         // Ids grow in the order of first sight, so the oldest goes in first; without dates that is the one listed last.
         let mut added: Vec<_> = self.added.iter().rev().collect();
         added.sort_by_key(|(_, arrival)| arrival.ordered_at(now));
+        let first = if self.is_first { Some(self.told_before(tx)?) } else { None };
         for (key, arrival) in added {
-            arrival.add(tx, record, key, self.is_first, recent, now)?;
+            arrival.add(tx, record, key, first.as_ref(), recent, now)?;
         }
         for (id, arrival) in &self.changed {
             arrival.change(tx, record, *id, watch, now)?;
         }
         tx.keep_tombstones(record.id, &self.pruned, now)
+    }
+
+    /// By their links, the stories in it that feeds which have left the config told: somebody may have written another
+    /// address for one of them.
+    fn told_before(&self, tx: &WriteTx<'_>) -> Result<HashMap<ItemKey, StoryId>, StoreError> {
+        let links: Vec<&ItemKey> =
+            self.added.iter().filter_map(|(_, arrival)| arrival.item.keys.link.as_ref()).collect();
+        tx.as_read().stories_of_removed_feeds(&links)
     }
 }
 
@@ -112,17 +122,19 @@ impl Arrival {
         Self { item, tags, digests, signature, bands, words, wants_article }
     }
 
+    /// `first`: the item is of its feed's first document, and these are the stories that were told before, by link.
     fn add(
         &self,
         tx: &WriteTx<'_>,
         record: &FeedRecord,
         key: &ItemKey,
-        is_first: bool,
+        first: Option<&HashMap<ItemKey, StoryId>>,
         recent: &mut RecentItems,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let ordered_at = self.ordered_at(now);
-        let joined = self.story_to_join(record, recent, now);
+        let told_before = || first?.get(self.item.keys.link.as_ref()?).copied();
+        let joined = self.story_to_join(record, recent, now).or_else(told_before);
         let story = match joined {
             Some(story) => story,
             None => tx.begin_story(&story_entry_id(&record.url, key), now)?,
@@ -146,9 +158,9 @@ impl Arrival {
             tx.story_changed(story, now)?;
         }
         // What a new feed brings from its past takes its own place in time and waits for no issue.
-        let is_archive = is_first && now.duration_since(ordered_at) > NEWS;
+        let is_archive = first.is_some() && now.duration_since(ordered_at) > NEWS;
         for digest in &self.digests {
-            let place = if is_first { ordered_at } else { place_in(tx, digest, ordered_at, now)? };
+            let place = if first.is_some() { ordered_at } else { place_in(tx, digest, ordered_at, now)? };
             if tx.enter_digest(digest, story, place, is_archive, now)? {
                 tx.tell_of_entry(digest, story, now)?;
             }

@@ -2,7 +2,7 @@
 
 use super::rows::{collect, count, instant, instant_at, millis, to_json};
 use super::{ReadTx, StoreError, WriteTx};
-use crate::model::{EntryId, FeedId, ItemId, LinkHash, Story, StoryId, Timestamp};
+use crate::model::{EntryId, FeedId, ItemId, ItemKey, LinkHash, Story, StoryId, Timestamp};
 use rusqlite::{OptionalExtension, params};
 use std::collections::HashMap;
 
@@ -35,6 +35,16 @@ impl ReadTx<'_> {
         let mut items = self.items_by_story(ids)?;
         let story = |(id, entry_id)| items.remove(&id).map(|items| Story { id, entry_id, items });
         Ok(rows.into_iter().filter_map(story).collect())
+    }
+
+    /// By link, the stories that feeds which have left the config told.
+    pub fn stories_of_removed_feeds(&self, links: &[&ItemKey]) -> Result<HashMap<ItemKey, StoryId>, StoreError> {
+        let wanted = to_json(&links.iter().map(|link| link.0.as_str()).collect::<Vec<_>>());
+        let sql = "SELECT i.link_key, max(i.story_id) FROM feeds f CROSS JOIN items i ON i.feed_id = f.feed_id \
+                   WHERE f.state = 'removed' AND i.link_key IN (SELECT value FROM json_each(?1)) GROUP BY i.link_key";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let rows = statement.query_map([wanted], |row| Ok((ItemKey(row.get(0)?), StoryId(row.get(1)?))))?;
+        Ok(collect(rows)?.into_iter().collect())
     }
 
     /// The items of these stories, oldest first, and when each last changed.

@@ -93,6 +93,21 @@ fn an_address_that_the_operator_changes_by_hand_is_the_same_feed() {
 }
 
 #[test]
+fn what_a_feed_has_told_does_not_come_again_where_somebody_writes_another_address_for_it() {
+    let origin = Origin::start();
+    origin.script("/old.xml", [ok(rss(3))]);
+    origin.script("/new.xml", [ok(rss(4))]);
+    let app = App::new(USUAL, &(feed_tables(&[&origin.url("/old.xml")]) + ALL));
+    app.poll(&[]);
+    // Longer than stories find each other.
+    app.let_pass(6 * DAY);
+    app.write("watch.toml", &(feed_tables(&[&origin.url("/new.xml")]) + ALL));
+    assert_eq!(app.poll(&[])["items_added"], 4);
+    let entries = "SELECT count(*) FROM digest_entries WHERE digest = 'all' AND left_at IS NULL";
+    assert_eq!(app.ask::<i64>(entries), 4, "one story is new");
+}
+
+#[test]
 fn what_the_config_cannot_follow_is_left_to_the_operator_by_name() {
     let (origin, app) = moved(|url| format!("{ALL}[[feeds]]\nurl = \"{url}\"\n"));
     let (old, new) = (origin.url("/old.xml"), origin.url("/new.xml"));
