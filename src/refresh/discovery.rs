@@ -11,8 +11,8 @@ use crate::store::{MissingFeed, StoreError};
 use jiff::SignedDuration;
 use url::Url;
 
-/// How long a feed is missing before its site is asked where it went.
-const MISSING_FOR: SignedDuration = SignedDuration::from_hours(3 * 24);
+/// How long a feed is missing before its move is taken back, and its site asked where it went.
+pub(super) const MISSING_FOR: SignedDuration = SignedDuration::from_hours(3 * 24);
 /// A site is asked again after so long.
 const SEARCH_INTERVAL: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// Candidates of a page that are tried; each costs its site a request.

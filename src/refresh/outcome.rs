@@ -3,6 +3,7 @@
 //! Nothing here decides when to come back; that is [`super::timing`], which reads the result.
 
 use super::UpdatePlan;
+use super::discovery::MISSING_FOR;
 use crate::feed::ParsedFeed;
 use crate::fetch::{Adoption, FetchError, Freshness, Modified, NotModified, RetryLater, adoption};
 use crate::model::{FeedRecord, FeedState, Remembered, Timestamp};
@@ -60,6 +61,11 @@ pub(super) fn with_failure(record: &mut FeedRecord, status: Option<u16>, reason:
     record.failure_count = record.failure_count.saturating_add(1);
     record.failing_since_at.get_or_insert(now);
     record.last_error = Some(reason);
+    let is_missing_for_long =
+        status == Some(404) && record.failing_since_at.is_some_and(|since| now.duration_since(since) >= MISSING_FOR);
+    if is_missing_for_long {
+        take_back_move(record);
+    }
 }
 
 /// The visit failed before a document came.
@@ -82,9 +88,20 @@ pub(super) fn with_retry_later(record: &mut FeedRecord, answer: &RetryLater, now
 pub(super) fn with_gone(record: &mut FeedRecord, now: Timestamp) {
     let confirmed = record.last_status == Some(410);
     with_failure(record, Some(410), "the publisher says that the feed is gone for good (410)".to_owned(), now);
-    if confirmed {
+    let was_moved = take_back_move(record);
+    if confirmed && !was_moved {
         record.state = FeedState::Gone;
     }
+}
+
+/// A move is believed as long as there is something at its end: then the feed is asked again where the config lists it,
+/// which may have it once more or know where it went since. Whether it had moved.
+fn take_back_move(record: &mut FeedRecord) -> bool {
+    let had_moved = record.fetch_url.as_ref().is_some_and(|url| *url != record.configured_url);
+    if had_moved {
+        record.fetch_url = Some(record.configured_url.clone()).filter(|url| *url != record.url);
+    }
+    had_moved
 }
 
 fn succeeded(record: &mut FeedRecord, status: u16, now: Timestamp) {

@@ -53,6 +53,8 @@ pub enum News {
     Gone,
     /// It is asked at another address from now on.
     Moved { to: String },
+    /// There is nothing where it had moved to: it is asked where the config lists it.
+    MovedBack,
     /// Every item was new: some may have come and gone unseen.
     Overflowed,
     /// It had failed so many times in a row.
@@ -361,6 +363,7 @@ fn give_way(tx: &WriteTx<'_>, record: &mut FeedRecord) -> Result<(), StoreError>
 fn news(record: &FeedRecord, before: &FeedRecord, outcome: &Outcome) -> Option<News> {
     match outcome {
         Outcome::Failed { .. } if record.state == FeedState::Gone => Some(News::Gone),
+        Outcome::Failed { .. } if record.fetch_url != before.fetch_url => Some(News::MovedBack),
         Outcome::Failed { .. } => Some(News::Failing),
         _ if record.fetch_url != before.fetch_url => record.fetch_url.clone().map(|to| News::Moved { to }),
         Outcome::Stored { .. } if record.last_overflow_at == record.last_refresh_at => Some(News::Overflowed),

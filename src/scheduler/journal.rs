@@ -114,6 +114,10 @@ fn line(visit: &Visit, news: &News) {
         (News::Moved { to }, _) => {
             tracing::info!(feed.url = %url, to = %WithoutQuery(to), "the feed has moved for good; asked there from now on");
         }
+        (News::MovedBack, Outcome::Failed { reason }) => {
+            tracing::warn!(feed.url = %url, reason, next_check_at = next,
+                "there is nothing where the feed had moved to; asked where the config lists it from now on");
+        }
         (News::Recovered { failures }, _) => {
             tracing::info!(feed.url = %url, failures, next_check_at = next, "the feed is well again");
         }

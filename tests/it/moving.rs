@@ -108,6 +108,35 @@ fn what_a_feed_has_told_does_not_come_again_where_somebody_writes_another_addres
 }
 
 #[test]
+fn a_feed_that_comes_back_from_where_it_moved_is_found_there() {
+    for answer in [404, 410] {
+        let (origin, app) = moved(|url| feed_tables(&[url]) + ALL);
+        let before: String = app.ask(IDENTITIES);
+        origin.script("/new.xml", [status(answer)]);
+        origin.script("/old.xml", [ok(rss(2))]);
+        let ends = if answer == 404 { 4 } else { 0 };
+        app.poll(&["--force"]);
+        app.let_pass(ends * DAY);
+        for _ in 0..2 {
+            app.poll(&["--force"]);
+        }
+        let shown = app.run(&["feeds"]).stdout;
+        assert!(shown.starts_with("ok") && !shown.contains("It is now at"), "{answer}: {shown}");
+        assert_eq!(app.ask::<String>(IDENTITIES), before, "{answer}");
+    }
+}
+
+#[test]
+fn a_feed_that_is_gone_where_it_moved_and_where_it_was_is_gone() {
+    let (origin, app) = moved(|url| feed_tables(&[url]) + ALL);
+    origin.script("/new.xml", [status(410)]);
+    for _ in 0..2 {
+        app.poll(&["--force"]);
+    }
+    assert_eq!(app.ask::<String>(FEEDS), format!("{} gone", origin.url("/old.xml")));
+}
+
+#[test]
 fn what_the_config_cannot_follow_is_left_to_the_operator_by_name() {
     let (origin, app) = moved(|url| format!("{ALL}[[feeds]]\nurl = \"{url}\"\n"));
     let (old, new) = (origin.url("/old.xml"), origin.url("/new.xml"));
