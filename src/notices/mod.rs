@@ -87,7 +87,7 @@ const KINDS: [NoticeKind; 5] =
 /// where it is well. Times are told in `zone`.
 #[must_use]
 pub fn matters(feed: &FeedCondition, now: Timestamp, zone: &TimeZone) -> Vec<(NoticeKind, String)> {
-    let lasting = KINDS.into_iter().filter(|kind| lasts(*kind, feed, now));
+    let lasting = KINDS.into_iter().filter(|kind| lasts(*kind, feed, now) && may_be_told(*kind, feed));
     lasting.map(|kind| (kind, words::of(kind, feed, since(kind, feed).unwrap_or(now), now, zone).1)).collect()
 }
 
@@ -152,7 +152,7 @@ fn review_feed(
 
 /// Since when a notice is to be given.
 fn begins(kind: NoticeKind, feed: &FeedCondition, calm: &Calm, now: Timestamp) -> Option<Timestamp> {
-    if !lasts(kind, feed, now) {
+    if !lasts(kind, feed, now) || !may_be_told(kind, feed) {
         return None;
     }
     match kind {
@@ -181,6 +181,11 @@ fn lasts(kind: NoticeKind, feed: &FeedCondition, now: Timestamp) -> bool {
         NoticeKind::Overflowing => is_active && within(feed.last_overflow_at, OVERFLOW_LASTS),
         NoticeKind::Recovered | NoticeKind::Outage => false,
     }
+}
+
+/// Of a feed that fails it is not known whether it is silent; one that was said to be does not cease to be by a failure.
+fn may_be_told(kind: NoticeKind, feed: &FeedCondition) -> bool {
+    kind != NoticeKind::Stale || feed.failure_count == 0
 }
 
 /// When the outage under way began, and how many feeds it holds. One that lasts goes on as long as nothing is asked.

@@ -92,6 +92,18 @@ fn a_feed_that_is_gone_moved_silent_or_overflowing_is_told_once_each() {
 }
 
 #[test]
+fn a_feed_that_fails_is_not_called_silent_and_a_silent_one_stays_so_while_it_fails() {
+    let mut book = Book::default();
+    let silent = |feed| FeedCondition { last_new_item_at: Some(at(-91 * DAY)), ..feed };
+    let (long_failing, silent_and_failing) = (silent(failing(1, -90 * DAY, 9, 0)), silent(failing(2, HOUR, 1, HOUR)));
+    book.check(&[long_failing.clone(), silent(well(2, 0))], 0, &["f1 failing -7776000", "f2 stale -7862400"], 0);
+    book.check(&[long_failing.clone(), silent_and_failing], HOUR, &[], 0);
+    let told: Vec<NoticeKind> =
+        matters(&long_failing, at(HOUR), &TimeZone::UTC).into_iter().map(|(kind, _)| kind).collect();
+    assert_eq!(told, [NoticeKind::Failing]);
+}
+
+#[test]
 fn a_network_that_is_down_is_one_notice_and_what_outlives_it_is_told_then() {
     let mut book = Book::default();
     let old = failing(99, -30 * DAY, 40, -HOUR);
