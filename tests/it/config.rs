@@ -29,6 +29,29 @@ fn load_valid(files: &[(&str, &str)]) -> Loaded {
     load_files(files).1.unwrap_or_else(|errors| panic!("{errors}"))
 }
 
+/// Each piece of config in the manual, all pieces of a page together, beside a tag that they may name.
+#[test]
+fn the_config_that_the_manual_shows_is_right() {
+    for page in ["README.md", "docs/feeds.md", "docs/how-to.md", "docs/outputs.md", "docs/service.md"] {
+        let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(page)).unwrap();
+        let shown: Vec<&str> = text.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+        let directory = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();
+        write("veille.toml", "include = [\"piece-*.toml\"]\n");
+        for (nth, piece) in shown.iter().enumerate() {
+            write(&format!("piece-{nth}.toml"), piece);
+        }
+        if !text.contains("[tags.french-ai]") {
+            write("piece-tag.toml", "[tags.french-ai]\nany = [\"Mistral AI\"]\n");
+        }
+        assert!(!shown.is_empty(), "{page}");
+        let loaded = load(&directory.path().join("veille.toml"), &environment().without_secrets());
+        if let Err(refused) = loaded {
+            panic!("{page}: {refused}");
+        }
+    }
+}
+
 /// A fixture: files under `== name`, then under `== shown` what `veille check` prints of them.
 struct Fixture {
     path: PathBuf,
