@@ -198,7 +198,29 @@ pub(super) fn checkpoint(connection: &Connection) -> Result<(), StoreError> {
 
 /// Copies a database page by page while others use it (SQLite's online backup), for its owner alone as the database is.
 /// What is copied has a name of its own until it is whole: of several that copy to one target at once, one makes it.
+pub(super) fn copy(connection: &Connection, target: &Path) -> Result<(), StoreError> {
+    copy_if(connection, target, |_| Ok(()))
+}
+
+/// As [`copy`], but a copy of a damaged database is not kept: it would be one more in the place of those that are whole.
 pub(super) fn backup(connection: &Connection, target: &Path) -> Result<(), StoreError> {
+    copy_if(connection, target, |copied| {
+        let checked = Connection::open(copied)
+            .and_then(|copied| copied.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0)));
+        let detail = match checked {
+            Ok(detail) if detail == "ok" => return Ok(()),
+            Ok(detail) => detail,
+            Err(error) => error.to_string(),
+        };
+        Err(StoreError::Damaged { path: connection.path().unwrap_or_default().into(), detail })
+    })
+}
+
+fn copy_if(
+    connection: &Connection,
+    target: &Path,
+    is_wanted: impl FnOnce(&Path) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
     let unusable = |detail: String| StoreError::Unusable { path: target.to_owned(), detail };
     let taken = || unusable("this file exists already; name a new one".into());
     let failed = |error: String| unusable(format!("the copy cannot be written: {error}"));
@@ -208,6 +230,7 @@ pub(super) fn backup(connection: &Connection, target: &Path) -> Result<(), Store
     // Whatever fails below, what is left of the copy goes with this value.
     let partial = new_file_beside(target).map_err(|error| failed(error.to_string()))?;
     connection.backup("main", &partial, None::<fn(Progress)>).map_err(|error| failed(in_words(&error)))?;
+    is_wanted(&partial)?;
     partial.persist_noclobber(target).map_err(|error| match error.error.kind() {
         ErrorKind::AlreadyExists => taken(),
         _ => failed(error.error.to_string()),

@@ -195,7 +195,7 @@ impl Store {
     /// Writes a consistent copy to `target` while the store is in use.
     ///
     /// # Errors
-    /// `target` exists or cannot be written.
+    /// `target` exists or cannot be written, or the database is damaged.
     pub async fn backup(&self, target: PathBuf) -> Result<(), StoreError> {
         self.readers.run(move |tx| maintenance::backup(tx.connection, &target)).await
     }

@@ -56,7 +56,7 @@ pub(super) fn open_for_writing(path: &Path) -> Result<Connection, StoreError> {
     let is_older = version > 0 && version < known;
     let copy = copy_before(path, version);
     if is_older && !copy.exists() {
-        maintenance::backup(&connection, &copy)?;
+        maintenance::copy(&connection, &copy)?;
     }
     // A table that others refer to is made anew without their noticing.
     enforce_references(&connection, path, false)?;

@@ -491,6 +491,27 @@ fn of_backups_to_one_file_at_once_one_is_made_and_the_others_are_told() {
     }
 }
 
+#[test]
+fn a_backup_of_a_damaged_database_is_refused_and_leaves_no_copy() {
+    let app = App::new(FETCH, ALL);
+    older_database(&app, 11, 500);
+    let backup = |name: &str| {
+        let file = app.directory().join(name);
+        (app.run(&["backup", file.to_str().expect("UTF-8")]), file.exists())
+    };
+    assert!(backup("sound.db").1);
+    let path = app.data_dir().join("veille.db");
+    let mut bytes = std::fs::read(&path).expect("reads");
+    let half = bytes.len() / 2 / 4096 * 4096;
+    bytes[half..half + 4096].fill(0xa5);
+    std::fs::write(&path, bytes).expect("writes");
+    let (refused, is_there) = backup("damaged.db");
+    assert!(refused.code() == 2 && refused.stderr.contains("veille.db: the database is damaged"), "{refused:?}");
+    assert!(!is_there);
+    let names = app.directory().read_dir().expect("reads").map(|entry| entry.expect("an entry").file_name());
+    assert_eq!(names.filter(|name| name.to_string_lossy().contains("damaged")).count(), 0);
+}
+
 /// Full, the daemon goes on serving and loses nothing; given room, it catches up by itself. On a fast clock, since
 /// what cannot be stored is tried again after a minute.
 #[test]
