@@ -105,11 +105,28 @@ impl From<rusqlite::Error> for StoreError {
 pub(super) fn in_words(error: &rusqlite::Error) -> String {
     const REFUSED: &str = "the system takes no more of this file: make room on the disk, or raise the limit on its size \
         (`ulimit -f`, LimitFSIZE=) or the quota";
-    if takes_no_more(error) { format!("{error}: {REFUSED}") } else { error.to_string() }
+    const HELD: &str = "another program, as a `sqlite3` in a transaction, writes and does not end; end it";
+    match error.sqlite_error_code() {
+        _ if takes_no_more(error) => format!("{error}: {REFUSED}"),
+        Some(rusqlite::ErrorCode::DatabaseBusy) => format!("{error}: {HELD}"),
+        _ => error.to_string(),
+    }
 }
 
 /// SQLite tells a full disk by name where it writes into the database or its log. A limit or quota, and a full disk where
 /// the index of the log is made longer, are a "disk I/O error".
 fn takes_no_more(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_extended_error_code(), Some(SQLITE_IOERR_WRITE | SQLITE_IOERR_SHMSIZE))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_that_another_program_keeps_locked_is_told_with_what_to_do() {
+        let busy = rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY), None);
+        let told = StoreError::from(busy);
+        assert!(told.is_passing() && told.to_string().contains("another program"), "{told}");
+    }
 }
