@@ -21,7 +21,8 @@ pub(super) fn with_document(
     plan: &UpdatePlan,
     now: Timestamp,
 ) {
-    let overflowed = plan.is_all_new() && record.last_success_at.is_some();
+    // Of a feed that had no items so far none can have been pushed out.
+    let overflowed = plan.is_all_new() && record.last_new_item_at.is_some();
     succeeded(record, answer.status, now);
     heed(record, &answer.freshness, now);
     // The validators of a document that breaks off vouch for what was not seen; where it never was whole, there is no more.

@@ -82,9 +82,10 @@ fn asked(record: &FeedRecord, now: Timestamp) -> Asked {
     }
 }
 
-/// Nothing after a failure, or on the first good answer: there is nothing to compare with.
+/// Nothing after a failure, or for a feed that had no items so far: there is nothing to compare with.
 fn harvest(before: &FeedRecord, end: VisitEnd, now: Timestamp) -> Option<Harvest> {
     let VisitEnd::Good { new, listed } = end else { return None };
+    before.last_new_item_at?;
     let since_last = now.duration_since(before.last_success_at?);
     Some(Harvest { since_last, new, listed })
 }

@@ -416,6 +416,16 @@ fn a_window_that_slid_past_us_is_told_counted_and_brings_us_back_within_less_tha
 }
 
 #[test]
+fn a_feed_that_begins_empty_has_not_overflowed_with_its_first_items() {
+    let (_origin, app) = one_feed(USUAL, [0..0, 0..3, 10..13].map(listing));
+    for (overflows, what) in [(0, "empty"), (0, "begun"), (1, "slid past")] {
+        app.poll(&["--force"]);
+        assert_eq!(app.ask::<i64>("SELECT overflow_count FROM feeds"), overflows, "{what}");
+        app.let_pass(2 * DAY);
+    }
+}
+
+#[test]
 fn a_cron_goes_by_the_clock_of_the_services_zone_and_gives_way_to_what_the_server_asks() {
     let origin = Origin::start();
     origin.script("/feed.xml", [ok(rss(1)).etag("\"a\""), ok(rss(1)).etag("\"a\"").max_age(2 * 86_400)]);
