@@ -12,7 +12,7 @@ pub struct UpdatePlan {
     pub changed: Vec<(ItemId, NewItem)>,
     /// Listed and known, nothing to do.
     pub unchanged: usize,
-    /// Listed, but removed by retention: they stay away.
+    /// What was removed by retention is still listed by: it stays away.
     pub pruned: Vec<ItemKey>,
     /// How the feed's items are told apart from now on.
     pub identity: ItemIdentity,
@@ -68,7 +68,7 @@ pub fn plan(
             healed_with_link += usize::from(item.keys.link.is_some());
             plan.meet(same, item, &mut seen);
         } else if item.keys.all().any(|key| pruned.contains(key)) {
-            plan.pruned.push(key);
+            plan.pruned.extend(item.keys.all().filter(|key| pruned.contains(*key)).cloned());
         } else if seen_keys.insert(key.clone()) {
             plan.added.push((key, item));
         } else {

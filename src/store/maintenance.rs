@@ -33,7 +33,8 @@ pub struct Pruned {
     pub tombstones: usize,
 }
 
-/// How long the key of a pruned item outlives its last listing: longer than any wait between two visits.
+/// How long the key of a pruned item outlives its last listing, counted to what its feed last brought: a feed that is silent, or
+/// away, may list it all the while.
 const TOMBSTONE_KEPT_MS: i64 = 60 * 86_400_000;
 
 /// How the name of a copy ends that is not whole.
@@ -152,8 +153,11 @@ impl WriteTx<'_> {
             .execute([stories])?;
         let tombstones = self
             .connection
-            .prepare_cached("DELETE FROM tombstones WHERE last_listed_at < ?1")?
-            .execute([millis(now) - TOMBSTONE_KEPT_MS])?;
+            .prepare_cached(
+                "DELETE FROM tombstones WHERE last_listed_at < \
+                 (SELECT last_new_item_at FROM feeds f WHERE f.feed_id = tombstones.feed_id) - ?1",
+            )?
+            .execute([TOMBSTONE_KEPT_MS])?;
         Ok(Pruned { items, tombstones })
     }
 

@@ -350,6 +350,33 @@ fn h28_what_retention_removed_does_not_come_back_while_its_feed_lists_it() {
 }
 
 #[test]
+fn what_retention_removed_does_not_come_back_when_its_feed_breaks_a_long_silence() {
+    const QUARTER: i64 = 91 * 24 * 3600;
+    let origin = Origin::start();
+    let listed = |last: usize| {
+        let items = (1..=last).rev().map(|n| item(n, &format!("Item {n}"), "Mon, 23 Nov 2026 08:00:00 GMT", ""));
+        document(&items.collect::<String>())
+    };
+    origin.script("/feed.xml", [ok(listed(3)), ok(listed(4)), ok(listed(5))]);
+    let app = watch(&origin);
+    app.poll(&["--force"]);
+    app.change("UPDATE items SET first_seen_at = 0, ordered_at = 0");
+    assert_eq!(prune(&app), 3);
+    for n in [4, 5] {
+        app.let_pass(QUARTER);
+        app.change(&format!("UPDATE tombstones SET last_listed_at = last_listed_at - {QUARTER}000"));
+        prune(&app);
+        assert_eq!(app.poll(&["--force"])["items_added"], 1, "the new one, {n}");
+    }
+    let left = || app.ask::<u32>("SELECT count(*) FROM tombstones");
+    prune(&app);
+    assert_eq!(left(), 3, "they are listed");
+    app.change(&format!("UPDATE tombstones SET last_listed_at = last_listed_at - {QUARTER}000"));
+    prune(&app);
+    assert_eq!(left(), 0, "their feed has brought something since and has not listed them");
+}
+
+#[test]
 fn the_language_of_the_config_speaks_before_the_documents() {
     let origin = Origin::start();
     let with_language = document(&item(1, "Item", "", "")).replacen("<item>", "<language>de</language><item>", 1);
