@@ -47,6 +47,10 @@ pub fn plan(
     let mut strangers = Vec::new();
     let mut reused = 0;
     for mut item in arrived {
+        if identity != ItemIdentity::Guid {
+            // It may have been another's that was removed.
+            item.keys.guid = None;
+        }
         let mut same = by_key.get(item.keys.under(identity));
         if same.is_some_and(|known| is_another(known, &item)) {
             // A counter that began anew, or a place in the document: this story is told by its link.
@@ -223,6 +227,14 @@ mod tests {
     fn h21_an_item_listed_twice_is_stored_once() {
         check(&[], &["a|x|t|1", "a|x|t|1"], (1, 0, 1));
         check(&["a|x|t|1"], &["a|x|t|2", "a|x|t|3"], (0, 1, 1));
+    }
+
+    #[test]
+    fn a_guid_that_means_nothing_keeps_nobody_away() {
+        let pruned = HashSet::from([key("guid:1"), key("link:x")]);
+        let document = vec![arrived("1|y|u|1|03"), arrived("2|x|t|1|02")];
+        let plan = plan(&[], &pruned, document, ItemIdentity::Link);
+        assert_eq!((plan.added.len(), plan.pruned), (1, vec![key("link:x")]));
     }
 
     #[test]

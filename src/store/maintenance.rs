@@ -134,8 +134,11 @@ impl WriteTx<'_> {
         )?;
         self.connection
             .prepare_cached(
+                // What was stored by a guid, before those of its feed turned out to mean nothing, is asked for by another rung.
                 "INSERT OR REPLACE INTO tombstones (feed_id, item_key, last_listed_at) \
-                 SELECT feed_id, item_key, ?2 FROM items WHERE item_id IN (SELECT value FROM json_each(?1))",
+                 SELECT i.feed_id, CASE f.item_identity WHEN 'guid' THEN i.item_key \
+                     WHEN 'link' THEN coalesce(i.link_key, i.content_key) ELSE i.content_key END, ?2 \
+                 FROM items i JOIN feeds f USING (feed_id) WHERE item_id IN (SELECT value FROM json_each(?1))",
             )?
             .execute(params![ids, millis(now)])?;
         self.connection

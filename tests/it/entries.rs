@@ -350,6 +350,25 @@ fn h28_what_retention_removed_does_not_come_back_while_its_feed_lists_it() {
 }
 
 #[test]
+fn h28_what_retention_removed_does_not_come_back_under_another_guid() {
+    let linked = |fetch: usize, n| {
+        item(10 * fetch + n, &format!("Item {n}"), "", &format!("<link>https://news.example/{n}</link>"))
+    };
+    let origin = Origin::start();
+    origin.script("/feed.xml", (0..4).map(|fetch| ok(document(&(1..6).map(|n| linked(fetch, n)).collect::<String>()))));
+    let app = watch(&origin);
+    for _ in 0..2 {
+        app.poll(&["--force"]);
+    }
+    app.change("UPDATE items SET first_seen_at = 0, ordered_at = 0");
+    assert_eq!(prune(&app), 5);
+    for _ in 0..2 {
+        let polled = app.poll(&["--force"]);
+        assert_eq!((&polled["refreshed"], &polled["items_added"]), (&1.into(), &0.into()), "{polled}");
+    }
+}
+
+#[test]
 fn what_retention_removed_does_not_come_back_when_its_feed_breaks_a_long_silence() {
     const QUARTER: i64 = 91 * 24 * 3600;
     let origin = Origin::start();
