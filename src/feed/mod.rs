@@ -4,8 +4,8 @@
 //! what is broken is mended where a reader would see what was meant, and refused with a reason where not.
 //!
 //! The way of a document: [`decode`] makes text of bytes; [`repair`] (or [`json`]) tokenizes it tolerantly and
-//! lifts the texts and addresses out into a [`draft`]; [`skeleton`] writes what is left as the plain RSS that
-//! feed-rs reads right, and feed-rs reads it; [`normalise`] makes clean items of both; [`identity`] names them.
+//! lifts the texts and addresses out into a [`draft`]; [`skeleton`] writes what has a structure of its own as the plain
+//! RSS that feed-rs reads right, and feed-rs reads it; [`normalise`] makes clean items of both; [`identity`] names them.
 
 mod article;
 mod dates;
@@ -142,5 +142,5 @@ pub fn read(body: &[u8], context: &ReadContext<'_>) -> Result<ParsedFeed, FeedEr
     normalise::prune(&mut draft);
     draft.warnings.splice(0..0, warnings);
     let entries = skeleton::read(&draft)?;
-    Ok(normalise::normalise(format, draft, entries, context))
+    Ok(normalise::normalise(format, draft, &entries, context))
 }

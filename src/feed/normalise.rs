@@ -40,7 +40,7 @@ fn claimed_at(item: &DraftItem<'_>) -> Option<Timestamp> {
 pub(super) fn normalise(
     format: FeedFormat,
     draft: Draft<'_>,
-    entries: Vec<Entry>,
+    entries: &[Option<Entry>],
     context: &ReadContext<'_>,
 ) -> ParsedFeed {
     let bases = Bases::new(&draft, context);
@@ -52,7 +52,7 @@ pub(super) fn normalise(
         .iter()
         .zip(entries)
         .map(|(item, entry)| {
-            let mut content = content(item, entry, &bases, &mut notes);
+            let mut content = content(item, entry.as_ref(), &bases, &mut notes);
             let declared = || item.language.as_deref().and_then(language_tag).or_else(|| language.clone());
             let before = || context.language_before.map(str::to_owned);
             content.language = context.language.map(str::to_owned).or_else(declared).or_else(before);
@@ -138,7 +138,7 @@ impl Notes {
     }
 }
 
-fn content(item: &DraftItem<'_>, entry: Entry, bases: &Bases, notes: &mut Notes) -> ItemContent {
+fn content(item: &DraftItem<'_>, entry: Option<&Entry>, bases: &Bases, notes: &mut Notes) -> ItemContent {
     let published = item.published.as_ref().or(item.created.as_ref().filter(|_| item.updated.is_none()));
     let published_at = published.and_then(|said| dates::parse(said));
     let updated_at = item.updated.as_ref().and_then(|said| dates::parse(said));
@@ -158,14 +158,14 @@ fn content(item: &DraftItem<'_>, entry: Entry, bases: &Bases, notes: &mut Notes)
         guid: item.guid.as_deref().map(str::to_owned),
         link,
         title: item.title.as_ref().map(title).unwrap_or_default(),
-        authors: authors(&entry),
+        authors: authors(item, entry),
         published_at,
         updated_at,
-        categories: categories(entry.categories),
+        categories: categories(item),
         summary,
         content_html,
         content_text,
-        enclosures: enclosures(item, &entry.media, bases),
+        enclosures: enclosures(item, entry, bases),
         language: None,
     }
 }
@@ -265,27 +265,32 @@ fn alternate<'c, 'a>(links: &'c [Link<'a>]) -> Option<&'c Link<'a>> {
     alternates.clone().find(is_page).or_else(|| alternates.next())
 }
 
-fn authors(entry: &Entry) -> Vec<String> {
+fn authors(item: &DraftItem<'_>, entry: Option<&Entry>) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
-    for person in &entry.authors {
-        let name = person.name.as_ref().or(person.email.as_ref()).map(|name| one_line(text::to_text_loose(name)));
-        if let Some(name) = name.filter(|name| !name.is_empty() && !names.contains(name)) {
+    let mut add = |name: &str| {
+        let name = one_line(text::to_text_loose(name));
+        if !name.is_empty() && !names.contains(&name) {
             names.push(name);
         }
+    };
+    match entry {
+        Some(entry) => entry
+            .authors
+            .iter()
+            .filter_map(|person| person.name.as_ref().or(person.email.as_ref()))
+            .for_each(|name| add(name)),
+        None => item.authors.iter().for_each(|name| add(name)),
     }
     names
 }
 
-fn categories(categories: Vec<feed_rs::model::Category>) -> Vec<String> {
-    categories
-        .into_iter()
-        .map(|category| one_line(text::to_text_loose(&category.term)))
-        .filter(|term| !term.is_empty())
-        .collect()
+fn categories(item: &DraftItem<'_>) -> Vec<String> {
+    let terms = item.categories.iter().map(|term| one_line(text::to_text_loose(term)));
+    terms.filter(|term| !term.is_empty()).collect()
 }
 
-fn enclosures(item: &DraftItem<'_>, media: &[feed_rs::model::MediaObject], bases: &Bases) -> Vec<Enclosure> {
-    let read = media.iter().flat_map(|object| &object.content);
+fn enclosures(item: &DraftItem<'_>, entry: Option<&Entry>, bases: &Bases) -> Vec<Enclosure> {
+    let read = entry.into_iter().flat_map(|entry| &entry.media).flat_map(|object| &object.content);
     let mut read = read.filter_map(|content| {
         let url = content.url.as_ref()?.to_string();
         Some(Enclosure {
