@@ -3,7 +3,7 @@
 //! Invalid bytes become U+FFFD; a document is never lost to its encoding. UTF-7 is never decoded.
 
 use super::declared::{self, labelled};
-use encoding_rs::{Encoding, GB18030, GBK, UTF_16BE, UTF_16LE, WINDOWS_1252};
+use encoding_rs::{Encoding, GB18030, GBK, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 use std::borrow::Cow;
 
 /// Decodes a document. The ladder: byte order mark, UTF-16/32 by the zero bytes of its first characters, valid
@@ -38,8 +38,8 @@ fn decode_bytes<'a>(
         return with(encoding, body, warnings);
     }
     let has_escape = memchr::memchr(0x1b, body).is_some();
-    if !has_escape && let Ok(text) = std::str::from_utf8(body) {
-        return Cow::Borrowed(text);
+    if !has_escape && let Some(text) = UTF_8.decode_without_bom_handling_and_without_replacement(body) {
+        return text;
     }
     let encoding = http_charset
         .and_then(|label| labelled(label.as_bytes()))
@@ -138,16 +138,15 @@ fn is_bad(c: char) -> bool {
 /// Whether something is bad in a text, which is rare.
 fn holds_bad(text: &str) -> bool {
     let bytes = text.as_bytes();
-    let has_control = bytes.chunks(64).any(|chunk| {
-        // Without branches, so that it goes by the vector.
-        let is_control = |byte: u8| u8::from(byte < 0x20) & u8::from(byte != b'\t') & u8::from(byte != b'\n');
-        chunk.iter().fold(0, |found, byte| found | is_control(*byte)) != 0
-    });
+    // Without branches, so that it goes by the vector.
+    let is = u8::from;
+    let is_control = |byte: u8| is(byte < 0x20) & is(byte != b'\t') & is(byte != b'\n') | is(byte == 0x7f);
+    let has_control = bytes.iter().fold(0, |found, byte| found | is_control(*byte)) != 0;
     let has_non_character = || {
         let find = |character: &[u8]| memchr::memmem::find(bytes, character).is_some();
         memchr::memchr(0xef, bytes).is_some() && (find(b"\xef\xbf\xbe") || find(b"\xef\xbf\xbf"))
     };
-    has_control || memchr::memchr(0x7f, bytes).is_some() || has_non_character()
+    has_control || has_non_character()
 }
 
 #[cfg(test)]
