@@ -2,30 +2,54 @@
 
 use memchr::memchr;
 use std::borrow::Cow;
+use std::ops::Range;
 
 /// Resolves every reference that ends in `;` once; everything else stays as it is, a bare `&` included.
 ///
 /// HTML's named entities count, since feeds use them without declaring them. A number from 128 to 159 is read
 /// as windows-1252 (as browsers do); one that names no character becomes U+FFFD, a control character nothing.
 pub(super) fn resolve(text: &str) -> Cow<'_, str> {
-    let Some(first) = memchr(b'&', text.as_bytes()) else { return Cow::Borrowed(text) };
-    let mut resolved = String::with_capacity(text.len());
-    resolved.push_str(&text[..first]);
-    let mut rest = &text[first..];
-    loop {
-        if let Some((length, reference)) = read(rest) {
-            resolved.push_str(reference.as_str(&mut [0; 4]));
-            rest = &rest[length..];
-        } else {
-            resolved.push('&');
-            rest = &rest[1..];
-        }
-        let Some(next) = memchr(b'&', rest.as_bytes()) else { break };
-        resolved.push_str(&rest[..next]);
-        rest = &rest[next..];
+    if memchr(b'&', text.as_bytes()).is_none() {
+        return Cow::Borrowed(text);
     }
-    resolved.push_str(rest);
+    let mut resolved = String::with_capacity(text.len());
+    for (_, piece) in pieces(text) {
+        match piece {
+            Piece::Text(text) => resolved.push_str(text),
+            Piece::Reference(reference) => resolved.push_str(reference.as_str(&mut [0; 4])),
+        }
+    }
     Cow::Owned(resolved)
+}
+
+/// A part of a text.
+pub(super) enum Piece<'a> {
+    /// Text without references.
+    Text(&'a str),
+    /// A reference, or the bare `&` that stands for itself.
+    Reference(Reference),
+}
+
+/// Cuts a text at its references: its parts, and which bytes each takes.
+pub(super) fn pieces(text: &str) -> impl Iterator<Item = (Range<usize>, Piece<'_>)> {
+    let mut from = 0;
+    std::iter::from_fn(move || {
+        let rest = &text[from..];
+        let (length, piece) = match memchr(b'&', rest.as_bytes()) {
+            Some(0) => {
+                let (length, reference) = read(rest).unwrap_or((1, Reference::Char('&')));
+                (length, Piece::Reference(reference))
+            }
+            None if rest.is_empty() => return None,
+            end => {
+                let text = &rest[..end.unwrap_or(rest.len())];
+                (text.len(), Piece::Text(text))
+            }
+        };
+        let start = from;
+        from += length;
+        Some((start..from, piece))
+    })
 }
 
 /// What a reference stands for; named ones may be two characters.

@@ -16,28 +16,31 @@ pub fn escaped_paragraphs(text: &str) -> String {
 /// Pushes a text for the inside of an element, as html5ever would write it.
 pub(super) fn push_escaped(out: &mut String, text: &str) {
     let mut rest = text;
-    while let Some(at) = memchr3(b'&', b'<', b'>', rest.as_bytes()) {
-        push_with_blanks(out, &rest[..at]);
-        out.push_str(match rest.as_bytes()[at] {
-            b'&' => "&amp;",
-            b'<' => "&lt;",
-            _ => "&gt;",
-        });
+    while let Some(at) = memchr(b'&', rest.as_bytes()) {
+        push_without_ampersands(out, &rest[..at]);
+        out.push_str("&amp;");
         rest = &rest[at + 1..];
     }
-    push_with_blanks(out, rest);
+    push_without_ampersands(out, rest);
 }
 
-fn push_with_blanks(out: &mut String, text: &str) {
+fn push_without_ampersands(out: &mut String, text: &str) {
     let (mut from, mut at) = (0, 0);
-    while let Some(next) = memchr(0xc2, &text.as_bytes()[at..]) {
+    while let Some(next) = memchr3(b'<', b'>', 0xc2, &text.as_bytes()[at..]) {
         at += next;
-        if text[at..].starts_with('\u{a0}') {
-            out.push_str(&text[from..at]);
-            out.push_str("&nbsp;");
-            from = at + 2;
-        }
-        at += 2;
+        let (length, escaped) = match text.as_bytes()[at] {
+            b'<' => (1, "&lt;"),
+            b'>' => (1, "&gt;"),
+            _ if text[at..].starts_with('\u{a0}') => (2, "&nbsp;"),
+            _ => {
+                at += 2;
+                continue;
+            }
+        };
+        out.push_str(&text[from..at]);
+        out.push_str(escaped);
+        at += length;
+        from = at;
     }
     out.push_str(&text[from..]);
 }

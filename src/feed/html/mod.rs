@@ -11,7 +11,7 @@ pub(super) use escape::escaped_paragraphs;
 
 use super::elements::Element;
 use super::lexer::{Lexer, Tag, Token};
-use super::reference;
+use super::reference::{self, Piece};
 use super::text::{self, Dialect, Plain, Walker, local, lower};
 use escape::{push_escaped, push_escaped_value};
 use std::collections::HashSet;
@@ -109,10 +109,7 @@ impl Rewriter<'_> {
             let at = lexer.position();
             let Some(token) = lexer.next() else { break };
             match token {
-                Token::Text(text) => {
-                    self.words.text(text, at);
-                    self.text(&reference::resolve(text));
-                }
+                Token::Text(text) => self.text_with_references(text, at),
                 Token::CData(text) => {
                     self.words.cdata(text, at);
                     self.text(text);
@@ -140,6 +137,24 @@ impl Rewriter<'_> {
             self.close_to(0);
         }
         Ok(())
+    }
+
+    fn text_with_references(&mut self, text: &str, at: usize) {
+        for (place, piece) in reference::pieces(text) {
+            let place = at + place.start..at + place.end;
+            match piece {
+                Piece::Text(text) => {
+                    self.words.words(text, place.start);
+                    self.text(text);
+                }
+                Piece::Reference(reference) => {
+                    let mut buffer = [0; 4];
+                    let resolved = reference.as_str(&mut buffer);
+                    self.words.reference(resolved, place);
+                    self.text(resolved);
+                }
+            }
+        }
     }
 
     fn text(&mut self, mut text: &str) {

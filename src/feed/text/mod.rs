@@ -9,7 +9,7 @@ pub use mapped::{MappedText, to_text_mapped};
 
 use super::elements::Element;
 use super::lexer::{Lexer, Token};
-use super::reference;
+use super::reference::{self, Piece};
 use memchr::memchr;
 use std::borrow::Cow;
 use std::ops::Range;
@@ -26,6 +26,9 @@ pub(super) fn to_text_loose(value: &str) -> String {
 
 /// The text of a value that is plain: an empty line ends a block.
 pub(super) fn plain_to_text(value: &str) -> String {
+    if run::length(value) == value.len() {
+        return value.to_owned();
+    }
     let mut text = String::with_capacity(value.len());
     for paragraph in value.split("\n\n") {
         let start = text.len();
@@ -151,6 +154,10 @@ pub(super) struct Walker<S> {
 }
 
 fn walk<S: Sink>(html: &str, mut walker: Walker<S>) -> S {
+    if memchr(b'<', html.as_bytes()).is_none() {
+        walker.text(html, 0);
+        return walker.finish();
+    }
     let mut lexer = Lexer::new(html);
     loop {
         let at = lexer.position();
@@ -202,40 +209,36 @@ impl<S: Sink> Walker<S> {
 
     /// Takes text with its references, which begins at byte `at`.
     pub fn text(&mut self, text: &str, at: usize) {
-        let mut from = 0;
-        while let Some(next) = memchr(b'&', &text.as_bytes()[from..]) {
-            let next = from + next;
-            self.words(&text[from..next], at + from);
-            from = next;
-            if let Some((length, meaning)) = reference::read(&text[next..]) {
-                let mut buffer = [0; 4];
-                let resolved = meaning.as_str(&mut buffer);
-                if resolved.chars().all(char::is_whitespace) {
-                    self.space(Due::Blank, at + next);
-                } else {
-                    self.word(resolved, at + next..at + next + length);
-                }
-                from += length;
-            } else {
-                self.word("&", at + next..at + next + 1);
-                from += 1;
+        for (place, piece) in reference::pieces(text) {
+            let place = at + place.start..at + place.end;
+            match piece {
+                Piece::Text(text) => self.words(text, place.start),
+                Piece::Reference(reference) => self.reference(reference.as_str(&mut [0; 4]), place),
             }
         }
-        self.words(&text[from..], at + from);
     }
 
-    /// Text without references: words and white space. Words with one blank between them go as one piece.
-    fn words(&mut self, text: &str, at: usize) {
-        let mut start = 0;
-        while start < text.len() {
-            let length = run::length(&text[start..]);
-            if length > 0 {
-                self.word(&text[start..start + length], at + start..at + start + length);
-                start += length;
+    /// Takes what a reference stands for.
+    pub fn reference(&mut self, resolved: &str, source: Range<usize>) {
+        if resolved.chars().all(char::is_whitespace) {
+            self.space(Due::Blank, source.start);
+        } else {
+            self.word(resolved, source);
+        }
+    }
+
+    /// Takes text without references: words and white space. Words with one blank between them go as one piece.
+    pub fn words(&mut self, text: &str, at: usize) {
+        let mut rest = text;
+        while !rest.is_empty() {
+            let start = at + text.len() - rest.len();
+            let (run, after) = rest.split_at(run::length(rest));
+            if !run.is_empty() {
+                self.word(run, start..start + run.len());
             }
-            if let Some(blank) = text[start..].chars().next().filter(|c| c.is_whitespace()) {
-                self.space(Due::Blank, at + start);
-                start += blank.len_utf8();
+            rest = after.trim_start();
+            if rest.len() < after.len() {
+                self.space(Due::Blank, start + run.len());
             }
         }
     }

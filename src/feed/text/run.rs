@@ -1,4 +1,4 @@
-//! Runs of words that need no tidying, which most of any text is: found eight bytes at a time.
+//! Runs of words that need no tidying, which most of any text is: found many bytes at a time.
 
 /// Length of the beginning of `text` that is words with one blank between each, none before or after.
 pub(super) fn length(text: &str) -> usize {
@@ -8,13 +8,13 @@ pub(super) fn length(text: &str) -> usize {
     }
     let mut at = 0;
     while at < bytes.len() {
-        while let Some(window) = bytes[at..].first_chunk::<9>()
-            && let (Some(these), Some(next)) = (window.first_chunk(), window.last_chunk())
-            && is_quiet(u64::from_le_bytes(*these), u64::from_le_bytes(*next))
+        while let Some(these) = bytes[at..].first_chunk()
+            && let Some(next) = bytes[at + 1..].first_chunk()
+            && is_quiet(these, next)
         {
-            at += 8;
+            at += STRIDE;
         }
-        let end = bytes.len().min(at + 8);
+        let end = bytes.len().min(at + STRIDE);
         while at < end {
             if SUSPECT[usize::from(bytes[at])] && ends(text, at) {
                 return at;
@@ -25,27 +25,20 @@ pub(super) fn length(text: &str) -> usize {
     bytes.len()
 }
 
-/// Whether none of eight bytes is, or may begin, white space that ends a run, given those that are `next` to them.
-fn is_quiet(these: u64, next: u64) -> bool {
-    let blanks = below(these, 0x21);
-    // A blank before a character beyond ASCII, which may be white space too, is looked at closely.
-    let mut loud = below(these, 0x20) | blanks & (below(next, 0x21) | next & all(0x80));
-    if these & all(0x80) != 0 {
-        let in_general_punctuation_or_cjk =
-            below((these & all(0xfe)) ^ all(0xe2), 1) & below((next & all(0xfe)) ^ all(0x80), 1);
-        loud |= below(these ^ all(0xc2), 1) | below(these ^ all(0xe1), 1) | in_general_punctuation_or_cjk;
-    }
-    loud == 0
-}
+/// So many bytes are looked at together.
+const STRIDE: usize = 16;
 
-/// Eight times the same byte.
-const fn all(byte: u8) -> u64 {
-    u64::from_le_bytes([byte; 8])
-}
-
-/// The top bit of each byte that is below `limit` (at most 128) is set; that of one after it may be.
-const fn below(bytes: u64, limit: u8) -> u64 {
-    bytes.wrapping_sub(all(limit)) & !bytes & all(0x80)
+/// Whether none of these bytes is, or may begin, white space that ends a run, given those that are `next` to them.
+/// Without branches, so that it goes by the vector.
+fn is_quiet(these: &[u8; STRIDE], next: &[u8; STRIDE]) -> bool {
+    let is = u8::from;
+    let is_loud = |(byte, next): (&u8, &u8)| {
+        // A blank before a character beyond ASCII, which may be white space too, is looked at closely.
+        let is_blank = is(*byte == b' ') & (is(*next <= b' ') | is(*next >= 0x80));
+        let in_general_punctuation_or_cjk = is(byte & 0xfe == 0xe2) & is(next & 0xfe == 0x80);
+        is(*byte < b' ') | is_blank | is(*byte == 0xc2) | is(*byte == 0xe1) | in_general_punctuation_or_cjk
+    };
+    these.iter().zip(next).fold(0, |loud, bytes| loud | is_loud(bytes)) == 0
 }
 
 /// White space, and the first bytes of all white space beyond ASCII.
