@@ -60,8 +60,7 @@ impl Element {
         let mut slot = slot(packed);
         loop {
             let (known, element) = &TABLE[slot];
-            // A NUL at the start of a name packs to nothing.
-            if *known == packed && element.name.len() == name.len() || element.name.is_empty() {
+            if *known == packed || element.name.is_empty() {
                 return *element;
             }
             slot = (slot + 1) % SLOTS;
@@ -102,7 +101,7 @@ const LONGEST: usize = 10;
 /// About twice as many as there are elements, so that most are found at their first place.
 const SLOTS: usize = 256;
 
-static TABLE: [(u128, Element); SLOTS] = {
+static TABLE: [(u64, Element); SLOTS] = {
     let mut table = [(0, Element::UNKNOWN); SLOTS];
     let mut group = 0;
     while group < GROUPS.len() {
@@ -112,7 +111,7 @@ static TABLE: [(u128, Element); SLOTS] = {
     table
 };
 
-const fn add(table: &mut [(u128, Element); SLOTS], (traits, names): (u8, &'static str)) {
+const fn add(table: &mut [(u64, Element); SLOTS], (traits, names): (u8, &'static str)) {
     let mut rest = names;
     while !rest.is_empty() {
         let mut end = 0;
@@ -130,24 +129,35 @@ const fn add(table: &mut [(u128, Element); SLOTS], (traits, names): (u8, &'stati
     }
 }
 
-/// A name's bytes, in lower case, as a number.
-const fn packed(name: &[u8]) -> u128 {
+/// A name as a number: six bits for each byte, the same for both cases of a letter.
+const fn packed(name: &[u8]) -> u64 {
     let mut packed = 0;
     let mut at = 0;
     while at < name.len() {
-        packed = packed << 8 | name[at].to_ascii_lowercase() as u128;
+        packed = packed << 6 | CODES[name[at] as usize];
         at += 1;
     }
     packed
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "the upper half is added to the lower, the upper bits are the hash"
-)]
-const fn slot(packed: u128) -> usize {
-    let folded = packed as u64 ^ (packed >> 64) as u64;
-    (folded.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as usize
+/// What a byte counts in a name: letters and digits from 1, all that stands in no name the same.
+const CODES: [u64; 256] = {
+    let mut codes = [63; 256];
+    let mut code = 1;
+    while code <= 26 {
+        codes[b'a' as usize - 1 + code] = code as u64;
+        codes[b'A' as usize - 1 + code] = code as u64;
+        code += 1;
+    }
+    while code <= 36 {
+        codes[b'0' as usize - 27 + code] = code as u64;
+        code += 1;
+    }
+    codes
+};
+
+const fn slot(packed: u64) -> usize {
+    (packed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as usize
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! an unclosed comment or CDATA section ends where a reader would say it does. It does not match tags and
 //! resolves neither names nor references.
 
-use memchr::{memchr, memchr2, memmem};
+use memchr::{memchr, memchr_iter, memchr2, memmem};
 
 /// One piece of the document. All slices borrow from the source as it stands there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -152,7 +152,7 @@ impl<'a> Lexer<'a> {
         let rest = self.source.as_bytes().get(from..)?;
         let found = match CLOSERS[closer].as_bytes() {
             [byte] => memchr(*byte, rest),
-            bytes => memmem::find(rest, bytes),
+            bytes => memchr_iter(bytes[0], rest).find(|at| rest[*at..].starts_with(bytes)),
         };
         let found = found.map(|at| from + at);
         self.exhausted[closer] = found.is_none();

@@ -66,7 +66,8 @@ impl<'a> Parts<'a> {
                         | b'#'
                 )
         };
-        let is_changed = link.contains("/.") || link.contains("/%2");
+        let is_changed = memchr::memchr_iter(b'/', rest.as_bytes())
+            .any(|slash| matches!(rest.as_bytes()[slash + 1..], [b'.', ..] | [b'%', b'2', ..]));
         if !is_plain_address(link) || !rest.bytes().all(is_plain) || is_changed {
             return None;
         }
@@ -173,7 +174,8 @@ fn is_tracking(name: &str) -> bool {
 /// `address` as an absolute one: as it stands when it is, else resolved against the base. An `&amp;` in it was
 /// escaped once too often.
 pub(super) fn absolute(address: &str, base: Option<&Url>) -> String {
-    let address = address.trim().replace("&amp;", "&");
+    let address = address.trim();
+    let address = if address.contains('&') { address.replace("&amp;", "&") } else { address.to_owned() };
     if is_plain_address(&address) {
         return address;
     }

@@ -21,6 +21,12 @@ pub(super) fn month(word: &str) -> Option<i8> {
         ("nov", 11), ("lis", 11), ("listop", 11), ("ноя", 11), ("нояб", 11), ("νοε", 11), ("kas", 11),
         ("dec", 12), ("déc", 12), ("dez", 12), ("dic", 12), ("des", 12), ("gru", 12), ("pros", 12), ("дек", 12), ("гру", 12), ("δεκ", 12), ("ara", 12),
     ];
+    // Nearly all dates have one of these.
+    const ENGLISH: [&[u8; 3]; 12] =
+        [b"jan", b"feb", b"mar", b"apr", b"may", b"jun", b"jul", b"aug", b"sep", b"oct", b"nov", b"dec"];
+    if let Some((_, month)) = ENGLISH.iter().zip(1..).find(|(name, _)| word.as_bytes() == **name) {
+        return Some(month);
+    }
     // `mardi` and `martes` are Tuesdays, `marec` and the like months; `sex`, `seg`, `ter` never reach here.
     if word.starts_with("mardi") || word.starts_with("mart") && word != "mart" || word.starts_with("dim") {
         return None;
