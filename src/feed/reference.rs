@@ -16,6 +16,7 @@ pub(super) fn resolve(text: &str) -> Cow<'_, str> {
     for (_, piece) in pieces(text) {
         match piece {
             Piece::Text(text) => resolved.push_str(text),
+            Piece::Reference(Reference::Char(c)) => resolved.push(c),
             Piece::Reference(reference) => resolved.push_str(reference.as_str(&mut [0; 4])),
         }
     }
@@ -35,16 +36,12 @@ pub(super) fn pieces(text: &str) -> impl Iterator<Item = (Range<usize>, Piece<'_
     let mut from = 0;
     std::iter::from_fn(move || {
         let rest = &text[from..];
-        let (length, piece) = match memchr(b'&', rest.as_bytes()) {
-            Some(0) => {
-                let (length, reference) = read(rest).unwrap_or((1, Reference::Char('&')));
-                (length, Piece::Reference(reference))
-            }
-            None if rest.is_empty() => return None,
-            end => {
-                let text = &rest[..end.unwrap_or(rest.len())];
-                (text.len(), Piece::Text(text))
-            }
+        let (length, piece) = if *rest.as_bytes().first()? == b'&' {
+            let (length, reference) = read(rest).unwrap_or((1, Reference::Char('&')));
+            (length, Piece::Reference(reference))
+        } else {
+            let length = memchr(b'&', rest.as_bytes()).unwrap_or(rest.len());
+            (length, Piece::Text(&rest[..length]))
         };
         let start = from;
         from += length;

@@ -411,9 +411,7 @@ fn d09_a_migration_killed_at_any_moment_still_ends_whole() {
 fn of_the_copies_made_before_migrations_the_newest_two_stay() {
     let app = App::new(FETCH, ALL);
     older_database(&app, 10, 5);
-    for left in
-        ["before-4", "before-8", "before-9", "before-10.x1y2z3.partial", "before-10.x1y2z3.partial-journal"]
-    {
+    for left in ["before-4", "before-8", "before-9", "before-10.x1y2z3.partial", "before-10.x1y2z3.partial-journal"] {
         std::fs::write(app.data_dir().join(format!("veille.db.{left}")), left).expect("writes");
     }
     let finished = app.run(&["poll"]);
