@@ -13,7 +13,7 @@ use rusqlite::Connection;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -342,15 +342,19 @@ fn d04_the_harness_sees_every_promise_that_is_broken() {
     assert_eq!(fleet.look(), Faults { corrupt: 1, ..Faults::default() });
 }
 
-/// As a version before left it: the schema after so many of the migrations, and items each with a story of its own.
-fn older_database(app: &App, migrations: usize, items: usize) {
-    std::fs::create_dir_all(app.data_dir()).expect("a data directory");
-    let database = Connection::open(app.data_dir().join("veille.db")).expect("a database");
+fn migration_files() -> Vec<PathBuf> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
     let mut files: Vec<_> =
         directory.read_dir().expect("migrations").map(|entry| entry.expect("a file").path()).collect();
     files.sort();
-    for file in &files[..migrations] {
+    files
+}
+
+/// As a version left it: the schema after so many of the migrations, and items each with a story of its own.
+fn database_of_schema(app: &App, migrations: usize, items: usize) {
+    std::fs::create_dir_all(app.data_dir()).expect("a data directory");
+    let database = Connection::open(app.data_dir().join("veille.db")).expect("a database");
+    for file in &migration_files()[..migrations] {
         database.execute_batch(&std::fs::read_to_string(file).expect("SQL")).expect("migrates");
     }
     // Of today, so that retention leaves them.
@@ -381,7 +385,7 @@ fn d09_a_migration_killed_at_any_moment_still_ends_whole() {
     let (mut whole_run, mut killed_before) = (Duration::ZERO, 0);
     for round in 0..=rounds().min(50) {
         let _ = std::fs::remove_dir_all(app.data_dir());
-        older_database(&app, 10, ITEMS);
+        database_of_schema(&app, 10, ITEMS);
         if round > 0 {
             let mut poll = app.command(&["poll"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("starts");
             std::thread::sleep(whole_run.mul_f32(chance.f32()));
@@ -410,7 +414,7 @@ fn d09_a_migration_killed_at_any_moment_still_ends_whole() {
 #[test]
 fn of_the_copies_made_before_migrations_the_newest_two_stay() {
     let app = App::new(FETCH, ALL);
-    older_database(&app, 10, 5);
+    database_of_schema(&app, 10, 5);
     for left in ["before-4", "before-8", "before-9", "before-10.x1y2z3.partial", "before-10.x1y2z3.partial-journal"] {
         std::fs::write(app.data_dir().join(format!("veille.db.{left}")), left).expect("writes");
     }
@@ -492,7 +496,7 @@ fn of_backups_to_one_file_at_once_one_is_made_and_the_others_are_told() {
 #[test]
 fn a_backup_of_a_damaged_database_is_refused_and_leaves_no_copy() {
     let app = App::new(FETCH, ALL);
-    older_database(&app, 11, 500);
+    database_of_schema(&app, migration_files().len(), 500);
     let backup = |name: &str| {
         let file = app.directory().join(name);
         (app.run(&["backup", file.to_str().expect("UTF-8")]), file.exists())
