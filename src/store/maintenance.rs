@@ -5,7 +5,8 @@ use super::feeds::IS_FAILING;
 use super::rows::{collect, count, millis, optional_instant_at, to_json};
 use super::{ReadTx, StoreError, WriteTx};
 use crate::model::{TagName, Timestamp};
-use rusqlite::backup::Progress;
+use rusqlite::backup::{Backup, StepResult};
+use rusqlite::ffi::SQLITE_BUSY;
 use rusqlite::{Connection, ToSql, named_params, params};
 use std::io::ErrorKind;
 use std::path::Path;
@@ -36,6 +37,9 @@ pub struct Pruned {
 /// How long the key of a pruned item outlives its last listing, counted to what its feed last brought: a feed that is silent, or
 /// away, may list it all the while.
 const TOMBSTONE_KEPT_MS: i64 = 60 * 86_400_000;
+
+/// Between two looks at whether a copy is still wanted.
+const PAGES_COPIED_AT_ONCE: i32 = 1_000;
 
 /// How the name of a copy ends that is not whole.
 pub(super) const PARTIAL: &str = ".partial";
@@ -206,12 +210,13 @@ pub(super) fn checkpoint(connection: &Connection) -> Result<(), StoreError> {
 /// Copies a database page by page while others use it (SQLite's online backup), for its owner alone as the database is.
 /// What is copied has a name of its own until it is whole: of several that copy to one target at once, one makes it.
 pub(super) fn copy(connection: &Connection, target: &Path) -> Result<(), StoreError> {
-    copy_if(connection, target, |_| Ok(()))
+    copy_if(connection, target, &|| true, |_| Ok(()))
 }
 
-/// As [`copy`], but a copy of a damaged database is not kept: it would be one more in the place of those that are whole.
-pub(super) fn backup(connection: &Connection, target: &Path) -> Result<(), StoreError> {
-    copy_if(connection, target, |copied| {
+/// As [`copy`], until `proceed` says no. A copy of a damaged database is not kept: it would be one more in the place of those
+/// that are whole.
+pub(super) fn backup(connection: &Connection, target: &Path, proceed: &dyn Fn() -> bool) -> Result<(), StoreError> {
+    copy_if(connection, target, proceed, |copied| {
         let checked = Connection::open(copied)
             .and_then(|copied| copied.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0)));
         let detail = match checked {
@@ -226,6 +231,7 @@ pub(super) fn backup(connection: &Connection, target: &Path) -> Result<(), Store
 fn copy_if(
     connection: &Connection,
     target: &Path,
+    proceed: &dyn Fn() -> bool,
     is_wanted: impl FnOnce(&Path) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
     let unusable = |detail: String| StoreError::Unusable { path: target.to_owned(), detail };
@@ -236,12 +242,29 @@ fn copy_if(
     }
     // Whatever fails below, what is left of the copy goes with this value.
     let partial = new_file_beside(target).map_err(|error| failed(error.to_string()))?;
-    connection.backup("main", &partial, None::<fn(Progress)>).map_err(|error| failed(in_words(&error)))?;
+    if !copy_pages(connection, &partial, proceed).map_err(|error| failed(in_words(&error)))? {
+        return Err(unusable("told to stop; nothing is left of the copy".into()));
+    }
     is_wanted(&partial)?;
     partial.persist_noclobber(target).map_err(|error| match error.error.kind() {
         ErrorKind::AlreadyExists => taken(),
         _ => failed(error.error.to_string()),
     })
+}
+
+/// Whether all pages were copied before `proceed` said no.
+fn copy_pages(from: &Connection, to: &Path, proceed: &dyn Fn() -> bool) -> rusqlite::Result<bool> {
+    let mut to = Connection::open(to)?;
+    let backup = Backup::new(from, &mut to)?;
+    while proceed() {
+        match backup.step(PAGES_COPIED_AT_ONCE)? {
+            StepResult::Done => return Ok(true),
+            StepResult::More => {}
+            // Nobody else has the file, and who reads a log is kept waiting by nobody.
+            _ => return Err(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(SQLITE_BUSY), None)),
+        }
+    }
+    Ok(false)
 }
 
 /// Readable by its owner alone, as all that `tempfile` makes.

@@ -192,12 +192,12 @@ impl Store {
         self.writer.ended()
     }
 
-    /// Writes a consistent copy to `target` while the store is in use.
+    /// Writes a consistent copy to `target` while the store is in use, until `proceed` says no.
     ///
     /// # Errors
-    /// `target` exists or cannot be written, or the database is damaged.
-    pub async fn backup(&self, target: PathBuf) -> Result<(), StoreError> {
-        self.readers.run(move |tx| maintenance::backup(tx.connection, &target)).await
+    /// `target` exists or cannot be written, the database is damaged, or the copy was not to be finished; nothing of it is left.
+    pub async fn backup(&self, target: PathBuf, proceed: impl Fn() -> bool + Send + 'static) -> Result<(), StoreError> {
+        self.readers.run(move |tx| maintenance::backup(tx.connection, &target, &proceed)).await
     }
 
     /// Lets the writer keep more of the database in memory, and more of its changes in the log, while much of it is

@@ -470,6 +470,35 @@ fn d16_a_backup_beside_the_daemon_holds_all_that_was_stored_before_it() {
 }
 
 #[test]
+fn a_backup_that_is_told_to_stop_leaves_nothing() {
+    let app = App::new(FETCH, ALL);
+    app.poll(&[]);
+    app.change("CREATE TABLE filler AS SELECT value, zeroblob(1000000) AS bytes FROM json_each('[1,2,3,4,5,6,7,8,9]')");
+    app.change("INSERT INTO filler SELECT 0, a.bytes FROM filler a, filler b");
+    let copies = app.directory().join("copies");
+    let file = copies.join("copy.db");
+    std::fs::create_dir(&copies).expect("a directory");
+    let left = || copies.read_dir().expect("reads").count();
+    let mut told_in_time = 0;
+    for signal in ["INT", "TERM"] {
+        let mut backup = app.command(&["backup", file.to_str().expect("UTF-8")]);
+        let mut backup = backup.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("starts");
+        wait_until(PATIENCE, || (left() > 0).then_some(())).expect("it has begun");
+        let kill = Command::new("kill").arg(format!("-{signal}")).arg(backup.id().to_string()).status();
+        assert!(kill.expect("kill runs").success());
+        let code = backup.wait().expect("has ended").code();
+        told_in_time += usize::from(code == Some(2));
+        assert!(
+            left() == 0 && code == Some(2) || file.exists() && code == Some(0),
+            "{signal}: {code:?}, {} files",
+            left()
+        );
+        let _ = std::fs::remove_file(&file);
+    }
+    println!("{told_in_time} of 2 were told before they had ended");
+}
+
+#[test]
 fn of_backups_to_one_file_at_once_one_is_made_and_the_others_are_told() {
     let fleet = Fleet::new(1);
     fleet.feeds[0].1.add(50);
