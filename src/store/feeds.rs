@@ -40,8 +40,9 @@ impl ReadTx<'_> {
                 id: FeedId(row.get("feed_id")?),
                 address: row.get("address")?,
                 configured_url: row.get("configured_url")?,
-                skip_hours: row.get("skip_hours")?,
-                skip_days: row.get("skip_days")?,
+                // Out of range in a damaged record, of which its visit tells; the others are due all the same.
+                skip_hours: row.get("skip_hours").unwrap_or_default(),
+                skip_days: row.get("skip_days").unwrap_or_default(),
             })
         })?)
     }

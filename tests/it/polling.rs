@@ -306,6 +306,13 @@ fn a_feed_whose_record_cannot_be_read_keeps_no_other_from_being_polled() {
     assert!(!finished.stderr.contains("s3cr3t"), "{finished:?}");
     let named = app.run(&["poll", &urls[2], "--json"]);
     assert_eq!((named.code(), &named.json()["failed"]), (1, &1.into()), "{named:?}");
+
+    let daemon = app.start();
+    let asked = origin.requests("/3.xml?key=s3cr3t").len();
+    origin.wait_for("/3.xml?key=s3cr3t", asked + 2);
+    for number in 1..3 {
+        daemon.wait_for_line(&format!("{number}.xml?… cannot be read"));
+    }
 }
 
 #[test]
