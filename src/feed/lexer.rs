@@ -304,12 +304,13 @@ impl<'a> Iterator for Lexer<'a> {
         if !opens_markup(rest) {
             return Some(self.text());
         }
-        Some(match rest[1] {
-            b'!' => self.declaration(),
-            b'?' => self.instruction(),
-            b'/' => self.end_tag(),
-            _ => self.start_tag(),
-        })
+        // Each arm says `Some`: said once of the match, it has each token copied, which waits for what was just written.
+        match rest[1] {
+            b'!' => Some(self.declaration()),
+            b'?' => Some(self.instruction()),
+            b'/' => Some(self.end_tag()),
+            _ => Some(self.start_tag()),
+        }
     }
 }
 
