@@ -7,7 +7,7 @@ use crate::config::DigestSettings;
 use crate::digest::Calendar;
 use crate::export::Format;
 use crate::http::{digest_document, digest_path, publisher};
-use crate::model::{DigestKind, OutputHealth, OutputKind, PublishedFeed, Timestamp};
+use crate::model::{DigestKind, FEED_HEALTH, OutputHealth, OutputKind, PublishedFeed, Timestamp};
 use crate::store::{ReadTx, StoreError, WriteTx};
 use anyhow::bail;
 use jiff::tz::TimeZone;
@@ -202,6 +202,11 @@ fn named(workplace: &Workplace, name: &str) -> anyhow::Result<DigestSettings> {
     let digests = &workplace.settings.digests;
     if let Some(digest) = digests.iter().find(|digest| digest.spec.name.0 == name) {
         return Ok(digest.clone());
+    }
+    if name == FEED_HEALTH {
+        bail!(
+            "the digest `{name}` is of feeds, not of stories: `veille feeds` tells how they are; a reader finds it at /digests/{name}.atom"
+        );
     }
     let nearest = super::output::nearest(name, digests.iter().map(|digest| digest.spec.name.0.as_str()));
     let hint = nearest.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));

@@ -122,3 +122,11 @@ fn the_digests_name_is_taken() {
         assert!(said.contains("veille's own digest") && said.contains("watch.toml:1:"), "{said}");
     }
 }
+
+#[test]
+fn who_asks_a_terminal_for_the_digest_is_told_where_it_is() {
+    let app = App::new(SLOW, ALL);
+    app.poll(&[]);
+    let shown = app.run(&["digests", "show", "feed-health"]);
+    assert!(shown.code() == 2 && shown.stderr.contains("`veille feeds`"), "{shown:?}");
+}
