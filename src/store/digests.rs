@@ -272,7 +272,10 @@ impl WriteTx<'_> {
     /// As [`WriteTx::enter_digest`], of many stories in this order. Returns how many were not in their digest.
     pub fn enter_digests(&self, entrances: &[Entrance], now: Timestamp) -> Result<usize, StoreError> {
         let into = "INTO digest_entries (digest, story_id, entered_at, updated_at, ordered_at, backfilled)";
-        let on_conflict = "ON CONFLICT (story_id, digest) DO UPDATE SET left_at = NULL WHERE left_at IS NOT NULL";
+        // An edit while it was away is news of it: those who saw it before are to see that it changed.
+        let on_conflict = "ON CONFLICT (story_id, digest) DO UPDATE SET left_at = NULL, updated_at = max(updated_at, \
+             (SELECT coalesce(max(changed_at), 0) FROM items i WHERE i.story_id = digest_entries.story_id)) \
+             WHERE left_at IS NOT NULL";
         let rows: Vec<_> = entrances.iter().map(|entrance| (entrance, now)).collect();
         let mut entered = 0;
         write_rows(self.connection, into, on_conflict, &rows, entry_values, |rows, changed| {

@@ -261,6 +261,33 @@ fn h24_an_edited_item_keeps_its_entry_its_id_and_its_date() {
 }
 
 #[test]
+fn an_entry_that_was_edited_while_a_rule_left_it_out_is_shown_as_changed() {
+    let origin = Origin::start();
+    let titled = |title| ok(document(&item(1, title, "Mon, 23 Nov 2026 08:00:00 GMT", "")));
+    origin.script("/feed.xml", ["A plan", "A plan, amended"].map(titled));
+    let watch = |query: &str| feed_tables(&[&origin.url("/feed.xml")]) + "[digests.all]\nquery = '" + query + "'\n";
+    let app = App::new(BY_HAND, &watch("plan"));
+    let shown = || {
+        app.poll(&["--force"]);
+        entries(&published(&app))
+    };
+    let before = shown();
+    app.write("watch.toml", &watch("plane"));
+    assert_eq!(shown().len(), 0);
+    app.write("watch.toml", &watch("plan"));
+    let after = shown();
+    assert_eq!((&before[0]["id"], before.len()), (&after[0]["id"], after.len()));
+    assert_eq!(after[0]["title"], "A plan, amended");
+    let modified = |entry: &Value| entry["date_modified"].as_str().unwrap().parse::<Timestamp>().unwrap();
+    assert!(modified(&after[0]) > modified(&before[0]), "{}", after[0]);
+    for query in ["plane", "plan"] {
+        app.write("watch.toml", &watch(query));
+        shown();
+    }
+    assert_eq!(shown(), after, "what stayed as it was is not");
+}
+
+#[test]
 fn h25_another_order_another_tag_and_a_moving_date_change_no_byte() {
     let origin = Origin::start();
     let dated = |minute: usize, numbers: &[usize]| {
