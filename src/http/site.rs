@@ -104,19 +104,17 @@ async fn watched(State(metrics): State<HttpMetrics>, request: Request, next: Nex
 
 async fn answer(request: Request, next: Next, uri: &Uri) -> Response {
     let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
-    let asks_for_methods = request.method() == Method::OPTIONS;
-    let route = request.extensions().get::<MatchedPath>().cloned();
+    let is_preflight =
+        request.method() == Method::OPTIONS && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+    let route = request.extensions().get::<MatchedPath>().cloned().filter(|_| is_preflight);
+    let readable = route.and_then(|route| digests::preflight(route.as_str(), uri));
     let answered = AssertUnwindSafe(next.run(request)).catch_unwind();
     match tokio::time::timeout(ANSWER_DEADLINE, answered).await {
         // The router adds `Allow` to both.
-        Ok(Ok(response)) if asks_for_methods && response.status() == StatusCode::METHOD_NOT_ALLOWED => {
-            let mut response = StatusCode::NO_CONTENT.into_response();
-            if let Some(readable) = route.and_then(|route| digests::preflight(route.as_str(), uri)) {
-                response.headers_mut().extend(readable);
-            }
-            response
-        }
         Ok(Ok(response)) if response.status() == StatusCode::METHOD_NOT_ALLOWED => {
+            if let Some(readable) = readable {
+                return (StatusCode::NO_CONTENT, readable).into_response();
+            }
             let reason =
                 if is_read { "this address takes POST alone" } else { "this address can only be read: use GET" };
             refuse(uri, StatusCode::METHOD_NOT_ALLOWED, reason)
