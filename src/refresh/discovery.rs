@@ -4,6 +4,7 @@
 //! was there.
 
 use super::Surroundings;
+use super::outcome::MISSING_FOR;
 use crate::feed::{self, FeedError, ReadContext};
 use crate::fetch::{ACCEPT_PAGE, Client, FetchError, FetchOutcome, FetchRequest, Modified};
 use crate::model::{Timestamp, WithoutQuery, host_of_url, without_queries};
@@ -11,8 +12,6 @@ use crate::store::{MissingFeed, StoreError};
 use jiff::SignedDuration;
 use url::Url;
 
-/// How long a feed is missing before its move is taken back, and its site asked where it went.
-pub(super) const MISSING_FOR: SignedDuration = SignedDuration::from_hours(3 * 24);
 /// A site is asked again after so long.
 const SEARCH_INTERVAL: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// Candidates of a page that are tried; each costs its site a request.

@@ -3,7 +3,6 @@
 //! Nothing here decides when to come back; that is [`super::timing`], which reads the result.
 
 use super::UpdatePlan;
-use super::discovery::MISSING_FOR;
 use crate::feed::ParsedFeed;
 use crate::fetch::{Adoption, FetchError, Freshness, Modified, NotModified, RetryLater, adoption};
 use crate::model::{FeedRecord, FeedState, Remembered, Timestamp};
@@ -12,6 +11,8 @@ use url::Url;
 
 /// Addresses on a feed's way that are remembered: the feed's own and five redirects, twice over.
 const REMEMBERED_MAX: usize = 12;
+/// How long a feed is missing before its move is taken back, and its site asked where it went.
+pub(super) const MISSING_FOR: SignedDuration = SignedDuration::from_hours(3 * 24);
 
 /// A document came and was read.
 pub(super) fn with_document(

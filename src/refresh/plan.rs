@@ -28,11 +28,11 @@ impl UpdatePlan {
 
 /// Compares a document's items with what is known of them.
 ///
-/// An item is the one with its key, unless that is plainly another story. Failing that, it is a known item under another key: one with the
-/// same link and the same title and text, or, where one of the two has no link of its own, with the
-/// same title and text; in a feed that is identified by links, one with the same link. That heals
-/// guids that change from visit to visit and guids that are given again to other stories, and when most
-/// of a document needed it, the feed's identity steps down the ladder for good.
+/// An item is the one with its key, unless that is plainly another story. Failing that, it is a known item
+/// under another key: one with the same link and the same title and text, or, where one of the two has no
+/// link of its own, with the same title and text; in a feed that is identified by links, one with the same
+/// link. That heals guids that change from visit to visit and guids that are given again to other stories,
+/// and when most of a document needed it, the feed's identity steps down the ladder for good.
 #[must_use]
 pub fn plan(
     known: &[KnownItem],
