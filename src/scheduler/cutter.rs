@@ -40,8 +40,7 @@ async fn cut_digest(
     // A call gives a bounded number of periods; after years asleep there is more than one round.
     loop {
         let read = name.clone();
-        let (cut_until, pending) =
-            store.read(move |tx| Ok((tx.cut_until_at(&read)?, tx.pending_entries(&read)?))).await?;
+        let cut_until = store.read(move |tx| tx.cut_until_at(&read)).await?;
         let write = name.clone();
         let resumed = cut_until.map(|until| calendar.cut_until_at(until, now));
         if let Some(until) = resumed.filter(|_| resumed != cut_until) {
@@ -50,6 +49,9 @@ async fn cut_digest(
         }
         let periods = calendar.due_periods(cut_until, now);
         let Some(until) = periods.last().map(|period| period.ends_at) else { return Ok(made) };
+        // Only now, for this is asked each second: to find what waits, the whole digest is looked through.
+        let read = name.clone();
+        let pending = store.read(move |tx| tx.pending_entries(&read)).await?;
         let periods = named_anew(store, &name, periods).await?;
         let cuts = assign(&pending, periods, now);
         let issues: Vec<NewIssue> = cuts

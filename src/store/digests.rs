@@ -160,7 +160,10 @@ impl ReadTx<'_> {
         digest: &DigestName,
         entry_id: &EntryId,
     ) -> Result<Option<(Membership, Story)>, StoreError> {
-        let sql = format!("{MEMBERS} WHERE s.entry_id = ?2 AND e.digest = ?1 AND e.left_at IS NULL");
+        // There is no index by entry id. What is asked for entered a while ago at most, so that it is found from the end.
+        let sql = format!(
+            "{MEMBERS} WHERE s.entry_id = ?2 AND e.digest = ?1 AND e.left_at IS NULL ORDER BY e.sequence DESC LIMIT 1"
+        );
         let mut statement = self.connection.prepare_cached(&sql)?;
         let rows = statement.query_map(params![digest.0, entry_id.0], membership)?;
         Ok(self.with_stories(collect(rows)?)?.pop())
