@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// Items removed in one transaction.
-const PRUNE_BATCH: u32 = 500;
+const PRUNE_BATCH: usize = 500;
 /// Sites that are asked in an hour where their missing feeds went.
 const SITES_AN_HOUR: u32 = 20;
 /// How long the record of a delivery that ended is kept.
@@ -41,19 +41,18 @@ pub async fn maintain(
     let deliveries_before = before(DELIVERIES_KEPT);
     // Before the items: an issue keeps those that it holds.
     store.write(move |tx| tx.remove_issues(issues_before)).await?;
+    let outlived = store.read(move |tx| tx.outlived_items(untagged_before, tagged_before)).await?;
     let mut removed = 0;
-    loop {
-        let pruned = store.write(move |tx| tx.prune(untagged_before, tagged_before, now, PRUNE_BATCH)).await?;
-        removed += pruned.items;
-        if pruned.items < PRUNE_BATCH as usize || stop.is_cancelled() {
-            break;
-        }
+    for batch in outlived.chunks(PRUNE_BATCH).take_while(|_| !stop.is_cancelled()) {
+        let batch = batch.to_vec();
+        removed += store.write(move |tx| tx.prune(&batch, untagged_before, tagged_before, now)).await?;
     }
     if removed > 0 {
         tracing::info!(items = removed, "retention removed old items");
     }
-    store.write(move |tx| tx.forget_signatures(news_before)).await?;
     let forgotten = store.write(move |tx| {
+        tx.forget_tombstones()?;
+        tx.forget_signatures(news_before)?;
         tx.end_leases(now)?;
         tx.forget_deliveries(deliveries_before)
     });

@@ -4,11 +4,12 @@ use super::error::in_words;
 use super::feeds::IS_FAILING;
 use super::rows::{collect, count, millis, optional_instant_at, to_json};
 use super::{ReadTx, StoreError, WriteTx};
-use crate::model::{TagName, Timestamp};
+use crate::model::{ItemId, TagName, Timestamp};
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::ffi::SQLITE_BUSY;
 use rusqlite::{Connection, ToSql, named_params, params};
 use std::io::ErrorKind;
+use std::ops::Range;
 use std::path::Path;
 use tempfile::TempPath;
 
@@ -27,16 +28,16 @@ pub struct Counts {
     pub database_bytes: u64,
 }
 
-/// What retention removed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Pruned {
-    pub items: usize,
-    pub tombstones: usize,
-}
+/// Items whose time is over: those first seen before `?1`, tagged ones before `?2`, unless an issue holds their story.
+const OUTLIVED: &str = "i.first_seen_at < ?1 \
+    AND (i.first_seen_at < ?2 OR NOT EXISTS (SELECT 1 FROM item_tags t WHERE t.item_id = i.item_id)) \
+    AND NOT EXISTS (SELECT 1 FROM digest_entries e WHERE e.story_id = i.story_id AND e.issue_id IS NOT NULL)";
+
+const DAY_MS: i64 = 86_400_000;
 
 /// How long the key of a pruned item outlives its last listing, counted to what its feed last brought: a feed that is silent, or
 /// away, may list it all the while.
-const TOMBSTONE_KEPT_MS: i64 = 60 * 86_400_000;
+const TOMBSTONE_KEPT_MS: i64 = 60 * DAY_MS;
 
 /// Between two looks at whether a copy is still wanted.
 const PAGES_COPIED_AT_ONCE: i32 = 1_000;
@@ -78,59 +79,83 @@ impl ReadTx<'_> {
 
     /// Items a day over the last `days` days, oldest first, by the day (UTC) that they are ordered under.
     pub fn items_a_day(&self, now: Timestamp, days: u16) -> Result<Vec<u64>, StoreError> {
-        self.counted_by_day(now, days, None)
+        let sql = "SELECT (SELECT count(*) FROM items WHERE ordered_at >= d.value * ?2 AND ordered_at < (d.value + 1) * ?2) \
+                   FROM json_each(?1) d ORDER BY d.key";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let days: Vec<i64> = days_until(now, days).collect();
+        collect(statement.query_map(params![to_json(&days), DAY_MS], |row| Ok(count(row.get(0)?)))?)
     }
 
     /// As [`ReadTx::items_a_day`], of items with this tag.
     pub fn tagged_items_a_day(&self, tag: &TagName, now: Timestamp, days: u16) -> Result<Vec<u64>, StoreError> {
-        self.counted_by_day(now, days, Some(tag))
-    }
-
-    fn counted_by_day(&self, now: Timestamp, days: u16, tag: Option<&TagName>) -> Result<Vec<u64>, StoreError> {
-        const DAY_MS: i64 = 86_400_000;
-        let today = millis(now).div_euclid(DAY_MS);
-        let first = today - i64::from(days) + 1;
-        let sql = "SELECT ordered_at / 86400000 AS day, count(*) AS items FROM items i WHERE ordered_at >= ?1 \
-             AND (?2 IS NULL OR EXISTS (SELECT 1 FROM item_tags t WHERE t.item_id = i.item_id AND t.tag = ?2)) \
-             GROUP BY day";
+        let days = days_until(now, days);
+        let (first_day, since) = (days.start, days.start * DAY_MS);
+        let mut by_day: Vec<u64> = days.map(|_| 0).collect();
+        let sql = "SELECT i.ordered_at / ?4 AS day, count(*) FROM item_tags t CROSS JOIN items i USING (item_id) \
+                   WHERE t.tag = ?1 AND t.item_id >= ?2 AND i.ordered_at >= ?3 GROUP BY day";
         let mut statement = self.connection.prepare_cached(sql)?;
-        let rows = statement.query_map(params![first * DAY_MS, tag.map(|tag| &tag.0)], |row| {
-            Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
+        let rows = statement.query_map(params![tag.0, self.first_item_since(since)?, since, DAY_MS], |row| {
+            Ok((row.get::<_, i64>(0)?, count(row.get(1)?)))
         })?;
-        let mut by_day = vec![0; usize::from(days)];
         for (day, items) in collect(rows)? {
-            if let Some(place) = usize::try_from(day - first).ok().and_then(|index| by_day.get_mut(index)) {
-                *place = count(items);
+            if let Some(place) = usize::try_from(day - first_day).ok().and_then(|index| by_day.get_mut(index)) {
+                *place = items;
             }
         }
         Ok(by_day)
     }
-}
 
-impl WriteTx<'_> {
-    /// Removes at most `limit` items first seen before `untagged_before` (tagged ones: before
-    /// `tagged_before`), and remembers their keys for as long as a feed may still list them. What archives hold is noted
-    /// before.
-    pub fn prune(
+    /// The least id among items ordered since an instant: of tables by item, what is before it needs no look. Read in an index
+    /// alone, which the planner would not.
+    pub(super) fn first_item_since(&self, since_ms: i64) -> Result<i64, StoreError> {
+        let sql = "SELECT min(item_id) FROM items INDEXED BY items_by_time WHERE ordered_at >= ?1";
+        let first: Option<i64> = self.connection.prepare_cached(sql)?.query_row([since_ms], |row| row.get(0))?;
+        Ok(first.unwrap_or(i64::MAX))
+    }
+
+    /// The items whose time is over, for [`WriteTx::prune`]: of a large archive more than one transaction should remove, and
+    /// to pass by those that are kept takes longer than whoever writes should wait.
+    pub fn outlived_items(
         &self,
         untagged_before: Timestamp,
         tagged_before: Timestamp,
-        now: Timestamp,
-        limit: u32,
-    ) -> Result<Pruned, StoreError> {
+    ) -> Result<Vec<ItemId>, StoreError> {
         // No item is ordered after it was first seen, and by that order there is an index.
-        let sql = "SELECT i.item_id, i.story_id FROM items i WHERE i.ordered_at < ?1 AND i.first_seen_at < ?1 \
-             AND (i.first_seen_at < ?2 OR NOT EXISTS (SELECT 1 FROM item_tags t WHERE t.item_id = i.item_id)) \
-             AND NOT EXISTS (SELECT 1 FROM digest_entries e WHERE e.story_id = i.story_id AND e.issue_id IS NOT NULL) \
-             LIMIT ?3";
-        let newest = untagged_before.max(tagged_before);
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let parameters = params![millis(newest), millis(tagged_before), limit];
+        let sql = format!("SELECT i.item_id FROM items i WHERE i.ordered_at < ?1 AND {OUTLIVED} ORDER BY i.ordered_at");
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let parameters = params![millis(untagged_before), millis(tagged_before)];
+        collect(statement.query_map(parameters, |row| Ok(ItemId(row.get(0)?)))?)
+    }
+}
+
+/// The last `days` days up to that of `now`, counted from 1970.
+fn days_until(now: Timestamp, days: u16) -> Range<i64> {
+    let tomorrow = millis(now).div_euclid(DAY_MS) + 1;
+    tomorrow - i64::from(days)..tomorrow
+}
+
+impl WriteTx<'_> {
+    /// Removes those of these items that were first seen before `untagged_before` (tagged ones: before `tagged_before`), and
+    /// remembers their keys for as long as a feed may still list them. How many were removed. What archives hold is noted before.
+    pub fn prune(
+        &self,
+        items: &[ItemId],
+        untagged_before: Timestamp,
+        tagged_before: Timestamp,
+        now: Timestamp,
+    ) -> Result<usize, StoreError> {
+        let sql = format!(
+            "SELECT i.item_id, i.story_id FROM items i WHERE i.item_id IN (SELECT value FROM json_each(?3)) AND {OUTLIVED}"
+        );
+        let asked = to_json(&items.iter().map(|item| item.0).collect::<Vec<_>>());
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let parameters = params![millis(untagged_before), millis(tagged_before), asked];
         let rows = statement.query_map(parameters, |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
         let (ids, stories): (Vec<i64>, Vec<i64>) = collect(rows)?.into_iter().unzip();
-        if !ids.is_empty() {
-            self.note_all_archive_bounds()?;
+        if ids.is_empty() {
+            return Ok(0);
         }
+        self.note_all_archive_bounds()?;
         let (ids, stories) = (to_json(&ids), to_json(&stories));
         self.make_documents_anew(
             "SELECT digest FROM digest_entries WHERE story_id IN (SELECT value FROM json_each(?1))",
@@ -148,7 +173,7 @@ impl WriteTx<'_> {
         self.connection
             .prepare_cached("DELETE FROM recent_signatures WHERE item_id IN (SELECT value FROM json_each(?1))")?
             .execute([&ids])?;
-        let items = self
+        let removed = self
             .connection
             .prepare_cached("DELETE FROM items WHERE item_id IN (SELECT value FROM json_each(?1))")?
             .execute([&ids])?;
@@ -158,14 +183,14 @@ impl WriteTx<'_> {
                  AND NOT EXISTS (SELECT 1 FROM items i WHERE i.story_id = stories.story_id)",
             )?
             .execute([stories])?;
-        let tombstones = self
-            .connection
-            .prepare_cached(
-                "DELETE FROM tombstones WHERE last_listed_at < \
-                 (SELECT last_new_item_at FROM feeds f WHERE f.feed_id = tombstones.feed_id) - ?1",
-            )?
-            .execute([TOMBSTONE_KEPT_MS])?;
-        Ok(Pruned { items, tombstones })
+        Ok(removed)
+    }
+
+    /// Forgets keys of pruned items that their feeds do not list any more.
+    pub fn forget_tombstones(&self) -> Result<usize, StoreError> {
+        let sql = "DELETE FROM tombstones WHERE last_listed_at < \
+             (SELECT last_new_item_at FROM feeds f WHERE f.feed_id = tombstones.feed_id) - ?1";
+        Ok(self.connection.prepare_cached(sql)?.execute([TOMBSTONE_KEPT_MS])?)
     }
 
     /// Removes the issues cut before `before`; how many. Their stories stay in the digest until their own time is over, and

@@ -33,7 +33,7 @@ pub use digests::{DigestVersion, Entrance, NewIssue};
 pub use error::{StoreError, UnreadableFeed};
 pub use items::{ItemFilter, KnownItems};
 pub use lock::DirectoryLock;
-pub use maintenance::{Counts, Pruned};
+pub use maintenance::Counts;
 pub use stories::StoredSignature;
 pub use tags::StoredTag;
 

@@ -77,15 +77,14 @@ impl ReadTx<'_> {
     /// The tags of items ordered since an instant, the most frequent first. Costs what came since then,
     /// not what the archive holds.
     pub fn tag_counts_since(&self, since: Timestamp) -> Result<Vec<(TagName, u64)>, StoreError> {
-        // CROSS JOIN holds the planner to this order: over all tags it would be the whole archive.
-        let sql = "SELECT t.tag, count(*) AS items FROM items i CROSS JOIN item_tags t ON t.item_id = i.item_id \
-                   WHERE i.ordered_at >= ?1 GROUP BY t.tag ORDER BY items DESC, t.tag";
+        // CROSS JOIN holds the planner to this order: by items, those without a tag would be looked for too.
+        let sql = "SELECT t.tag, count(*) AS items FROM item_tags t CROSS JOIN items i USING (item_id) \
+                   WHERE t.item_id >= ?1 AND i.ordered_at >= ?2 GROUP BY t.tag ORDER BY items DESC, t.tag";
         let mut statement = self.connection.prepare_cached(sql)?;
-        collect(
-            statement.query_map([millis(since)], |row| {
-                Ok((TagName(row.get("tag")?), super::rows::count(row.get("items")?)))
-            })?,
-        )
+        let since = millis(since);
+        collect(statement.query_map([self.first_item_since(since)?, since], |row| {
+            Ok((TagName(row.get("tag")?), super::rows::count(row.get("items")?)))
+        })?)
     }
 
     /// The last item that a run over the archive with these rules has done; the beginning if there was none.

@@ -1,6 +1,7 @@
 //! From a publisher's document to the entries of a digest, by the numbers of the checks: what an edit, a shuffle, an
 //! empty hour, an odd date and hostile text make of them.
 
+use crate::support;
 use crate::support::app::{ALL, App, feed_tables};
 use crate::support::origin::{Answer, Origin, ok};
 use jiff::{SignedDuration, Timestamp};
@@ -47,12 +48,10 @@ fn texts(entries: &[Value], key: &str) -> Vec<String> {
 /// Removes what was first seen before 2000, as retention does; how many items that were.
 fn prune(app: &App) -> usize {
     let directory = app.data_dir().to_owned();
-    let pruned = tokio::runtime::Runtime::new().unwrap().block_on(async move {
+    tokio::runtime::Runtime::new().unwrap().block_on(async move {
         let before: Timestamp = "2000-01-01T00:00:00Z".parse().unwrap();
-        let now = Timestamp::now();
-        Store::open(&directory).unwrap().write(move |tx| tx.prune(before, before, now, 100)).await.unwrap()
-    });
-    pruned.items
+        support::prune(&Store::open(&directory).unwrap(), before, Timestamp::now()).await
+    })
 }
 
 #[test]

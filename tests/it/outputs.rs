@@ -1,5 +1,6 @@
 //! What is pushed: webhooks, mail, and `WebSub`, seen by receivers that fail, are slow to like us, or leave.
 
+use crate::support;
 use crate::support::app::{App, Daemon, FAST, PATIENCE, Response, limit_file_size, wait_until};
 use crate::support::origin::{Origin, Request, ok, status};
 use base64::Engine as _;
@@ -611,11 +612,10 @@ fn the_parts_of_an_archive_keep_their_bounds_through_another_limit_and_retention
     let directory = app.data_dir().to_owned();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let pruned = runtime.block_on(async move {
-        let store = Store::open(&directory).unwrap();
         let before: Timestamp = "2000-01-01T00:00:00Z".parse().unwrap();
-        store.write(move |tx| tx.prune(before, before, before, 100)).await.unwrap()
+        support::prune(&Store::open(&directory).unwrap(), before, before).await
     });
-    assert_eq!(pruned.items, 3);
+    assert_eq!(pruned, 3);
     let after = parts(&app);
     let text = |part: &Option<Vec<u8>>| String::from_utf8(part.clone().expect("still there")).unwrap();
     assert_eq!(entry_ids(&text(&after[0])), [""; 0], "all of the first part was removed");

@@ -1,5 +1,6 @@
 //! What clients see of the server: real sockets, a real store, checks W1 to W15.
 
+use crate::support;
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use prometheus_client::registry::Registry;
@@ -314,7 +315,7 @@ async fn an_issue_goes_when_its_time_is_over_and_then_its_stories() {
     let stream = watch.get("/digests/french-ai.json", "").await;
     assert_eq!((entries_of(&weekly), entries_of(&stream)), (1, STORIES.len()));
     let later = now() + SignedDuration::from_hours(1);
-    let prune = || async { watch.store.write(move |tx| tx.prune(later, later, later, 100)).await.unwrap().items };
+    let prune = || support::prune(&watch.store, later, later);
 
     let cut_at: Timestamp = "2026-11-24T09:00:00Z".parse().unwrap();
     assert_eq!(watch.store.write(move |tx| tx.remove_issues(cut_at)).await.unwrap(), 0, "not old enough");
@@ -713,7 +714,7 @@ async fn a_list_whose_place_is_gone_says_so_and_is_not_taken_for_one_that_has_en
     }
     let later = now() + SignedDuration::from_hours(1);
     watch.store.write(move |tx| tx.remove_issues(later)).await.unwrap();
-    assert_eq!(watch.store.write(move |tx| tx.prune(later, later, later, 100)).await.unwrap().items, STORIES.len());
+    assert_eq!(support::prune(&watch.store, later, later).await, STORIES.len());
     for path in &paths {
         let answer = watch.get(path, "").await;
         assert_eq!(answer.status, 404, "{path}");
