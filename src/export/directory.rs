@@ -14,13 +14,6 @@ const MANIFEST: &str = ".veille-export";
 /// Where a file is written before it is renamed; one export runs at a time, so one name suffices.
 const UNFINISHED: &str = ".veille-export.unfinished";
 
-/// A file to write: its path below the directory, with `/` between names, and its bytes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ExportedFile {
-    pub path: String,
-    pub bytes: Vec<u8>,
-}
-
 /// What an export did, in files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Written {
@@ -43,53 +36,87 @@ pub enum DirectoryError {
     Io { path: PathBuf, source: io::Error },
 }
 
-/// Makes `directory` hold exactly these files, beside whatever it holds that is not ours.
-///
-/// # Errors
-/// Nothing is changed when a path is bad, two share a file or another export is at work. An I/O error
-/// leaves every file either as it was or as it is to be, and a later export completes the work.
-pub fn write(directory: &Path, files: &[ExportedFile]) -> Result<Written, DirectoryError> {
-    let paths = checked_paths(files)?;
-    fs::create_dir_all(directory).map_err(at(directory))?;
-    let lock = File::open(directory).map_err(at(directory))?;
-    match lock.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => return Err(DirectoryError::Busy(directory.to_owned())),
-        Err(TryLockError::Error(source)) => return Err(at(directory)(source)),
-    }
-    for path in &paths {
-        refuse_links(directory, path)?;
-    }
-    let old = read_manifest(directory)?;
-    // Until the work is done the manifest names old and new files: whatever is there after a crash is known to be ours.
-    write_manifest(directory, &old.union(&paths).cloned().collect())?;
-    let mut written = Written::default();
-    for file in files {
-        if replace(directory, &file.path, &file.bytes)? {
-            written.changed += 1;
-        } else {
-            written.unchanged += 1;
-        }
-    }
-    for path in old.difference(&paths) {
-        written.removed += usize::from(remove(directory, path)?);
-    }
-    write_manifest(directory, &paths)?;
-    lock.sync_all().map_err(at(directory))?;
-    Ok(written)
+/// An export under way: makes a directory hold exactly the files that are written to it, beside whatever it holds that is not
+/// ours. The files of years are many, so that they come one by one.
+#[derive(Debug)]
+pub struct Export {
+    directory: PathBuf,
+    /// The only one at work, as long as this is open.
+    lock: File,
+    /// What the last export wrote, or may have begun to.
+    old: BTreeSet<String>,
+    announced: BTreeSet<String>,
+    done: BTreeSet<String>,
+    written: Written,
 }
 
-fn checked_paths(files: &[ExportedFile]) -> Result<BTreeSet<String>, DirectoryError> {
+impl Export {
+    /// Begins an export of at most these files: paths below the directory, with `/` between names.
+    ///
+    /// # Errors
+    /// Nothing is changed when a path is bad, two share a file or another export is at work.
+    pub fn begin(directory: &Path, paths: &[String]) -> Result<Self, DirectoryError> {
+        let announced = checked_paths(paths)?;
+        fs::create_dir_all(directory).map_err(at(directory))?;
+        let lock = File::open(directory).map_err(at(directory))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(DirectoryError::Busy(directory.to_owned())),
+            Err(TryLockError::Error(source)) => return Err(at(directory)(source)),
+        }
+        for path in &announced {
+            refuse_links(directory, path)?;
+        }
+        let old = read_manifest(directory)?;
+        // Until the work is done the manifest names old and new files: whatever is there after a crash is known to be ours.
+        write_manifest(directory, &old.union(&announced).cloned().collect())?;
+        let (directory, done, written) = (directory.to_owned(), BTreeSet::new(), Written::default());
+        Ok(Self { directory, lock, old, announced, done, written })
+    }
+
+    /// Writes one of the files that were announced.
+    ///
+    /// # Errors
+    /// It was not announced, or an I/O error, which leaves every file either as it was or as it is to be: a later export
+    /// completes the work.
+    pub fn write(&mut self, path: &str, bytes: &[u8]) -> Result<(), DirectoryError> {
+        if !self.announced.contains(path) {
+            return Err(DirectoryError::BadPath(path.to_owned()));
+        }
+        if replace(&self.directory, path, bytes)? {
+            self.written.changed += 1;
+        } else {
+            self.written.unchanged += 1;
+        }
+        self.done.insert(path.to_owned());
+        Ok(())
+    }
+
+    /// Removes what an earlier export wrote and this one did not.
+    ///
+    /// # Errors
+    /// An I/O error; a later export completes the work.
+    pub fn finish(mut self) -> Result<Written, DirectoryError> {
+        for path in self.old.difference(&self.done) {
+            self.written.removed += usize::from(remove(&self.directory, path)?);
+        }
+        write_manifest(&self.directory, &self.done)?;
+        self.lock.sync_all().map_err(at(&self.directory))?;
+        Ok(self.written)
+    }
+}
+
+fn checked_paths(files: &[String]) -> Result<BTreeSet<String>, DirectoryError> {
     let mut paths = BTreeSet::new();
     let mut folded: std::collections::BTreeMap<String, &str> = std::collections::BTreeMap::new();
-    for file in files {
-        if !is_plain(&file.path) {
-            return Err(DirectoryError::BadPath(file.path.clone()));
+    for path in files {
+        if !is_plain(path) {
+            return Err(DirectoryError::BadPath(path.clone()));
         }
-        if let Some(other) = folded.insert(file.path.to_lowercase(), &file.path) {
-            return Err(DirectoryError::SharedPath(other.to_owned(), file.path.clone()));
+        if let Some(other) = folded.insert(path.to_lowercase(), path) {
+            return Err(DirectoryError::SharedPath(other.to_owned(), path.clone()));
         }
-        paths.insert(file.path.clone());
+        paths.insert(path.clone());
     }
     for (lower, path) in &folded {
         let mut parents = lower.match_indices('/').map(|(end, _)| &lower[..end]);

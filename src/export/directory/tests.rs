@@ -1,7 +1,18 @@
 use super::*;
 
-fn file(path: &str, text: &str) -> ExportedFile {
-    ExportedFile { path: path.into(), bytes: text.into() }
+type Text<'t> = (&'t str, &'t str);
+
+fn file<'t>(path: &'t str, text: &'t str) -> Text<'t> {
+    (path, text)
+}
+
+fn write(directory: &Path, files: &[Text<'_>]) -> Result<Written, DirectoryError> {
+    let paths: Vec<String> = files.iter().map(|(path, _)| (*path).to_owned()).collect();
+    let mut export = Export::begin(directory, &paths)?;
+    for (path, text) in files {
+        export.write(path, text.as_bytes())?;
+    }
+    export.finish()
 }
 
 fn names(directory: &Path) -> Vec<String> {
