@@ -38,7 +38,8 @@ pub struct Named {
 pub async fn difference(around: &Surroundings, mut proceed: impl FnMut(usize)) -> Result<Differences, StoreError> {
     let mut walk = Walk::start(around, ItemId(0), Asked::Names);
     let mut differences = Differences::default();
-    let mut stories: HashMap<StoryId, Placed> = HashMap::new();
+    // Those with items in other batches too, of which all may be needed to tell.
+    let mut scattered: HashMap<StoryId, Placed> = HashMap::new();
     let mut items = 0;
     while let Some(batch) = walk.next().await? {
         for judged in &batch.items {
@@ -52,8 +53,13 @@ pub async fn difference(around: &Surroundings, mut proceed: impl FnMut(usize)) -
             }
         }
         for story in batch.stories().filter(|story| !story.fits.is_empty() || !story.present.is_empty()) {
-            let placed = stories.entry(story.id).or_insert_with(|| Placed {
-                first: Named::from(&story.items[0].item),
+            let first = &story.items[0].item;
+            if batch.story_sizes.get(&story.id) == Some(&(story.items.len() as u64)) {
+                differences.compare_digests(first, &story.fits, &story.present);
+                continue;
+            }
+            let placed = scattered.entry(story.id).or_insert_with(|| Placed {
+                first: first.clone(),
                 stored: story.present.iter().copied().cloned().collect(),
                 fits: BTreeSet::new(),
             });
@@ -62,13 +68,16 @@ pub async fn difference(around: &Surroundings, mut proceed: impl FnMut(usize)) -
         items += batch.items.len();
         proceed(items);
     }
-    differences.compare_digests(stories);
+    for Placed { first, stored, fits } in scattered.values() {
+        differences.compare_digests(first, &fits.iter().collect(), &stored.iter().collect());
+    }
+    differences.sort();
     Ok(differences)
 }
 
 /// A story with the digests that it is in and those that its items fit.
 struct Placed {
-    first: Named,
+    first: Head,
     stored: BTreeSet<DigestName>,
     fits: BTreeSet<DigestName>,
 }
@@ -79,16 +88,19 @@ impl Differences {
         self.tags.is_empty() && self.digests.is_empty()
     }
 
-    fn compare_digests(&mut self, stories: HashMap<StoryId, Placed>) {
-        let mut stories: Vec<Placed> = stories.into_values().collect();
-        stories.sort_by_key(|placed| placed.first.id);
-        for placed in stories {
-            for digest in placed.fits.difference(&placed.stored) {
-                self.digests.entry(digest.clone()).or_default().gained.push(placed.first.clone());
-            }
-            for digest in placed.stored.difference(&placed.fits) {
-                self.digests.entry(digest.clone()).or_default().lost.push(placed.first.clone());
-            }
+    fn compare_digests(&mut self, first: &Head, fits: &BTreeSet<&DigestName>, stored: &BTreeSet<&DigestName>) {
+        for digest in fits.difference(stored) {
+            self.digests.entry((*digest).clone()).or_default().gained.push(Named::from(first));
+        }
+        for digest in stored.difference(fits) {
+            self.digests.entry((*digest).clone()).or_default().lost.push(Named::from(first));
+        }
+    }
+
+    fn sort(&mut self) {
+        for difference in self.digests.values_mut() {
+            difference.gained.sort_by_key(|named| named.id);
+            difference.lost.sort_by_key(|named| named.id);
         }
     }
 }

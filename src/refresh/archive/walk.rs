@@ -65,6 +65,7 @@ pub(super) struct Batch {
 }
 
 /// What is still asked of an item once it is judged: its text is not, and many judged items wait to be stored.
+#[derive(Clone)]
 pub(super) struct Head {
     pub id: ItemId,
     pub story_id: StoryId,
