@@ -2,6 +2,7 @@
 
 use super::Context;
 use super::output::{print_json, print_lines};
+use crate::config::SHIPPED;
 use anyhow::Context as _;
 use std::io::Write;
 use std::path::PathBuf;
@@ -15,34 +16,9 @@ pub struct Args {
     directory: PathBuf,
 }
 
-macro_rules! starter {
-    ($($name:literal),+ $(,)?) => {
-        &[$(($name, include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/config/", $name)))),+]
-    };
-}
-
-/// The files of config/, by name.
-const STARTER: &[(&str, &str)] = starter![
-    "veille.toml",
-    "feeds.toml",
-    "digests.toml",
-    "tags/acquisition.toml",
-    "tags/ai-regulation.toml",
-    "tags/chips.toml",
-    "tags/companies.toml",
-    "tags/french-ai.toml",
-    "tags/funding.toml",
-    "tags/layoffs.toml",
-    "tags/lists.toml",
-    "tags/open-source-ai.toml",
-    "tags/relocation.toml",
-    "tags/talent.toml",
-    "tags/us-expansion.toml",
-];
-
 /// Writes all files, or none when one of them is there already.
 pub fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
-    let files: Vec<(PathBuf, &str)> = STARTER.iter().map(|(name, text)| (args.directory.join(name), *text)).collect();
+    let files: Vec<(PathBuf, &str)> = SHIPPED.iter().map(|(name, text)| (args.directory.join(name), *text)).collect();
     if let Some((path, _)) = files.iter().find(|(path, _)| path.symlink_metadata().is_ok()) {
         anyhow::bail!("{} exists already; nothing was written", path.display());
     }
@@ -65,30 +41,4 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
         ])?;
     }
     Ok(ExitCode::SUCCESS)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_starter_config_is_all_of_config() {
-        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
-        let mut found = Vec::new();
-        let mut directories = vec![root.clone()];
-        while let Some(directory) = directories.pop() {
-            for entry in std::fs::read_dir(directory).expect("config/ is there") {
-                let path = entry.expect("a readable entry").path();
-                if path.is_dir() {
-                    directories.push(path);
-                } else {
-                    found.push(path.strip_prefix(&root).expect("below config/").display().to_string());
-                }
-            }
-        }
-        found.sort();
-        let mut listed: Vec<_> = STARTER.iter().map(|(name, _)| (*name).to_owned()).collect();
-        listed.sort();
-        assert_eq!(listed, found);
-    }
 }

@@ -25,19 +25,26 @@ pub const SHIPPED: [ShippedFile; 15] = [
 #[cfg(test)]
 mod tests {
     use super::SHIPPED;
-    use std::collections::BTreeSet;
     use std::path::Path;
 
     #[test]
     fn every_file_of_the_config_is_shipped() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
-        let files_of = |directory: &str| -> Vec<String> {
-            let entries = std::fs::read_dir(root.join(directory)).expect("a directory of config/");
-            let files = entries.map(|entry| entry.expect("an entry").path()).filter(|path| path.is_file());
-            files.map(|path| path.strip_prefix(&root).expect("below").to_string_lossy().into_owned()).collect()
-        };
-        let in_directory: BTreeSet<String> = files_of("").into_iter().chain(files_of("tags")).collect();
-        let shipped: BTreeSet<String> = SHIPPED.iter().map(|(name, _)| (*name).to_owned()).collect();
-        assert_eq!(in_directory, shipped);
+        let mut found = Vec::new();
+        let mut directories = vec![root.clone()];
+        while let Some(directory) = directories.pop() {
+            for entry in std::fs::read_dir(directory).expect("config/ is there") {
+                let path = entry.expect("a readable entry").path();
+                if path.is_dir() {
+                    directories.push(path);
+                } else {
+                    found.push(path.strip_prefix(&root).expect("below config/").display().to_string());
+                }
+            }
+        }
+        found.sort();
+        let mut shipped = SHIPPED.map(|(name, _)| name.to_owned());
+        shipped.sort();
+        assert_eq!(found, shipped);
     }
 }
