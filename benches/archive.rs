@@ -14,7 +14,7 @@ use veille::digest::story_entry_id;
 use veille::model::{ConfiguredFeed, ContentHash, EntryId, FeedId, ItemContent, ItemKey, ItemKeys, NewItem, Timestamp};
 use veille::refresh::{Desk, Surroundings, Watch, archive};
 use veille::search;
-use veille::store::Store;
+use veille::store::{DATABASE_NAME, Store};
 
 const FEED: &str = "https://wire.example/feed.xml";
 const WORDS: u64 = 20_000;
@@ -40,10 +40,10 @@ async fn measure(directory: &Path, items: u64, rules: u64) {
     let around = Surroundings { store: Arc::clone(&store), watch, desk: Desk::default(), clock: Timestamp::now };
     veille::app::sync_store(&store, &around.watch, Timestamp::now()).await.expect("feeds and digests are stored");
     figure("filling", items, fill(&store, items)).await;
-    let size = std::fs::metadata(store.path()).map_or(0, |file| file.len());
+    let size = database_bytes(directory);
     println!("{:<28} {:>8} MiB", "database", size >> 20);
     if !is_asked("retag") {
-        index_and_search(&around, items, size).await;
+        index_and_search(&around, directory, items, size).await;
     }
     let retag = async || archive::retag(&around, |_| true).await.expect("the archive is retagged");
     let visitor = is_asked("visits").then(|| tokio::spawn(visit(Arc::clone(&store))));
@@ -59,17 +59,21 @@ async fn measure(directory: &Path, items: u64, rules: u64) {
 }
 
 /// `size`: of the database before it has an index.
-async fn index_and_search(around: &Surroundings, items: u64, size: u64) {
+async fn index_and_search(around: &Surroundings, directory: &Path, items: u64, size: u64) {
     figure("indexing", items, async {
         search::index_items(&around.store, |_| true).await.expect("the items are indexed")
     })
     .await;
     around.store.checkpoint().await.expect("the log is written back");
-    let with_index = std::fs::metadata(around.store.path()).map_or(0, |file| file.len());
+    let with_index = database_bytes(directory);
     println!("{:<28} {:>8} MiB", "index of words", (with_index - size) >> 20);
     for query in ["zeppelin", "zeppelin NEAR/5 w7", "w19 AND w23 AND w19999", "zep*", "飞艇", "/zep+elin/"] {
         figure(&format!("search {query}"), items, find(around, query)).await;
     }
+}
+
+fn database_bytes(directory: &Path) -> u64 {
+    std::fs::metadata(directory.join(DATABASE_NAME)).map_or(0, |file| file.len())
 }
 
 async fn figure<T>(what: &str, items: u64, work: impl Future<Output = T>) {

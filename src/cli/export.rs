@@ -65,7 +65,7 @@ fn export_all(tx: &ReadTx<'_>, settings: &Settings, directory: &Path) -> anyhow:
         }
     }
     export.write(ICON, FAVICON.as_bytes())?;
-    export.write(OUTLINE, &export::opml(crate::http::OUTLINE_TITLE, None, &public_outline(settings, &publisher)))?;
+    export.write(OUTLINE, &export::opml(crate::http::OUTLINE_TITLE, &public_outline(settings, &publisher)))?;
     Ok(export.finish()?)
 }
 

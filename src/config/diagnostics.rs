@@ -112,10 +112,6 @@ impl Diagnostics {
         self.list.len()
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = &Diagnostic> {
-        self.list.iter()
-    }
-
     /// Each diagnostic with its source line and caret; with colours if `styled`.
     pub fn render(&self, styled: bool) -> String {
         let renderer = if styled { Renderer::styled() } else { Renderer::plain() };

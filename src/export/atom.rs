@@ -56,7 +56,6 @@ pub(super) fn links(document: &mut Document, feed: &PublishedFeed, format: Forma
     for (relation, stem) in [
         ("first", first),
         ("next", addresses.older_stem.as_ref()),
-        ("previous", addresses.newer_stem.as_ref()),
         ("current", current),
         ("prev-archive", addresses.prev_archive_stem.as_ref()),
     ] {

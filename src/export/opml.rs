@@ -1,7 +1,6 @@
 //! OPML 2.0: a list of feeds for a reader to import.
 
 use crate::export::xml::Document;
-use crate::model::Timestamp;
 
 /// A feed in the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,9 +20,9 @@ pub struct OutlinedFeed {
 /// OPML 2.0 lets an outline have attributes of a namespace.
 const NAMESPACE: (&str, &str) = ("xmlns:veille", "https://github.com/veille-watch/veille");
 
-/// The list as bytes: feeds without a group first, then a folder a group, by name. `changed_at` is when the list last changed, if that is known.
+/// The list as bytes: feeds without a group first, then a folder a group, by name.
 #[must_use]
-pub fn opml(title: &str, changed_at: Option<Timestamp>, feeds: &[OutlinedFeed]) -> Vec<u8> {
+pub fn opml(title: &str, feeds: &[OutlinedFeed]) -> Vec<u8> {
     let mut groups: Vec<&str> = feeds.iter().flat_map(|feed| &feed.groups).map(String::as_str).collect();
     groups.sort_unstable();
     groups.dedup();
@@ -31,12 +30,7 @@ pub fn opml(title: &str, changed_at: Option<Timestamp>, feeds: &[OutlinedFeed]) 
     let mut attributes = vec![("version", "2.0")];
     attributes.extend(feeds.iter().any(|feed| !feed.enabled).then_some(NAMESPACE));
     document.parent("opml", &attributes, |document| {
-        document.parent("head", &[], |document| {
-            document.text("title", &[], title);
-            if let Some(at) = changed_at {
-                document.text("dateModified", &[], &super::rss::rfc_822(at));
-            }
-        });
+        document.parent("head", &[], |document| document.text("title", &[], title));
         document.parent("body", &[], |document| {
             for feed in feeds.iter().filter(|feed| feed.groups.is_empty()) {
                 outline(document, feed);

@@ -89,6 +89,6 @@ fn as_html(text: &str) -> String {
 }
 
 /// A date as RFC 822 has it, with the four-digit year of RFC 1123: `Tue, 24 Nov 2026 07:00:00 +0000`.
-pub(super) fn rfc_822(at: Timestamp) -> String {
+fn rfc_822(at: Timestamp) -> String {
     at.strftime("%a, %d %b %Y %H:%M:%S %z").to_string()
 }

@@ -5,11 +5,11 @@
 //! values. It does not know what is due, does not read the clock (it is given `now`) and never asks twice:
 //! the next try is the schedule's business.
 
-pub mod address;
+mod address;
 mod body;
 mod client;
 mod error;
-pub mod freshness;
+mod freshness;
 mod kept;
 mod links;
 mod message;
@@ -26,7 +26,7 @@ pub use message::{Answer, Message};
 pub use redirect::{Adoption, adoption};
 
 use crate::config::{FeedSettings, Secret};
-pub use crate::model::{RedirectMemory, Remembered};
+use crate::model::Remembered;
 use bytes::Bytes;
 use jiff::Timestamp;
 use std::sync::Arc;

@@ -8,8 +8,8 @@ use super::error::{Cause, FetchError, Phase, RedirectFault};
 use super::freshness::Freshness;
 use super::links;
 use super::redirect::{self, HOPS_MAX};
-use super::{FetchOutcome, FetchRequest, Modified, NotModified, Remembered, RetryLater};
-use crate::model::{Validators, host_of_url};
+use super::{FetchOutcome, FetchRequest, Modified, NotModified, RetryLater};
+use crate::model::{Remembered, Validators, host_of_url};
 use jiff::{SignedDuration, Timestamp};
 use reqwest::header::{
     ACCEPT, ACCEPT_ENCODING as ACCEPT_ENCODING_HEADER, CONNECTION, CONTENT_TYPE, ETAG, HeaderMap, HeaderName,

@@ -297,7 +297,7 @@ pub(super) fn represented(
 async fn outline(State(state): State<AppState>, headers: HeaderMap) -> Response {
     let settings = state.settings();
     let publisher = publisher(&settings);
-    let bytes = opml(super::OUTLINE_TITLE, None, &public_outline(&settings, &publisher));
+    let bytes = opml(super::OUTLINE_TITLE, &public_outline(&settings, &publisher));
     let representation =
         Representation::new("text/x-opml; charset=utf-8", bytes, Effort::Passing).public_for(publisher.ttl_s);
     let representation = representation.with(header::CONTENT_SECURITY_POLICY, FEED_POLICY);

@@ -42,8 +42,6 @@ pub struct FeedAddresses {
     pub first_stem: Option<String>,
     /// The page with what came before.
     pub older_stem: Option<String>,
-    /// The page with what came after.
-    pub newer_stem: Option<String>,
     /// The archive's document before this one, or its newest (RFC 5005 section 4). There is no link to the next
     /// one: it would change a document that readers need not fetch twice.
     pub prev_archive_stem: Option<String>,

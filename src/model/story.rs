@@ -1,6 +1,6 @@
 //! Stories: items from several feeds that tell the same news.
 
-use crate::model::{FeedId, Item, ItemKey};
+use crate::model::Item;
 use serde::Serialize;
 
 /// Row number of a story.
@@ -26,12 +26,5 @@ impl Story {
     #[must_use]
     pub fn first(&self) -> &Item {
         self.items.first().expect("a story is made with its first item")
-    }
-
-    /// What identifies the story: feed and key of its first item.
-    #[must_use]
-    pub fn identity(&self) -> (FeedId, &ItemKey) {
-        let first = self.first();
-        (first.feed_id, &first.key)
     }
 }

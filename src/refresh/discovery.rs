@@ -68,17 +68,16 @@ pub async fn discover(client: &Client, page: Url, now: Timestamp) -> Result<Disc
 }
 
 /// Asks the sites of at most `limit` missing feeds, each once a week, whether they name a feed elsewhere, and notes
-/// what they offer. Returns how many were found.
+/// what they offer.
 ///
 /// # Errors
 /// The store failed. Of a site that fails, what it offered before stands.
-pub async fn seek_missing(around: &Surroundings, limit: u32) -> Result<usize, StoreError> {
+pub async fn seek_missing(around: &Surroundings, limit: u32) -> Result<(), StoreError> {
     let now = (around.clock)();
     let before = |span| now.checked_sub(span).unwrap_or(Timestamp::MIN);
     let (since, searched) = (before(MISSING_FOR), before(SEARCH_INTERVAL));
     let (missing, held) =
         around.store.read(move |tx| Ok((tx.missing_feeds(since, searched, limit)?, tx.held_hosts(now)?))).await?;
-    let mut found = 0;
     for feed in missing {
         let Some(site) = site_of(&feed) else { continue };
         let is_held = held.iter().any(|(host, _)| *host == host_of_url(&site));
@@ -92,13 +91,12 @@ pub async fn seek_missing(around: &Surroundings, limit: u32) -> Result<usize, St
             continue;
         };
         if let Some(url) = &offered {
-            found += 1;
             tracing::info!(feed.url = %WithoutQuery(&feed.url), offered = %WithoutQuery(url.as_str()), "the feed is missing, but its site names another address; `veille feeds fix` takes it");
         }
         let url = offered.map(String::from);
         around.store.write(move |tx| tx.offer_address(feed.id, url.as_deref(), now)).await?;
     }
-    Ok(found)
+    Ok(())
 }
 
 /// Where a missing feed's site has a feed now; `None`: nowhere that it names.

@@ -121,12 +121,6 @@ impl DueQueue {
         self.feeds.is_empty()
     }
 
-    /// How many feeds wait or are in flight.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.feeds.len()
-    }
-
     /// Queues a due feed of `host` (with port) unless it waits or is in flight already.
     pub fn offer(&mut self, feed: FeedId, host: &str) {
         if let std::collections::hash_map::Entry::Vacant(e) = self.feeds.entry(feed) {
@@ -324,7 +318,7 @@ mod tests {
         let mut queue = queue(&[(1, "a:80"), (1, "a:80")]);
         assert_eq!(queue.next(now), Turn::Start(FeedId(1)));
         queue.offer(FeedId(1), "a:80");
-        assert_eq!(queue.len(), 1);
+        assert_eq!(queue.feeds.len(), 1);
         queue.finished(FeedId(1), now);
         assert!(queue.is_empty());
     }
@@ -335,7 +329,7 @@ mod tests {
         let mut queue = queue(&[(1, "a:80"), (2, "a:80"), (3, "b:80")]);
         assert_eq!(queue.next(now), Turn::Start(FeedId(1)));
         assert_eq!(queue.withdraw("a:80"), [FeedId(2)]);
-        assert_eq!(queue.len(), 2);
+        assert_eq!(queue.feeds.len(), 2);
         queue.finished(FeedId(1), now);
         assert_eq!(queue.next(now), Turn::Start(FeedId(3)));
         queue.offer(FeedId(2), "a:80");

@@ -54,7 +54,6 @@ const READERS: usize = 4;
 /// The open store. Cheap to share behind an `Arc`; closing it waits for the last write.
 #[derive(Debug)]
 pub struct Store {
-    path: PathBuf,
     writer: Writer,
     readers: Readers,
 }
@@ -89,7 +88,7 @@ impl Store {
         let path = data_dir.join(DATABASE_NAME);
         let connection = schema::open_for_writing(&path)?;
         let readers = Readers::open(&path, READERS)?;
-        Ok(Self { writer: Writer::start(connection), readers, path })
+        Ok(Self { writer: Writer::start(connection), readers })
     }
 
     /// Opens an existing store as it is, beside the daemon that may be using it: nothing is created,
@@ -106,12 +105,7 @@ impl Store {
         }
         let connection = schema::open_as_it_is(&path)?;
         let readers = Readers::open(&path, 1)?;
-        Ok(Self { writer: Writer::start(connection), readers, path })
-    }
-
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.path
+        Ok(Self { writer: Writer::start(connection), readers })
     }
 
     /// Runs `job` on a read-only snapshot, on a blocking thread.

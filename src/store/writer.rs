@@ -476,12 +476,12 @@ mod tests {
 
     #[tokio::test]
     async fn what_another_process_commits_shows_and_what_we_commit_does_not() {
-        let (_directory, store) = store();
+        let (directory, store) = store();
         let version = || store.write_in_bulk(|tx, _, _| tx.others_version());
         let before = version().await.expect("reads");
         store.write(|tx| tx.set_retagged_until("rules", ItemId(1))).await.expect("commits");
         assert_eq!(version().await.expect("reads"), before);
-        let another = Connection::open(store.path()).expect("opens");
+        let another = Connection::open(directory.path().join(crate::store::DATABASE_NAME)).expect("opens");
         another.execute("INSERT INTO facts (name, value) VALUES ('another', '')", []).expect("commits");
         assert_ne!(version().await.expect("reads"), before);
     }

@@ -384,7 +384,7 @@ proptest! {
                 enabled,
             })
             .collect();
-        let text = String::from_utf8(write_opml("list", None, &written)).unwrap();
+        let text = String::from_utf8(write_opml("list", &written)).unwrap();
         let read = opml::read(&text);
         prop_assert!(read.problems.is_empty(), "{:?}", read.problems);
         let mut read: Vec<_> = read.feeds.into_iter().map(|feed| (feed.url.to_string(), feed.title, feed.groups, feed.language, feed.enabled)).collect();

@@ -76,7 +76,7 @@ async fn an_export_is_what_is_served_and_leaves_nothing_stale() {
         *settings = load(&config.join("veille.toml"), &environment).unwrap().settings;
     })
     .await;
-    let data_dir = watch.store.path().parent().unwrap();
+    let data_dir = watch.directory.path();
     let key = watch.private_key("secret").await;
     let target = tempfile::tempdir().unwrap();
     let directory = target.path().join("site");

@@ -81,7 +81,7 @@ fn export(context: &Context) -> anyhow::Result<ExitCode> {
         enabled: feed.enabled,
     };
     let feeds: Vec<OutlinedFeed> = settings.feeds.iter().map(outlined).collect();
-    let document = export::opml("Feeds of veille", None, &feeds);
+    let document = export::opml("Feeds of veille", &feeds);
     print_lines([String::from_utf8_lossy(&document).trim_end().to_owned()])?;
     Ok(ExitCode::SUCCESS)
 }
