@@ -28,10 +28,8 @@ pub(super) fn distribution_headers(
     secret: Option<&str>,
     body: &[u8],
 ) -> Vec<(&'static str, String)> {
-    let mut headers = vec![
-        ("content-type", format!("{}; charset=utf-8", format.media_type())),
-        ("link", format!("<{topic_url}>; rel=\"self\"")),
-    ];
+    let mut headers =
+        vec![("content-type", format.content_type().to_owned()), ("link", format!("<{topic_url}>; rel=\"self\""))];
     headers.extend(hubs.iter().map(|hub| ("link", format!("<{hub}>; rel=\"hub\""))));
     headers.extend(secret.map(|secret| {
         let hex = hmac_sha256(secret.as_bytes(), &[body]).iter().fold(String::new(), |mut hex, byte| {

@@ -39,13 +39,23 @@ impl Format {
         }
     }
 
-    /// The media type of the format, as for `type` in a link and, with a charset, for `Content-Type`.
+    /// The media type of the format, as for `type` in a link.
     #[must_use]
     pub fn media_type(self) -> &'static str {
         match self {
             Self::Atom => "application/atom+xml",
             Self::Rss => "application/rss+xml",
             Self::JsonFeed => "application/feed+json",
+        }
+    }
+
+    /// The value of `Content-Type` for a document.
+    #[must_use]
+    pub fn content_type(self) -> &'static str {
+        match self {
+            Self::Atom => "application/atom+xml; charset=utf-8",
+            Self::Rss => "application/rss+xml; charset=utf-8",
+            Self::JsonFeed => "application/feed+json; charset=utf-8",
         }
     }
 

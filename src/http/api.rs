@@ -4,7 +4,7 @@ use super::documents::{configured_digest, cut_page, publisher};
 use super::json::{DigestJson, IssueJson, ItemJson, StoryJson, TagJson};
 use super::operations::unread;
 use super::representation::{Effort, Representation};
-use super::{AppState, MAX_SEARCH_TERMS, refuse, until_search_deadline};
+use super::{AppState, MAX_SEARCH_TERMS, not_found, refuse, until_search_deadline};
 use crate::config::{DigestSettings, Settings};
 use crate::model::{DigestKind, DigestName, FeedHealth, FeedId, IssueId, ItemId, StoryId, TagName, Timestamp};
 use crate::search::{compile, search};
@@ -275,7 +275,7 @@ where
     let settings: Arc<Settings> = state.settings();
     match state.store.read(move |tx| read(tx, &settings)).await {
         Ok(Some(value)) => Representation::new("application/json", value.to_string(), Effort::Passing).answer(headers),
-        Ok(None) => refuse(uri, StatusCode::NOT_FOUND, "there is nothing at this address"),
+        Ok(None) => not_found(uri),
         Err(error) => unread(uri, &error),
     }
 }

@@ -287,7 +287,7 @@ pub(super) fn represented(
     effort: Effort,
     modified_at: Timestamp,
 ) -> Representation {
-    Representation::new(content_type(format), render(feed, format), effort)
+    Representation::new(format.content_type(), render(feed, format), effort)
         .public_for(feed.ttl_s)
         .modified_at(modified_at)
         .with(header::CONTENT_SECURITY_POLICY, FEED_POLICY)
@@ -357,14 +357,6 @@ impl CachedDocument {
     /// What takes long to make is made less often: at most a twentieth of a processor goes into one document.
     fn is_trusted(&self) -> bool {
         self.checked_at.elapsed() < VERSION_TRUSTED_FOR.max(self.cost * 20).min(VERSION_TRUSTED_AT_MOST)
-    }
-}
-
-fn content_type(format: Format) -> &'static str {
-    match format {
-        Format::Atom => "application/atom+xml; charset=utf-8",
-        Format::Rss => "application/rss+xml; charset=utf-8",
-        Format::JsonFeed => "application/feed+json; charset=utf-8",
     }
 }
 

@@ -42,7 +42,7 @@ async fn ask(
 ) -> Response {
     let settings = state.settings();
     if !settings.http.hub {
-        return super::not_found(uri).await;
+        return super::not_found(&uri);
     }
     let Ok(Form(fields)) = form else { return refused("send the fields hub.* as a form") };
     let request = match read(&fields, &settings, state.now()) {

@@ -6,7 +6,7 @@
 use super::digests::{PageQuery, answer, answer_archive, split_extension};
 use super::documents::{Place, configured_digest};
 use super::operations::unread;
-use super::{AppState, pages, refuse};
+use super::{AppState, not_found, pages, refuse};
 use crate::model::{DigestName, PrivateKey};
 use crate::store::StoreError;
 use axum::Router;
@@ -38,7 +38,7 @@ async fn show(
     let (name, format) = split_extension(&file);
     match is_admitted(&state, &key, name).await {
         Ok(true) => {}
-        Ok(false) => return nothing(&uri),
+        Ok(false) => return not_found(&uri),
         Err(error) => return unread(&uri, &error),
     }
     let Ok(Query(PageQuery { before })) = query else {
@@ -55,7 +55,7 @@ async fn issue(
 ) -> Response {
     match is_admitted(&state, &key, &name).await {
         Ok(true) => pages::show_issue(state, Place::private(&key, &name), period, &uri, &headers).await,
-        Ok(false) => nothing(&uri),
+        Ok(false) => not_found(&uri),
         Err(error) => unread(&uri, &error),
     }
 }
@@ -68,7 +68,7 @@ async fn archive(
 ) -> Response {
     match is_admitted(&state, &key, &name).await {
         Ok(true) => answer_archive(&state, Place::private(&key, &name), &file, &uri, &headers).await,
-        Ok(false) => nothing(&uri),
+        Ok(false) => not_found(&uri),
         Err(error) => unread(&uri, &error),
     }
 }
@@ -84,10 +84,6 @@ async fn is_admitted(state: &AppState, key: &str, name: &str) -> Result<bool, St
         None => PrivateKey::from_bytes([0; PrivateKey::BYTES]).is(key),
     };
     Ok(is_right & found.is_some() & is_private)
-}
-
-fn nothing(uri: &Uri) -> Response {
-    refuse(uri, StatusCode::NOT_FOUND, "there is nothing at this address")
 }
 
 /// What every answer below [`ROOT`] carries, the refusals too; `no-referrer` is on all of ours.

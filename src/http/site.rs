@@ -139,7 +139,7 @@ async fn no_route(method: Method, uri: Uri) -> Response {
             let headers = [(header::LOCATION, location), (header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
             (StatusCode::PERMANENT_REDIRECT, headers).into_response()
         }
-        None => not_found(uri).await,
+        None => not_found(&uri),
     }
 }
 
@@ -151,8 +151,8 @@ fn without_slash(uri: &Uri) -> Option<String> {
     (!name.is_empty()).then(|| format!("../{name}{query}"))
 }
 
-pub(super) async fn not_found(uri: Uri) -> Response {
-    refuse(&uri, StatusCode::NOT_FOUND, NOTHING_HERE)
+pub(super) fn not_found(uri: &Uri) -> Response {
+    refuse(uri, StatusCode::NOT_FOUND, NOTHING_HERE)
 }
 
 fn too_many(uri: &Uri, wait: Duration) -> Response {

@@ -5,7 +5,7 @@
 
 use super::operations::unread;
 use super::signature::is_signed;
-use super::{AppState, refuse};
+use super::{AppState, not_found, refuse};
 use crate::model::{HubDelivery, Subscription, SubscriptionState, Timestamp, WithoutQuery, lease_ends};
 use crate::store::StoreError;
 use axum::Router;
@@ -54,13 +54,13 @@ async fn verify(
     intent: Result<Query<Intent>, axum::extract::rejection::QueryRejection>,
     uri: Uri,
 ) -> Response {
-    let Ok(Query(intent)) = intent else { return nothing(&uri) };
+    let Ok(Query(intent)) = intent else { return not_found(&uri) };
     if intent.mode.as_deref() == Some("unsubscribe") {
         return confirm_ending(&state, key, intent, &uri).await;
     }
     let subscription = match find(&state, key).await {
         Ok(Some(found)) if intent.topic.as_deref() == Some(found.topic.as_str()) => found,
-        Ok(_) => return nothing(&uri),
+        Ok(_) => return not_found(&uri),
         Err(error) => return unread(&uri, &error),
     };
     let now = state.now();
@@ -72,7 +72,7 @@ async fn verify(
             let reason = intent.reason.unwrap_or_default().chars().take(200).collect();
             deny(&state, &subscription, reason, now).await.map(|()| String::new())
         }
-        _ => return nothing(&uri),
+        _ => return not_found(&uri),
     };
     match done {
         Ok(challenge) => echo(challenge),
@@ -96,10 +96,10 @@ async fn confirm(
 async fn confirm_ending(state: &AppState, key: String, intent: Intent, uri: &Uri) -> Response {
     let ended = match state.store.read(move |tx| tx.ended_subscription(&key)).await {
         Ok(Some(ended)) if intent.topic.as_deref() == Some(ended.topic.as_str()) => ended,
-        Ok(_) => return nothing(uri),
+        Ok(_) => return not_found(uri),
         Err(error) => return unread(uri, &error),
     };
-    let Some(challenge) = intent.challenge else { return nothing(uri) };
+    let Some(challenge) = intent.challenge else { return not_found(uri) };
     tracing::info!(feed.url = %WithoutQuery(&ended.feed_url), hub = %ended.hub, "no longer subscribed");
     match state.store.write(move |tx| tx.forget_subscription(&ended.callback_key)).await {
         Ok(()) => echo(challenge),
@@ -160,8 +160,4 @@ async fn find(state: &AppState, key: String) -> Result<Option<Subscription>, Sto
         return Ok(None);
     }
     state.store.read(move |tx| tx.subscription_with_key(&key)).await
-}
-
-fn nothing(uri: &Uri) -> Response {
-    refuse(uri, StatusCode::NOT_FOUND, "there is nothing at this address")
 }

@@ -28,7 +28,7 @@ pub(super) async fn refresh(
     if let Err(denial) = login::check(&state.settings().http, &headers, visitor.address, &state.bad_tries) {
         return denial.answer(&uri);
     }
-    let Ok(id) = id.parse() else { return not_found(uri).await };
+    let Ok(id) = id.parse() else { return not_found(&uri) };
     let (feed, now) = (FeedId(id), state.now());
     let record = match state.store.read(move |tx| tx.feed_record(feed)).await {
         Ok(Some(record)) => record,

@@ -23,12 +23,12 @@ pub(super) use layout::error_page;
 pub use style::FAVICON;
 
 use super::AppState;
+use super::not_found;
 use super::operations::unread;
-use super::refuse;
 use super::representation::{Effort, Representation};
 use crate::store::{ReadTx, StoreError};
 use axum::Router;
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use axum::routing::{get, post};
 use layout::Site;
@@ -58,7 +58,7 @@ where
     let site = Site::new(&state);
     match state.store.read(move |tx| write(tx, &site)).await {
         Ok(Some(markup)) => html(markup).answer(headers),
-        Ok(None) => refuse(uri, StatusCode::NOT_FOUND, "there is nothing at this address"),
+        Ok(None) => not_found(uri),
         Err(error) => unread(uri, &error),
     }
 }

@@ -6,6 +6,7 @@ use super::{marks, parts, style};
 use crate::config::RuleTextError;
 use crate::http::login;
 use crate::http::operations::unread;
+use crate::http::representation::content_hash;
 use crate::http::site::Parameters;
 use crate::http::visitor::Visitor;
 use crate::http::workbench::{self, Fault, Hit, Hits, Preview, Trial};
@@ -18,7 +19,6 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::{Extension, Form};
 use maud::{Markup, html};
 use serde::Deserialize;
-use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
 
 /// Previews at once: each may take a core for half a second.
@@ -70,7 +70,7 @@ pub(super) async fn show(State(state): State<AppState>, Parameters(asked): Param
         Err(error) => Below::Faults(state.config.for_all(&error.to_string())),
     };
     let text = found.as_ref().map(|found| found.as_str()).unwrap_or_default();
-    answer(editor(&site, &tag, text, &hash(text), &below), StatusCode::OK)
+    answer(editor(&site, &tag, text, &content_hash(text.as_bytes()), &below), StatusCode::OK)
 }
 
 pub(super) async fn write(
@@ -97,7 +97,7 @@ pub(super) async fn write(
         tokio::task::spawn_blocking(move || {
             let current = workbench::text_of(&settings, &tag).map_err(Fault::Text)?;
             let trial = workbench::try_rule(&state, &current, &tag, &rule)?;
-            Ok::<_, Fault>((hash(current.as_str()), trial))
+            Ok::<_, Fault>((content_hash(current.as_str().as_bytes()), trial))
         })
         .await
     };
@@ -162,10 +162,6 @@ fn answer(markup: Markup, status: StatusCode) -> Response {
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::try_from(policy).expect("ASCII"));
     response
-}
-
-fn hash(text: &str) -> String {
-    Sha256::digest(text).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn editor(site: &Site, tag: &TagName, text: &str, began_with: &str, below: &Below) -> Markup {

@@ -1,10 +1,10 @@
 //! The one style sheet, the one script and the icon, kept in the binary; addresses name the content.
 
 use crate::http::AppState;
-use crate::http::refuse;
+use crate::http::not_found;
 use crate::http::representation::{Effort, Representation, content_hash};
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use std::sync::LazyLock;
 
@@ -45,7 +45,7 @@ pub(super) async fn show(
     match uri.path() {
         own if own == path() => SHEET.answer(&headers),
         own if own == script_path() => SCRIPT_FILE.answer(&headers),
-        _ => refuse(&uri, StatusCode::NOT_FOUND, "there is nothing at this address"),
+        _ => not_found(&uri),
     }
 }
 
