@@ -8,8 +8,7 @@ use crate::export::{self, Format};
 use crate::fetch::{Answer, FetchError, Message};
 use crate::http::{configured_digest, digest_document, digest_path, publisher};
 use crate::model::{
-    Delivery, DeliveryId, DigestKind, EntryId, GroupBy, OutputId, OutputKind, PublishedEntry, SubscriptionRequest,
-    Timestamp, Told,
+    Delivery, DeliveryId, EntryId, OutputId, OutputKind, PublishedEntry, SubscriptionRequest, Timestamp, Told,
 };
 use crate::refresh::Surroundings;
 use crate::store::{Outcome, ReadTx, StoreError};
@@ -258,11 +257,7 @@ impl Telling<'_> {
         if self.delivery.kind == OutputKind::Webhook {
             return Ok(self.to_webhook(&page_url, &entry));
         }
-        let group_by = match spec.kind {
-            DigestKind::Periodic { group_by, .. } => group_by,
-            DigestKind::Stream => GroupBy::None,
-        };
-        let groups = issue_groups(&stories, group_by, &self.publisher);
+        let groups = issue_groups(&stories, spec.kind.group_by(), &self.publisher);
         let Some(smtp) = &self.settings.smtp else { return Ok(Prepared::Nothing("there is no [smtp] any more")) };
         let time_zone = &self.publisher.time_zone;
         let mail = IssueMail { spec, issue: &issue, entry: &entry, groups: &groups, time_zone };

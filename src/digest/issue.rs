@@ -2,9 +2,7 @@
 
 use crate::digest::issue_text::{self, IssueGroup, issue_html};
 use crate::digest::{Publisher, story_entry};
-use crate::model::{
-    DigestKind, DigestSpec, FeedId, GroupBy, Issue, Membership, PublishedCategory, PublishedEntry, Story, TagName,
-};
+use crate::model::{DigestSpec, FeedId, GroupBy, Issue, Membership, PublishedCategory, PublishedEntry, Story, TagName};
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,15 +21,11 @@ pub fn issue_entry(
     digest_url: &str,
     publisher: &Publisher,
 ) -> PublishedEntry {
-    let group_by = match spec.kind {
-        DigestKind::Periodic { group_by, .. } => group_by,
-        DigestKind::Stream => GroupBy::None,
-    };
-    let groups = issue_groups(stories, group_by, publisher);
+    let groups = issue_groups(stories, spec.kind.group_by(), publisher);
     let was_changed = issue.updated_at > issue.cut_at;
     PublishedEntry {
         id: issue.entry_id.clone(),
-        title: format!("{}: {}", spec.title, period_label(issue, publisher)),
+        title: issue_title(spec, issue, publisher),
         url: Some(format!("{digest_url}/{}", issue.period)),
         published_at: issue.ends_at,
         updated_at: if was_changed { issue.updated_at.max(issue.ends_at) } else { issue.ends_at },
@@ -45,6 +39,12 @@ pub fn issue_entry(
         language: common_language(&groups),
         enclosures: Vec::new(),
     }
+}
+
+/// What an issue is called: by its digest and its period.
+#[must_use]
+pub fn issue_title(spec: &DigestSpec, issue: &Issue, publisher: &Publisher) -> String {
+    format!("{}: {}", spec.title, period_label(issue, publisher))
 }
 
 /// The period's name; a cron schedule's, which is an instant of UTC, as a time of the service's zone.

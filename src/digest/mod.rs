@@ -18,7 +18,7 @@ pub use cut::{Cut, assign};
 pub use document::document;
 pub use entry::{abridged, reason, story_entry};
 pub use identity::{delivery_id, feed_id, issue_entry_id, notice_entry_id, story_entry_id};
-pub use issue::{issue_entry, issue_groups, period_label};
+pub use issue::{issue_entry, issue_groups, issue_title, period_label};
 pub use issue_text::{IssueGroup, issue_html, issue_plain_text};
 pub use notice::{feed_health, feed_health_spec};
 pub use publisher::Publisher;

@@ -23,7 +23,7 @@ impl Publisher {
     /// The address of a path of ours.
     #[must_use]
     pub fn address(&self, path: &str) -> String {
-        format!("{}/{path}", self.public_url.trim_end_matches('/'))
+        format!("{}/{path}", self.public_url)
     }
 
     #[must_use]

@@ -38,6 +38,17 @@ pub enum DigestKind {
     Periodic { schedule: Schedule, group_by: GroupBy, empty_issues: bool },
 }
 
+impl DigestKind {
+    /// How the stories of its issues are arranged.
+    #[must_use]
+    pub fn group_by(&self) -> GroupBy {
+        match self {
+            Self::Periodic { group_by, .. } => *group_by,
+            Self::Stream => GroupBy::None,
+        }
+    }
+}
+
 /// A digest as configured, without its query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DigestSpec {

@@ -3,12 +3,10 @@
 use super::layout::{Section, Site, page as whole_page};
 use super::{page, parts};
 use crate::config::DigestSettings;
-use crate::digest::{Publisher, issue_entry, issue_groups, period_label};
+use crate::digest::{Publisher, issue_groups, issue_title, period_label};
 use crate::http::AppState;
 use crate::http::documents::{Place, cut_page, publisher};
-use crate::model::{
-    DigestKind, GroupBy, Issue, IssueId, Membership, OutputHealth, OutputKind, PublishedEntry, Schedule, Story,
-};
+use crate::model::{DigestKind, Issue, IssueId, Membership, OutputHealth, OutputKind, PublishedEntry, Schedule, Story};
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
@@ -221,12 +219,8 @@ fn write_issue(
     beside: &[Option<Issue>; 2],
 ) -> Markup {
     let publisher = publisher(&site.settings);
-    let group_by = match digest.spec.kind {
-        DigestKind::Periodic { group_by, .. } => group_by,
-        DigestKind::Stream => GroupBy::None,
-    };
-    let title = issue_entry(&digest.spec, issue, stories, &publisher.address(path), &publisher).title;
-    let groups = issue_groups(stories, group_by, &publisher);
+    let title = issue_title(&digest.spec, issue, &publisher);
+    let groups = issue_groups(stories, digest.spec.kind.group_by(), &publisher);
     let main = html! {
         nav.trail aria-label="Trail" { a href={ "/" (path) } { (digest.spec.title) } }
         h1 { (title) }

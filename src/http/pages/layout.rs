@@ -2,7 +2,7 @@
 
 use super::style;
 use crate::config::Settings;
-use crate::http::AppState;
+use crate::http::{AppState, publisher};
 use crate::model::{TagName, Timestamp};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
@@ -50,7 +50,7 @@ impl Site {
 
     /// An address of ours as the outside sees it.
     pub(super) fn address(&self, path: &str) -> String {
-        format!("{}/{path}", self.settings.http.public_url.as_str().trim_end_matches('/'))
+        publisher(&self.settings).address(path)
     }
 }
 
