@@ -1,6 +1,6 @@
 //! Outputs of digests and the deliveries that they wait for: noted with the change, tried until they succeed.
 
-use super::rows::{collect, count, instant_at, millis, optional_instant_at};
+use super::rows::{collect, count, instant_at, millis, optional_instant_at, to_json};
 use super::{ReadTx, StoreError, WriteTx};
 use crate::model::{
     ConfiguredOutput, Delivery, DeliveryId, DigestName, EntryId, OutputHealth, OutputId, OutputKind, StoryId,
@@ -104,8 +104,8 @@ impl WriteTx<'_> {
     pub fn sync_outputs(&self, outputs: &[ConfiguredOutput], hub_serves: &[DigestName]) -> Result<(), StoreError> {
         let wanted: Vec<(&str, &str, &str)> =
             outputs.iter().map(|output| (output.digest.0.as_str(), output.kind.name(), &*output.target)).collect();
-        let wanted = super::rows::to_json(&wanted);
-        let serves = super::rows::to_json(&hub_serves.iter().map(|digest| &digest.0).collect::<Vec<_>>());
+        let wanted = to_json(&wanted);
+        let serves = to_json(&hub_serves.iter().map(|digest| &digest.0).collect::<Vec<_>>());
         let sql = "DELETE FROM outputs WHERE kind <> 'subscription' AND NOT EXISTS (SELECT 1 FROM json_each(?1) w \
              WHERE w.value ->> 0 = digest AND w.value ->> 1 = kind AND w.value ->> 2 = target)";
         self.connection.prepare_cached(sql)?.execute([&wanted])?;
@@ -166,7 +166,7 @@ impl WriteTx<'_> {
              attempts = iif(state = 'waiting', attempts, 0), \
              created_at = iif(state = 'waiting', created_at, excluded.created_at), \
              next_try_at = iif(state = 'waiting', next_try_at, excluded.next_try_at)";
-        let changed = super::rows::to_json(&changed);
+        let changed = to_json(&changed);
         self.connection.prepare_cached(sql)?.execute(params![changed, DOCUMENT_SETTLES_MS, kind])?;
         Ok(())
     }
@@ -175,7 +175,7 @@ impl WriteTx<'_> {
     /// of the try.
     pub fn claim_deliveries(&self, deliveries: &[DeliveryId], until: Timestamp) -> Result<(), StoreError> {
         let ids: Vec<i64> = deliveries.iter().map(|delivery| delivery.0).collect();
-        let ids = super::rows::to_json(&ids);
+        let ids = to_json(&ids);
         let sql = "UPDATE deliveries SET next_try_at = ?2 \
                    WHERE delivery_id IN (SELECT value FROM json_each(?1)) AND state = 'waiting'";
         self.connection.prepare_cached(sql)?.execute(params![ids, millis(until)])?;

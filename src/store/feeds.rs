@@ -129,13 +129,7 @@ impl ReadTx<'_> {
         );
         let week_ago = millis(now) - 7 * 86_400_000;
         let mut statement = self.connection.prepare_cached(&sql)?;
-        let rows = statement.query_map(named_params! { ":week_ago": week_ago }, |row| {
-            Ok((row.get::<_, String>("groups")?, health(row)?))
-        })?;
-        collect(rows)?
-            .into_iter()
-            .map(|(groups, health)| Ok(FeedHealth { groups: from_json("groups", &groups)?, ..health }))
-            .collect()
+        statement.query_and_then(named_params! { ":week_ago": week_ago }, health)?.collect()
     }
 
     /// Instants of a feed's newest items, newest first: its rhythm.
@@ -156,15 +150,14 @@ impl ReadTx<'_> {
     fn remembered(&self, feed: FeedId) -> Result<Vec<Remembered>, StoreError> {
         let sql = "SELECT url, etag, last_modified, lifetime_s FROM validators WHERE feed_id = ?1";
         let mut statement = self.connection.prepare_cached(sql)?;
-        let rows = statement.query_map([feed.0], |row| {
-            let validators = Validators { etag: row.get("etag")?, last_modified: row.get("last_modified")? };
-            let lifetime: Option<i64> = row.get("lifetime_s")?;
-            Ok((row.get::<_, String>("url")?, validators, lifetime.map(SignedDuration::from_secs)))
-        })?;
-        let with_url = |(url, validators, lifetime): (String, _, _)| {
-            Ok(Remembered { url: address("url", &url)?, validators, lifetime })
+        let remembered = |row: &Row<'_>| {
+            Ok(Remembered {
+                url: address("url", &row.get::<_, String>("url")?)?,
+                validators: Validators { etag: row.get("etag")?, last_modified: row.get("last_modified")? },
+                lifetime: row.get::<_, Option<i64>>("lifetime_s")?.map(SignedDuration::from_secs),
+            })
         };
-        collect(rows)?.into_iter().map(with_url).collect()
+        statement.query_and_then([feed.0], remembered)?.collect()
     }
 }
 
@@ -340,7 +333,7 @@ fn redirect(url: Option<String>, first_seen_at: Option<Timestamp>, answers: u32)
     Some(RedirectMemory { target: Url::parse(&url?).ok()?, first_seen_at: first_seen_at?, answers })
 }
 
-fn health(row: &Row<'_>) -> rusqlite::Result<FeedHealth> {
+fn health(row: &Row<'_>) -> Result<FeedHealth, StoreError> {
     let url: String = row.get("url")?;
     Ok(FeedHealth {
         id: FeedId(row.get("feed_id")?),
@@ -351,7 +344,7 @@ fn health(row: &Row<'_>) -> rusqlite::Result<FeedHealth> {
         offered_url: row.get("offered_url")?,
         site_url: row.get("site_url")?,
         language: row.get("language")?,
-        groups: Vec::new(),
+        groups: from_json("groups", &row.get::<_, String>("groups")?)?,
         state: state(&row.get::<_, String>("state")?),
         last_refresh_at: optional_instant_at(row, "last_refresh_at")?,
         last_success_at: optional_instant_at(row, "last_success_at")?,

@@ -1,15 +1,13 @@
 //! Subscriptions at hubs: which feed has one, how far it has come, and what came of it.
 
 use super::private_keys::random_key;
-use super::rows::{collect, millis};
+use super::rows::millis;
 use super::{ReadTx, StoreError, WriteTx};
-use crate::model::{EndedSubscription, FeedId, PrivateKey, Subscription, SubscriptionState, Timestamp};
+use crate::model::{EndedSubscription, FeedId, PrivateKey, Subscription, SubscriptionState, Timestamp, WithoutQuery};
 use rusqlite::{OptionalExtension, Row, params};
 
 const COLUMNS: &str = "feed_id, f.url AS feed_url, hub, topic, callback_key, secret, s.state AS progress, tries \
     FROM subscriptions s JOIN feeds f USING (feed_id)";
-
-type RawSubscription = (Subscription, String, String);
 
 impl ReadTx<'_> {
     /// Subscriptions whose hub is to be asked (again).
@@ -17,14 +15,14 @@ impl ReadTx<'_> {
         let sql =
             format!("SELECT {COLUMNS} WHERE next_try_at <= ?1 AND f.state = 'active' ORDER BY next_try_at LIMIT ?2");
         let mut statement = self.connection.prepare_cached(&sql)?;
-        collect(statement.query_map(params![millis(now), limit], raw)?)?.into_iter().map(checked).collect()
+        statement.query_and_then(params![millis(now), limit], subscription)?.collect()
     }
 
     /// The subscription that a hub means by the address it calls; none of a feed that is polled no longer.
     pub fn subscription_with_key(&self, key: &str) -> Result<Option<Subscription>, StoreError> {
         let sql = format!("SELECT {COLUMNS} WHERE callback_key = ?1 AND f.state = 'active'");
         let mut statement = self.connection.prepare_cached(&sql)?;
-        statement.query_row([key], raw).optional()?.map(checked).transpose()
+        statement.query_and_then([key], subscription)?.next().transpose()
     }
 }
 
@@ -39,14 +37,14 @@ impl ReadTx<'_> {
         let sql = "SELECT callback_key, feed_url, hub, topic, tries FROM ended_subscriptions \
                    WHERE next_try_at <= ?1 ORDER BY next_try_at LIMIT ?2";
         let mut statement = self.connection.prepare_cached(sql)?;
-        collect(statement.query_map(params![millis(now), limit], raw_ended)?)?.into_iter().map(checked_ended).collect()
+        statement.query_and_then(params![millis(now), limit], ended)?.collect()
     }
 
     /// The ended subscription that a hub means by the address it calls.
     pub fn ended_subscription(&self, key: &str) -> Result<Option<EndedSubscription>, StoreError> {
         let sql = "SELECT callback_key, feed_url, hub, topic, tries FROM ended_subscriptions WHERE callback_key = ?1";
         let mut statement = self.connection.prepare_cached(sql)?;
-        statement.query_row([key], raw_ended).optional()?.map(checked_ended).transpose()
+        statement.query_and_then([key], ended)?.next().transpose()
     }
 }
 
@@ -179,14 +177,14 @@ impl WriteTx<'_> {
     }
 }
 
-fn raw(row: &Row<'_>) -> rusqlite::Result<RawSubscription> {
-    let subscription = Subscription {
+fn subscription(row: &Row<'_>) -> Result<Subscription, StoreError> {
+    Ok(Subscription {
         feed: FeedId(row.get("feed_id")?),
         feed_url: row.get("feed_url")?,
         hub: row.get("hub")?,
         topic: row.get("topic")?,
-        callback_key: PrivateKey::from_bytes([0; PrivateKey::BYTES]),
-        secret: PrivateKey::from_bytes([0; PrivateKey::BYTES]),
+        callback_key: key(row, "callback_key")?,
+        secret: key(row, "secret")?,
         state: match row.get::<_, String>("progress")?.as_str() {
             "wanted" => SubscriptionState::Wanted,
             "asked" => SubscriptionState::Asked,
@@ -194,32 +192,21 @@ fn raw(row: &Row<'_>) -> rusqlite::Result<RawSubscription> {
             _ => SubscriptionState::Denied,
         },
         tries: row.get("tries")?,
-    };
-    Ok((subscription, row.get("callback_key")?, row.get("secret")?))
+    })
 }
 
-fn raw_ended(row: &Row<'_>) -> rusqlite::Result<(EndedSubscription, String)> {
-    let ended = EndedSubscription {
+fn ended(row: &Row<'_>) -> Result<EndedSubscription, StoreError> {
+    Ok(EndedSubscription {
         feed_url: row.get("feed_url")?,
         hub: row.get("hub")?,
         topic: row.get("topic")?,
-        callback_key: PrivateKey::from_bytes([0; PrivateKey::BYTES]),
+        callback_key: key(row, "callback_key")?,
         tries: row.get("tries")?,
-    };
-    Ok((ended, row.get("callback_key")?))
+    })
 }
 
-fn checked_ended((ended, key): (EndedSubscription, String)) -> Result<EndedSubscription, StoreError> {
-    let callback_key = read_key(&key, &ended.feed_url)?;
-    Ok(EndedSubscription { callback_key, ..ended })
-}
-
-fn read_key(text: &str, feed_url: &str) -> Result<PrivateKey, StoreError> {
-    let detail = || format!("no key for a subscription of {feed_url}");
-    PrivateKey::from_text(text).ok_or_else(|| StoreError::Content { column: "a callback key", detail: detail() })
-}
-
-fn checked((subscription, key, secret): RawSubscription) -> Result<Subscription, StoreError> {
-    let read = |text: &str| read_key(text, &subscription.feed_url);
-    Ok(Subscription { callback_key: read(&key)?, secret: read(&secret)?, ..subscription })
+fn key(row: &Row<'_>, column: &'static str) -> Result<PrivateKey, StoreError> {
+    let (text, feed_url): (String, String) = (row.get(column)?, row.get("feed_url")?);
+    let detail = || format!("no key for a subscription of {}", WithoutQuery(&feed_url));
+    PrivateKey::from_text(&text).ok_or_else(|| StoreError::Content { column, detail: detail() })
 }

@@ -1,8 +1,8 @@
 //! Tags on items: what the rules gave, and what a curator gave or took away.
 
-use super::rows::{collect, from_json, instant_at, millis, optional_instant_at, to_json, write_rows};
+use super::rows::{collect, count, from_json, instant_at, millis, optional_instant_at, to_json, write_rows};
 use super::{ReadTx, StoreError, WriteTx};
-use crate::model::{Correction, Evidence, ItemId, TagMatch, TagName, TagOrigin, Timestamp};
+use crate::model::{Correction, ItemId, TagMatch, TagName, TagOrigin, Timestamp};
 use rusqlite::types::ToSqlOutput;
 use rusqlite::{OptionalExtension, Row, params};
 use std::collections::{BTreeMap, HashMap};
@@ -41,7 +41,7 @@ impl ReadTx<'_> {
         let rows = statement.query_map([], |row| Ok((TagName(row.get("tag")?), row.get::<_, i64>("items")?)))?;
         let mut counts = Vec::new();
         for (tag, items) in collect(rows)? {
-            let items = super::rows::count(items);
+            let items = count(items);
             if let Some(newest_at) = self.newest_tagged_at(&tag, items)? {
                 counts.push((tag, items, newest_at));
             }
@@ -71,7 +71,7 @@ impl ReadTx<'_> {
     /// How many items have this tag. Counted in the index, without looking at an item.
     pub fn tag_count(&self, tag: &TagName) -> Result<u64, StoreError> {
         let sql = "SELECT count(*) FROM item_tags WHERE tag = ?1";
-        Ok(super::rows::count(self.connection.prepare_cached(sql)?.query_row([&tag.0], |row| row.get(0))?))
+        Ok(count(self.connection.prepare_cached(sql)?.query_row([&tag.0], |row| row.get(0))?))
     }
 
     /// The tags of items ordered since an instant, the most frequent first. Costs what came since then,
@@ -83,7 +83,7 @@ impl ReadTx<'_> {
         let mut statement = self.connection.prepare_cached(sql)?;
         let since = millis(since);
         collect(statement.query_map([self.first_item_since(since)?, since], |row| {
-            Ok((TagName(row.get("tag")?), super::rows::count(row.get("items")?)))
+            Ok((TagName(row.get("tag")?), count(row.get("items")?)))
         })?)
     }
 
@@ -100,11 +100,9 @@ impl ReadTx<'_> {
         let sql = "SELECT item_id, tag, score, rule_hash, origin, evidence FROM item_tags \
                    WHERE item_id IN (SELECT value FROM json_each(?1)) ORDER BY item_id, tag";
         let mut statement = self.connection.prepare_cached(sql)?;
-        let rows = statement.query_map([ids_json], |row| Ok((tag_match(row)?, row.get::<_, String>("evidence")?)))?;
         let mut by_item: HashMap<ItemId, Vec<TagMatch>> = HashMap::new();
-        for row in rows {
-            let ((item, mut tag), evidence) = row?;
-            tag.evidence = from_json::<Vec<Evidence>>("evidence", &evidence)?;
+        for row in statement.query_and_then([ids_json], tag_match)? {
+            let (item, tag) = row?;
             by_item.entry(item).or_default().push(tag);
         }
         Ok(by_item)
@@ -240,14 +238,13 @@ fn tag_values<'r>((item, tag, now): &'r (ItemId, &StoredTag, Timestamp)) -> [ToS
     ]
 }
 
-fn tag_match(row: &Row<'_>) -> rusqlite::Result<(ItemId, TagMatch)> {
-    let origin: String = row.get("origin")?;
+fn tag_match(row: &Row<'_>) -> Result<(ItemId, TagMatch), StoreError> {
     let tag = TagMatch {
         tag: TagName(row.get("tag")?),
         score: row.get("score")?,
         rule_hash: row.get("rule_hash")?,
-        origin: origin_named(&origin),
-        evidence: Vec::new(),
+        origin: origin_named(&row.get::<_, String>("origin")?),
+        evidence: from_json("evidence", &row.get::<_, String>("evidence")?)?,
     };
     Ok((ItemId(row.get("item_id")?), tag))
 }
