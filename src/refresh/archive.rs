@@ -165,9 +165,7 @@ pub fn correct(
 ) -> Result<Option<Item>, StoreError> {
     let Some(item) = tx.as_read().item(id)? else { return Ok(None) };
     tx.correct_tag(id, tag, present, now)?;
-    let corrections = tx.as_read().corrections(id)?;
-    let found = watch.classifier().classify(&ItemText { corrections: &corrections, ..ItemText::from_item(&item) }, now);
-    tx.set_tags(id, &corrected(found, &corrections), now)?;
+    tag_anew(tx, &item, watch, now)?;
     let corrected = tx.as_read().item(id)?;
     if corrected.as_ref().is_some_and(|corrected| corrected.tags != item.tags) {
         tx.story_changed(item.story_id, now)?;
@@ -179,11 +177,15 @@ pub fn correct(
 /// Tags an item anew and puts its story where it now belongs, after the item's text has changed.
 pub(super) fn judge_anew(tx: &WriteTx<'_>, id: ItemId, watch: &Watch, now: Timestamp) -> Result<(), StoreError> {
     let Some(item) = tx.as_read().item(id)? else { return Ok(()) };
-    let corrections = tx.as_read().corrections(id)?;
-    let found = watch.classifier().classify(&ItemText { corrections: &corrections, ..ItemText::from_item(&item) }, now);
-    tx.set_tags(id, &corrected(found, &corrections), now)?;
+    tag_anew(tx, &item, watch, now)?;
     tx.story_changed(item.story_id, now)?;
     place(tx, item.story_id, watch, now)
+}
+
+fn tag_anew(tx: &WriteTx<'_>, item: &Item, watch: &Watch, now: Timestamp) -> Result<(), StoreError> {
+    let corrections = tx.as_read().corrections(item.id)?;
+    let text = ItemText { corrections: &corrections, ..ItemText::from_item(item) };
+    tx.set_tags(item.id, &corrected(watch.classifier().classify(&text, now), &corrections), now)
 }
 
 fn place(tx: &WriteTx<'_>, story: StoryId, watch: &Watch, now: Timestamp) -> Result<(), StoreError> {
