@@ -12,5 +12,5 @@ mod skipped;
 mod spread;
 
 pub use policy::{Asked, Ended, Harvest, NextCheck, PolicyInput, next_check};
-pub use skipped::after_skipped;
+pub use skipped::{SKIPPED, after_skipped};
 pub use spread::{Due, SLEEP_MAX, spread};

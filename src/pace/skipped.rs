@@ -20,7 +20,8 @@ impl PolicyInput<'_> {
     }
 }
 
-const SKIPPED: &str = "the document asks to skip the hours before (skipHours, skipDays)";
+/// Why a check was moved out of them.
+pub const SKIPPED: &str = "the document asks to skip the hours before (skipHours, skipDays)";
 
 fn skips_all(skip_hours: u32, skip_days: u8) -> bool {
     skip_hours & ALL_HOURS == ALL_HOURS || skip_days & ALL_DAYS == ALL_DAYS

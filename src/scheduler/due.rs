@@ -63,8 +63,6 @@ pub type HeldBack = (FeedId, Timestamp);
 const HELD_REASON: &str =
     "another feed of its host was told to come later (429 or 503), which speaks for the whole host";
 
-const SKIPPED_REASON: &str = "the document asks to skip the hours before (skipHours, skipDays)";
-
 /// Visits feeds as they become due until told to stop. `tick` is called in each round: proof of life.
 pub async fn run(around: TakeSurroundings, wake: &Notify, stop: &CancellationToken, mut tick: impl FnMut(Timestamp)) {
     let mut visits = Visits::new(around, true);
@@ -186,7 +184,7 @@ impl Visits {
                     }
                 }
                 self.postpone(&around, held, HELD_REASON).await;
-                self.postpone(&around, skipped, SKIPPED_REASON).await;
+                self.postpone(&around, skipped, pace::SKIPPED).await;
                 now + next.map_or(LONGEST_SLEEP, |at| until(at, wall).clamp(SHORTEST_SLEEP, LONGEST_SLEEP))
             }
             Err(error) => {
