@@ -24,7 +24,7 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     // Where the database is said to be, the config is not asked: one with a fault in it is no reason to go without a copy.
     let data_dir = match &context.data_dir {
         Some(data_dir) => data_dir.clone(),
-        None => Workplace::settings_alone(context)?.service.data_dir,
+        None => Workplace::source(context)?.without_secrets().load()?.service.data_dir,
     };
     let runtime = runtime()?;
     let store = Store::open_existing(&data_dir)?;

@@ -11,7 +11,6 @@ use crate::http::{
 };
 use crate::model::{ArchivePart, FEED_HEALTH, PublishedFeed};
 use crate::store::{ReadTx, StoreError};
-use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -27,22 +26,14 @@ pub struct Args {
     directory: PathBuf,
 }
 
-#[derive(Debug, Serialize)]
-struct Report {
-    changed: usize,
-    unchanged: usize,
-    removed: usize,
-}
-
 pub fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let workplace = Workplace::for_reading(context)?;
     let (settings, directory) = (Arc::clone(&workplace.settings), args.directory.clone());
     // In one snapshot, and file by file: the archives of years are larger than memory should be.
     let export = move |tx: &ReadTx<'_>| Ok(export_all(tx, &settings, &directory));
     let written = workplace.block_on(async |store| store.read(export).await)??;
-    let done = Report { changed: written.changed, unchanged: written.unchanged, removed: written.removed };
-    report(context, &done, || {
-        let (directory, Report { changed, unchanged, removed }) = (args.directory.display(), &done);
+    report(context, &written, || {
+        let (directory, Written { changed, unchanged, removed }) = (args.directory.display(), &written);
         vec![format!("{directory}: {changed} files written, {unchanged} unchanged, {removed} removed")]
     })?;
     Ok(ExitCode::SUCCESS)

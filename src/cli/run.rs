@@ -1,8 +1,8 @@
 //! `veille run`: the daemon.
 
-use super::Context;
 use super::workplace::daemon_runtime;
-use crate::app::{self, ConfigSource};
+use super::{Context, Workplace};
+use crate::app;
 use std::process::ExitCode;
 
 /// Run the daemon: poll, tag, publish and serve until told to stop
@@ -10,7 +10,7 @@ use std::process::ExitCode;
 pub struct Args {}
 
 pub fn run(_: &Args, context: &Context) -> anyhow::Result<ExitCode> {
-    let source = ConfigSource::of(context.config.as_deref(), context.data_dir.clone())?;
+    let source = Workplace::source(context)?;
     let runtime = daemon_runtime()?;
     runtime.block_on(app::run(source, |_| ()))?;
     Ok(ExitCode::SUCCESS)

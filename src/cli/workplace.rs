@@ -35,7 +35,8 @@ impl Workplace {
         })
     }
 
-    fn source(context: &Context) -> anyhow::Result<ConfigSource> {
+    /// The config alone, for a command that needs no store, or writes into the config.
+    pub(super) fn source(context: &Context) -> anyhow::Result<ConfigSource> {
         ConfigSource::of(context.config.as_deref(), context.data_dir.clone())
     }
 

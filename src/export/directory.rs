@@ -15,7 +15,7 @@ const MANIFEST: &str = ".veille-export";
 const UNFINISHED: &str = ".veille-export.unfinished";
 
 /// What an export did, in files.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
 pub struct Written {
     pub changed: usize,
     pub unchanged: usize,

@@ -46,7 +46,7 @@ struct Redirected {
 }
 
 pub(super) fn add(url: &str, groups: &[String], dry_run: bool, context: &Context) -> anyhow::Result<ExitCode> {
-    let source = ConfigSource::of(context.config.as_deref(), context.data_dir.clone())?.without_secrets();
+    let source = Workplace::source(context)?.without_secrets();
     let settings = source.load()?;
     // As in a browser: what has no scheme is a site.
     let address = if url.contains("://") { url.to_owned() } else { format!("https://{url}") };
@@ -57,7 +57,7 @@ pub(super) fn add(url: &str, groups: &[String], dry_run: bool, context: &Context
 }
 
 pub(super) fn import(file: &str, text: &str, dry_run: bool, context: &Context) -> anyhow::Result<ExitCode> {
-    let source = ConfigSource::of(context.config.as_deref(), context.data_dir.clone())?.without_secrets();
+    let source = Workplace::source(context)?.without_secrets();
     let settings = source.load()?;
     let list = opml::read(text);
     let line = |at: usize| text.get(..at).map_or(0, |before| before.lines().count().max(1));
@@ -192,11 +192,4 @@ fn lines(report: &Report, dry_run: bool) -> Vec<String> {
         lines.push(format!("{} new in {}", report.added.len(), file.display()));
     }
     lines
-}
-
-impl Workplace {
-    /// The settings alone, for a command that needs no store.
-    pub(in crate::cli) fn settings_alone(context: &Context) -> anyhow::Result<Settings> {
-        ConfigSource::of(context.config.as_deref(), context.data_dir.clone())?.without_secrets().load()
-    }
 }

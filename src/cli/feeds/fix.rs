@@ -2,7 +2,6 @@
 //!
 //! A feed keeps its identity: the store is told first that the new address is this feed, then the files change.
 
-use crate::app::ConfigSource;
 use crate::cli::output::{print_json, print_lines, printable};
 use crate::cli::status::ago;
 use crate::cli::{Context, Workplace};
@@ -69,7 +68,7 @@ struct Hopeless {
 }
 
 pub(super) fn run(named: &[String], dry_run: bool, context: &Context) -> anyhow::Result<ExitCode> {
-    let source = ConfigSource::of(context.config.as_deref(), context.data_dir.clone())?.without_secrets();
+    let source = Workplace::source(context)?.without_secrets();
     let workplace = Workplace::for_reading(context)?;
     let now = Workplace::now();
     let feeds = workplace.block_on(async |store| store.read(move |tx| tx.feeds(now)).await)?;

@@ -70,7 +70,7 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
 }
 
 fn export(context: &Context) -> anyhow::Result<ExitCode> {
-    let settings = Workplace::settings_alone(context)?;
+    let settings = Workplace::source(context)?.without_secrets().load()?;
     let outlined = |feed: &FeedSettings| OutlinedFeed {
         title: feed.title.clone().unwrap_or_else(|| feed.url.to_string()),
         description: None,
