@@ -10,6 +10,7 @@ use super::tree::{Branch, Node};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::path::{Path, PathBuf};
 use toml::Spanned;
 
 /// The title of a feed's table.
@@ -277,8 +278,10 @@ impl<'a> Text<'a> {
         self.value.report
     }
 
-    pub fn file(&self) -> FileId {
-        self.value.file
+    /// As a path, relative to the file that it stands in.
+    pub fn beside(&self) -> PathBuf {
+        let source = self.value.report.source(self.value.file);
+        Path::new(&source.path).parent().unwrap_or(Path::new("")).join(self.text)
     }
 
     /// The place in the file of a byte range of the text.

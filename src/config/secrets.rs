@@ -6,7 +6,7 @@ use super::Secret;
 use super::diagnostics::{Diagnostic, Report, quoted};
 use super::environment::Environment;
 use super::reader::{Table, Text};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 const LONGEST_SECRET_BYTES: usize = 64 << 10;
 
@@ -42,7 +42,7 @@ impl Secrets<'_> {
         let variable = table.text(keys.variable, "the name of an environment variable");
         let credential = table.text("credential", "the name of a file in $CREDENTIALS_DIRECTORY");
         match (file, variable, credential) {
-            (Some(file), None, None) => self.read_file(file, &self.beside(file)),
+            (Some(file), None, None) => self.read_file(file, &file.beside()),
             (None, Some(variable), None) => self.read_variable(variable),
             (None, None, Some(credential)) => self.read_credential(credential),
             (None, None, None) if [keys.file, keys.variable, "credential"].iter().any(|key| table.has(key)) => None,
@@ -57,12 +57,6 @@ impl Secrets<'_> {
                 None
             }
         }
-    }
-
-    /// A path relative to the file that it stands in.
-    fn beside(&self, path: Text<'_>) -> PathBuf {
-        let source = self.report.source(path.file());
-        Path::new(&source.path).parent().unwrap_or(Path::new("")).join(path.text)
     }
 
     fn read_file(&self, text: Text<'_>, path: &Path) -> Option<Secret> {

@@ -20,7 +20,7 @@ const HOUR: SignedDuration = SignedDuration::from_hours(1);
 /// `[service]`: where we keep things and whose clock counts.
 pub(super) fn service(documents: &[Document], environment: &Environment, report: &Report) -> ServiceSettings {
     let table = Table::merged(documents, "service", report);
-    let written = table.text("data_dir", "a path").and_then(|text| beside(text, report));
+    let written = table.text("data_dir", "a path").and_then(directory);
     let data_dir = environment.data_dir().map(Path::to_owned).or(written).or_else(|| environment.state_dir());
     if data_dir.is_none() && !table.has("data_dir") {
         let message = "no data directory: neither $STATE_DIRECTORY, $XDG_STATE_HOME nor $HOME is set";
@@ -31,14 +31,12 @@ pub(super) fn service(documents: &[Document], environment: &Environment, report:
     ServiceSettings { data_dir: data_dir.unwrap_or_default(), time_zone: time_zone.unwrap_or(TimeZone::UTC) }
 }
 
-/// A path relative to the file that it stands in.
-fn beside(text: Text<'_>, report: &Report) -> Option<PathBuf> {
+fn directory(text: Text<'_>) -> Option<PathBuf> {
     if text.text.is_empty() {
-        report.add(text.error("an empty path is no directory").help("write `.` for that of this file"));
+        text.report().add(text.error("an empty path is no directory").help("write `.` for that of this file"));
         return None;
     }
-    let source = report.source(text.file());
-    Some(Path::new(&source.path).parent().unwrap_or(Path::new("")).join(text.text))
+    Some(text.beside())
 }
 
 fn time_zone(text: Text<'_>) -> Option<TimeZone> {
