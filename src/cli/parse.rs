@@ -47,7 +47,7 @@ struct Failure<'a> {
     error: String,
 }
 
-/// What PRODUCT.md section 4 says of a document.
+/// A document of the answer.
 #[derive(Serialize)]
 struct Line<'a> {
     file: &'a str,

@@ -18,7 +18,7 @@ pub struct Args {
     file: PathBuf,
 }
 
-/// What PRODUCT.md section 4 says of an item.
+/// An item of the answer.
 #[derive(Serialize)]
 struct Line {
     id: Value,

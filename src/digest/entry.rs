@@ -1,6 +1,6 @@
 //! What an entry says: a story, or an issue with its stories, as a subscriber reads it.
 //!
-//! Builds the words; `issue_page` and `export` give them their form. Reads nothing but its arguments.
+//! Builds the words; `issue_text` and `export` give them their form. Reads nothing but its arguments.
 
 use crate::digest::identity::source_id;
 use crate::digest::{Publisher, issue_text};

@@ -1,6 +1,6 @@
 //! What is refused before any route sees it: bad hosts, oversized requests, requests across sites.
 //!
-//! Decides from the request head alone. The limits are those of checks W5, W10 and W11.
+//! Decides from the request head alone.
 
 use super::site::NOTHING_HERE;
 use super::websub;

@@ -1,6 +1,6 @@
 //! Who may change something: the user of `[http] login`, or the bearer of `[http] token`. Without either nobody may.
 //!
-//! Compares in constant time; ten bad tries a minute from an address, and it has to wait (check W12).
+//! Compares in constant time; ten bad tries a minute from an address, and it has to wait.
 
 use super::refuse;
 use crate::config::HttpSettings;

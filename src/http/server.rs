@@ -20,7 +20,7 @@ use super::site::Site;
 
 /// Bytes that hyper may buffer of a request head. More than a head may have, so that the guard sees
 /// an address or a header that is too long, and can say which of the two it was. Lines are bounded by hyper
-/// itself: it answers 431 to more than 100 (check W5).
+/// itself: it answers 431 to more than 100.
 const HEAD_BUFFER_BYTES: usize = 80 * 1024;
 /// After a failed accept (no file descriptor left), before the next.
 const ACCEPT_RETRY: Duration = Duration::from_millis(50);

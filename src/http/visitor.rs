@@ -1,7 +1,7 @@
 //! Who asks: the address behind a request, through the web servers that the config trusts, and what it may ask for.
 //!
 //! Decides from the connection's address and the request head alone. An address that a header names counts only
-//! when a trusted proxy wrote it (check W10): anybody else may write what they like there.
+//! when a trusted proxy wrote it: anybody else may write what they like there.
 
 use axum::http::{HeaderMap, HeaderName, header};
 use ipnet::IpNet;
