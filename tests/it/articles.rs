@@ -30,8 +30,12 @@ fn page() -> Answer {
 }
 
 fn app(origin: &Origin) -> App {
+    app_with(origin, "")
+}
+
+fn app_with(origin: &Origin, more: &str) -> App {
     let feeds = format!("[[feeds]]\nurl = \"{}\"\nfull_text = true\n", origin.url("/news.xml"));
-    App::new(&(FAST.to_owned() + "per_host_gap = \"50ms\"\n"), &(feeds + RULES + ALL))
+    App::new(&(FAST.to_owned() + "per_host_gap = \"50ms\"\n"), &(feeds + RULES + more + ALL))
 }
 
 fn text(app: &App) -> String {
@@ -64,6 +68,30 @@ fn the_page_behind_a_teaser_is_read_once_and_takes_part_in_matching() {
     assert_eq!(app.ask::<i64>("SELECT count(*) FROM digest_entries WHERE digest = 'cases'"), 1);
     assert_eq!(origin.requests("/article").len(), 1);
     assert_polite(&origin.log(), &Manners::default());
+}
+
+#[test]
+fn what_an_article_or_a_curator_brings_into_a_stream_is_pushed_to_its_webhooks() {
+    let origin = Origin::start();
+    origin.script("/news.xml", [feed(&origin, "In short.")]);
+    origin.script("/article", [page()]);
+    origin.script("/hook", [status(200)]);
+    let hook = origin.url("/hook");
+    let pushed = format!(
+        "[[digests.cases.webhooks]]\nurl = \"{hook}\"\n[tags.chosen]\nany = [\"nowhere\"]\npublish = false\n\
+         [[digests.choice.webhooks]]\nurl = \"{hook}\"\n[digests.choice]\nquery = \"tag:chosen\"\n"
+    );
+    let app = app_with(&origin, &pushed);
+    app.poll(&[]);
+    assert_eq!(origin.requests("/hook").len(), 1, "the article made it an entry");
+    assert_eq!(app.run(&["correct", "1", "+chosen"]).code(), 0);
+    app.poll(&[]);
+    assert_eq!(origin.requests("/hook").len(), 2, "the curator made it one of another digest");
+    for correction in ["-chosen", "+chosen"] {
+        assert_eq!(app.run(&["correct", "1", correction]).code(), 0);
+        app.poll(&[]);
+    }
+    assert_eq!(origin.requests("/hook").len(), 2, "what comes back is no news");
 }
 
 #[test]

@@ -85,12 +85,22 @@ pub(super) struct Placing<'a> {
     /// Until when the digests asked about have had their issues cut.
     cut_until_at: HashMap<DigestName, Timestamp>,
     entering: Vec<Entrance>,
+    /// Those of them that webhooks are told of.
+    news: Vec<(DigestName, StoryId)>,
     leaving: Vec<(DigestName, StoryId)>,
 }
 
 impl<'a> Placing<'a> {
     pub fn new(tx: &'a WriteTx<'a>, watch: &'a Watch, now: Timestamp) -> Self {
-        Self { tx, watch, now, cut_until_at: HashMap::new(), entering: Vec::new(), leaving: Vec::new() }
+        Self {
+            tx,
+            watch,
+            now,
+            cut_until_at: HashMap::new(),
+            entering: Vec::new(),
+            news: Vec::new(),
+            leaving: Vec::new(),
+        }
     }
 
     /// Gathers the moves of a story by what is stored of it.
@@ -125,7 +135,10 @@ impl<'a> Placing<'a> {
         for digest in fits.difference(present) {
             let backfilled = self.had_its_cut(digest, times)?;
             let place = match entering {
-                Entering::AsNews => place_in(self.tx, digest, times.ordered_at, self.now)?,
+                Entering::AsNews => {
+                    self.news.push(((*digest).clone(), story));
+                    place_in(self.tx, digest, times.ordered_at, self.now)?
+                }
                 Entering::ByDate => times.ordered_at,
             };
             self.entering.push(Entrance { digest: (*digest).clone(), story, place, backfilled });
@@ -139,6 +152,9 @@ impl<'a> Placing<'a> {
         // By digest: neighbours in the indexes are then written one after the other. Within a digest the order stays.
         self.entering.sort_by(|a, b| a.digest.cmp(&b.digest));
         let entered = self.tx.enter_digests(&self.entering, self.now)?;
+        for (digest, story) in &self.news {
+            self.tx.tell_of_entry(digest, *story, self.now)?;
+        }
         let mut left = 0;
         for (digest, story) in &self.leaving {
             left += usize::from(self.tx.leave_digest(digest, *story, self.now)?);
