@@ -122,6 +122,7 @@ impl Daemon {
         let mut tasks = JoinSet::new();
         tasks.spawn(self.clone().poll());
         tasks.spawn(self.clone().serve(listener));
+        tasks.spawn(self.clone().seek_missing(Arc::clone(&bells.seek_missing)));
         tasks.spawn(self.clone().keep_calendar(bells));
         tasks.spawn(self.clone().keep_archive());
         tasks.spawn(self.clone().keep_index());

@@ -10,6 +10,7 @@ use crate::store::{Store, StoreError};
 use crate::stories;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 /// Items removed in one transaction.
@@ -89,10 +90,7 @@ impl Daemon {
                     self.review_feeds().await;
                     self.notifier.status(&self.status_line().await);
                 }
-                () = bells.maintain.notified() => {
-                    tokio::spawn(self.clone().seek_missing());
-                    self.maintain().await;
-                }
+                () = bells.maintain.notified() => self.maintain().await,
             }
         }
     }
@@ -141,17 +139,17 @@ impl Daemon {
         }
     }
 
-    /// Asks the sites of missing feeds where they went. Slow, so beside the calendar's other work.
-    async fn seek_missing(self) {
-        let around = (self.surroundings())();
-        tokio::select! {
-            () = self.stop.cancelled() => {}
-            sought = discovery::seek_missing(&around, SITES_AN_HOUR) => {
-                if let Err(error) = sought {
+    /// Asks the sites of missing feeds where they went, when the bell rings. Slow, so beside the calendar's other work.
+    pub(super) async fn seek_missing(self, bell: Arc<Notify>) {
+        let seek = async {
+            loop {
+                bell.notified().await;
+                if let Err(error) = discovery::seek_missing(&(self.surroundings())(), SITES_AN_HOUR).await {
                     tracing::error!(%error, "missing feeds could not be sought; the next hour tries again");
                 }
             }
-        }
+        };
+        self.stop.run_until_cancelled(seek).await;
     }
 
     /// Brings the archive in line with the rules whenever they change; a newer config starts it over.

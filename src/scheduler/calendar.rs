@@ -11,9 +11,8 @@ use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 
 /// Looks whether an issue is due: each second, since a digest's cron has seconds.
 const CUT_ISSUES: &str = "* * * * * *";
-/// Retention, forgetting of old signatures, the database's own upkeep: once an hour, off the full hour.
-const MAINTAIN: &str = "0 17 * * * *";
-
+/// Retention, forgetting of old signatures, the database's own upkeep, the sites of missing feeds: off the full hour.
+const HOURLY: &str = "0 17 * * * *";
 /// What the operator is told of feeds follows them within a minute.
 const REVIEW_FEEDS: &str = "30 * * * * *";
 
@@ -22,6 +21,7 @@ const REVIEW_FEEDS: &str = "30 * * * * *";
 pub struct Bells {
     pub cut_issues: Arc<Notify>,
     pub maintain: Arc<Notify>,
+    pub seek_missing: Arc<Notify>,
     pub review_feeds: Arc<Notify>,
 }
 
@@ -43,9 +43,12 @@ impl Calendar {
     /// The scheduler cannot be started.
     pub async fn start(bells: &Bells) -> Result<Self, JobSchedulerError> {
         let jobs = JobScheduler::new().await?;
-        for (schedule, bell) in
-            [(CUT_ISSUES, &bells.cut_issues), (MAINTAIN, &bells.maintain), (REVIEW_FEEDS, &bells.review_feeds)]
-        {
+        for (schedule, bell) in [
+            (CUT_ISSUES, &bells.cut_issues),
+            (HOURLY, &bells.maintain),
+            (HOURLY, &bells.seek_missing),
+            (REVIEW_FEEDS, &bells.review_feeds),
+        ] {
             let bell = Arc::clone(bell);
             let job = Job::new_async(schedule, move |_, _| {
                 let bell = Arc::clone(&bell);
