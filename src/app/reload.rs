@@ -4,7 +4,7 @@
 //! and health say so.
 
 use super::{AFTER_STORE_FAILURE, Daemon};
-use crate::config::{DigestSettings, FeedSettings, Settings};
+use crate::config::{DigestSettings, FeedSettings, FileKind, Settings};
 use crate::model::{ConfiguredFeed, ConfiguredOutput, DigestName, OutputKind, Timestamp, without_queries};
 use crate::refresh::Watch;
 use crate::scheduler::spread_overdue;
@@ -208,6 +208,5 @@ fn watch_files(files: &[PathBuf], changed: &Arc<Notify>) -> Option<RecommendedWa
 
 /// Whether it may be a file of the config, or a link on the way to one: whole directories are put in force by such a link.
 fn is_config(path: &Path) -> bool {
-    let extension = path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
-    matches!(extension.as_deref(), Some("toml" | "opml" | "xml")) || path.is_symlink()
+    FileKind::of(path).is_some() || path.is_symlink()
 }

@@ -36,17 +36,19 @@ struct Pending {
     path: PathBuf,
     /// The `include` that named it; `None` for the entry file.
     named_at: Option<Place>,
-    kind: Kind,
+    kind: FileKind,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+/// What a file of the config is, by its extension.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileKind {
     Toml,
     Opml,
 }
 
-impl Kind {
-    fn of(path: &Path) -> Option<Self> {
+impl FileKind {
+    #[must_use]
+    pub fn of(path: &Path) -> Option<Self> {
         match path.extension()?.to_string_lossy().to_ascii_lowercase().as_str() {
             "toml" => Some(Self::Toml),
             "opml" | "xml" => Some(Self::Opml),
@@ -59,7 +61,7 @@ impl Kind {
 pub(super) fn read_all(entry: &Path, edits: &[Edit], report: &Report) -> Files {
     let mut files = Files::default();
     let mut seen = BTreeSet::new();
-    let mut queue = VecDeque::from([Pending { path: entry.to_owned(), named_at: None, kind: Kind::Toml }]);
+    let mut queue = VecDeque::from([Pending { path: entry.to_owned(), named_at: None, kind: FileKind::Toml }]);
     while let Some(pending) = queue.pop_front() {
         // A file that two patterns match, or that includes itself by a glob, is one file.
         let identity = pending.path.canonicalize().unwrap_or_else(|_| pending.path.clone());
@@ -71,7 +73,7 @@ pub(super) fn read_all(entry: &Path, edits: &[Edit], report: &Report) -> Files {
         let Some(text) = edited.or_else(|| read(&pending, report)) else { continue };
         let file = report.add_source(pending.path.display().to_string(), text);
         files.paths.push(pending.path.clone());
-        if pending.kind == Kind::Opml {
+        if pending.kind == FileKind::Opml {
             files.opml.push(file);
             continue;
         }
@@ -93,7 +95,7 @@ fn read(pending: &Pending, report: &Report) -> Option<String> {
             return None;
         }
     };
-    if pending.kind == Kind::Opml {
+    if pending.kind == FileKind::Opml {
         return Some(super::opml::decode(&bytes));
     }
     match String::from_utf8(bytes) {
@@ -114,7 +116,7 @@ fn instead_of(path: &Path) -> String {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let beside = directory.read_dir().into_iter().flatten().flatten().map(|entry| entry.path());
-    let beside = beside.filter(|path| Kind::of(path).is_some());
+    let beside = beside.filter(|path| FileKind::of(path).is_some());
     let names: Vec<_> = beside.filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned())).collect();
     did_you_mean(&name, names.iter().map(String::as_str))
         .unwrap_or_else(|| "paths are relative to the file that they stand in; a pattern may match no file".to_owned())
@@ -189,7 +191,7 @@ fn matching(pattern: Text<'_>, directory: &Path, report: &Report) -> Vec<Pending
     paths.sort();
     let mut found = Vec::new();
     for path in paths {
-        let Some(kind) = Kind::of(&path) else {
+        let Some(kind) = FileKind::of(&path) else {
             let message = format!("{} is neither .toml nor .opml", quoted(&path.display().to_string()));
             let doubt = if is_glob { Diagnostic::warning } else { Diagnostic::error };
             report.add(doubt(Some(pattern.place()), message).help("only such files are read"));
@@ -257,7 +259,7 @@ impl Walk {
         match parts.split_first() {
             None if path.symlink_metadata().is_err() => {}
             // That `*` matches directories too is no fault; one with the name of a file is.
-            None if path.is_dir() && Kind::of(path).is_none() => {}
+            None if path.is_dir() && FileKind::of(path).is_none() => {}
             None => self.found.push(path.to_owned()),
             Some((Part::Name(name), rest)) => self.follow(&path.join(name), rest),
             Some((Part::Pattern(pattern), rest)) => {

@@ -28,6 +28,7 @@ mod values;
 pub use diagnostics::{Diagnostic, Diagnostics, PlacedMessage};
 pub use environment::{Environment, NotFound, find};
 pub use feed_text::{ChangedLine, Readdressed};
+pub use include::FileKind;
 pub use rule_text::{Edit, RuleText, RuleTextError};
 pub use settings::*;
 pub use shipped::{SHIPPED, ShippedFile};

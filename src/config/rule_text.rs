@@ -3,6 +3,7 @@
 //! Reads and replaces files; what a text means is found out by [`super::load_edited`].
 
 use super::diagnostics::quoted;
+use super::include::FileKind;
 use super::tree::{self, Branch, Node};
 use crate::model::TagName;
 use std::io::Write as _;
@@ -49,7 +50,7 @@ pub enum RuleTextError {
 impl RuleText {
     /// The table of `tag` in the first of these files that has it.
     pub fn find(files: &[PathBuf], tag: &TagName) -> Result<RuleText, RuleTextError> {
-        for file in files.iter().filter(|file| file.extension().is_some_and(|extension| extension == "toml")) {
+        for file in files.iter().filter(|file| FileKind::of(file) == Some(FileKind::Toml)) {
             let whole = std::fs::read_to_string(file).map_err(|error| failed(file, error))?;
             let (table, _) = tree::parse(&whole);
             let Some((key, rule)) = entry(&table, tag) else { continue };

@@ -5,7 +5,7 @@
 use crate::cli::output::{print_json, print_lines, printable};
 use crate::cli::status::ago;
 use crate::cli::{Context, Workplace};
-use crate::config::{Edit, FeedSettings, Readdressed, Settings, opml, parse_web_address};
+use crate::config::{Edit, FeedSettings, FileKind, Readdressed, Settings, opml, parse_web_address};
 use crate::model::{FeedHealth, FeedId, FeedState, Timestamp};
 use anyhow::{Context as _, bail};
 use jiff::SignedDuration;
@@ -161,10 +161,8 @@ fn listed_in_opml(url: &Url, settings: &Settings) -> Option<PathBuf> {
     settings.files.iter().find(lists).cloned()
 }
 
-/// As `include` tells the two kinds apart.
 fn is_opml(file: &Path) -> bool {
-    let extension = file.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
-    matches!(extension.as_deref(), Some("opml" | "xml"))
+    FileKind::of(file) == Some(FileKind::Opml)
 }
 
 fn edits(moves: &[Move], settings: &Settings, report: &mut Report) -> anyhow::Result<Vec<Readdressed>> {
