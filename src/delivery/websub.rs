@@ -3,7 +3,6 @@
 use super::webhook::hmac_sha256;
 use crate::export::Format;
 use crate::model::SubscriptionRequest;
-use std::fmt::Write as _;
 use url::Url;
 use url::form_urlencoded::Serializer;
 
@@ -32,10 +31,7 @@ pub(super) fn distribution_headers(
         vec![("content-type", format.content_type().to_owned()), ("link", format!("<{topic_url}>; rel=\"self\""))];
     headers.extend(hubs.iter().map(|hub| ("link", format!("<{hub}>; rel=\"hub\""))));
     headers.extend(secret.map(|secret| {
-        let hex = hmac_sha256(secret.as_bytes(), &[body]).iter().fold(String::new(), |mut hex, byte| {
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        });
+        let hex: String = hmac_sha256(secret.as_bytes(), &[body]).iter().map(|byte| format!("{byte:02x}")).collect();
         ("x-hub-signature", format!("sha256={hex}"))
     }));
     headers

@@ -6,7 +6,6 @@ use crate::fetch::{Client, ClientError};
 use crate::model::{ConfiguredDigest, DigestKind, DigestName, DigestSpec, Item, TagName, Timestamp};
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeSet, HashMap};
-use std::fmt::Write as _;
 use std::sync::{Arc, OnceLock};
 
 /// What the config tells where it stands, when it is read.
@@ -143,8 +142,5 @@ fn hash_of<'a>(parts: impl Iterator<Item = &'a str>) -> String {
         hash.update(part);
         hash.update([0]);
     }
-    hash.finalize().iter().take(16).fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
