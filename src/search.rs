@@ -11,7 +11,7 @@ pub use index::index_items;
 
 use crate::classifier::{CompileError, CompiledQuery, ItemText};
 use crate::model::{Item, ItemId, StoredText, Timestamp};
-use crate::query::{self, Reference, ReferenceKind, RuleSet};
+use crate::query::{self, Reference, ReferenceKind, RuleSet, nearest};
 use crate::store::{ReadTx, StoreError};
 use std::ops::Range;
 use walk::Walk;
@@ -75,12 +75,6 @@ pub fn doubts(text: &str, rules: &RuleSet) -> Vec<Fault> {
         span: reference.span,
     });
     lints.chain(unknown).collect()
-}
-
-/// The known name that was probably meant.
-fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let scored = known.map(|known| (strsim::jaro_winkler(known, name), known));
-    scored.filter(|(similarity, _)| *similarity >= 0.8).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, known)| known)
 }
 
 /// Says where in the query the list stands that cannot be used.

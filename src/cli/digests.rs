@@ -8,6 +8,7 @@ use crate::digest::Calendar;
 use crate::export::Format;
 use crate::http::{digest_document, digest_path, publisher};
 use crate::model::{DigestKind, FEED_HEALTH, OutputHealth, OutputKind, PublishedFeed, Timestamp};
+use crate::query::nearest;
 use crate::store::{ReadTx, StoreError, WriteTx};
 use anyhow::bail;
 use jiff::tz::TimeZone;
@@ -208,7 +209,7 @@ fn named(workplace: &Workplace, name: &str) -> anyhow::Result<DigestSettings> {
             "the digest `{name}` is of feeds, not of stories: `veille feeds` tells how they are; a reader finds it at /digests/{name}.atom"
         );
     }
-    let nearest = super::output::nearest(name, digests.iter().map(|digest| digest.spec.name.0.as_str()));
+    let nearest = nearest(name, digests.iter().map(|digest| digest.spec.name.0.as_str()));
     let hint = nearest.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
     bail!("there is no digest `{name}`{hint}")
 }

@@ -74,14 +74,6 @@ pub(super) fn print_lines(lines: impl IntoIterator<Item = String>) -> anyhow::Re
     Ok(())
 }
 
-/// The name that was probably meant.
-pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    const LIKE_ENOUGH: f64 = 0.75;
-    let scored = known.map(|other| (strsim::jaro_winkler(name, other), other));
-    let best = scored.max_by(|a, b| a.0.total_cmp(&b.0))?;
-    (best.0 > LIKE_ENOUGH).then_some(best.1)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,12 +1,13 @@
 //! `veille poll`: refreshes what is due, or the feeds named, once.
 
-use super::output::{self, nearest, printable};
+use super::output::{self, printable};
 use super::progress::Progress;
 use super::status::ahead;
 use super::{Context, Workplace};
 use crate::app;
 use crate::delivery::{self, Sent};
 use crate::model::{DueFeed, FeedRecord, FeedState, Timestamp};
+use crate::query::nearest;
 use crate::refresh::{Outcome, Visit, discovery};
 use crate::scheduler::{Declined, cut_due_issues, declined, review_feeds};
 use crate::store::{Store, UnreadableFeed};

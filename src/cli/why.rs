@@ -1,10 +1,11 @@
 //! `veille why`: the evidence for an item's tags, or what one that it lacks was missing.
 
-use super::output::{nearest, print_json, print_lines, printable};
+use super::output::{print_json, print_lines, printable};
 use super::stored_item::{find, lines, say_not_found};
 use super::{Context, Workplace};
 use crate::classifier::{Explanation, ItemText};
 use crate::model::{Evidence, Item, ItemId, TagMatch, TagName, TagOrigin, Timestamp};
+use crate::query::nearest;
 use crate::refresh::Watch;
 use serde::Serialize;
 use std::process::ExitCode;

@@ -4,7 +4,7 @@
 //! wrong is decided elsewhere.
 
 use super::source::{FileId, Place, Source};
-use crate::query::Severity;
+use crate::query::{Severity, nearest};
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use serde::Serialize;
 use std::cell::{Ref, RefCell};
@@ -307,13 +307,7 @@ pub(super) fn quoted(text: &str) -> String {
     out
 }
 
-/// The known name that was probably meant.
+/// The known name that was probably meant, as help.
 pub(super) fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
-    const LEAST_SIMILARITY: f64 = 0.8;
-    known
-        .into_iter()
-        .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
-        .filter(|(similarity, _)| *similarity >= LEAST_SIMILARITY)
-        .max_by(|a, b| a.0.total_cmp(&b.0).then_with(|| b.1.cmp(a.1)))
-        .map(|(_, candidate)| format!("did you mean `{candidate}`?"))
+    nearest(name, known).map(|known| format!("did you mean `{known}`?"))
 }

@@ -112,5 +112,14 @@ fn finish(
     }
 }
 
+/// The known name that was probably meant; of equals the first.
+#[must_use]
+pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    const LEAST_SIMILARITY: f64 = 0.8;
+    let scored = known.into_iter().map(|known| (strsim::jaro_winkler(known, name), known));
+    let near = scored.filter(|(similarity, _)| *similarity >= LEAST_SIMILARITY);
+    near.max_by(|a, b| a.0.total_cmp(&b.0).then_with(|| b.1.cmp(a.1))).map(|(_, known)| known)
+}
+
 #[cfg(test)]
 mod tests;
