@@ -18,7 +18,7 @@ use std::hint::black_box;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use veille::classifier::{Classifier, ItemText};
-use veille::model::{TagName, Timestamp};
+use veille::model::Timestamp;
 use veille::query::{self, RuleSet, TagRule};
 
 /// Counts bytes: what the compiled rules hold is what is left when the rest is freed.
@@ -226,18 +226,7 @@ fn rule_set(rules: &[MadeRule]) -> RuleSet {
             None => any,
         };
         let (matches, _) = query::parse(&text).expect("made queries parse");
-        TagRule {
-            name: TagName(format!("r{number}")),
-            title: String::new(),
-            any: Vec::new(),
-            matches: Some(matches),
-            except: None,
-            score: Vec::new(),
-            threshold: 0.0,
-            examples_match: Vec::new(),
-            examples_no_match: Vec::new(),
-            publish: true,
-        }
+        TagRule { matches: Some(matches), ..TagRule::new(format!("r{number}")) }
     };
     RuleSet { lists: BTreeMap::new(), tags: rules.iter().enumerate().map(rule).collect() }
 }

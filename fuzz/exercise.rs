@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use veille::classifier::{Classifier, CompiledQuery, ItemText};
-use veille::model::{Evidence, Field, TagName, Timestamp};
+use veille::model::{Evidence, Field, Timestamp};
 use veille::query::{self, Query, QueryDiagnostic, RuleSet, TagRule};
 
 /// Takes the first line of `input` for a query, the rest for the title and, after an empty line, the summary of an item.
@@ -56,18 +56,7 @@ fn check_matching(query: &Query, item: &ItemText<'_>) {
     assert_eq!(evidence.is_some(), holds);
     check_evidence(item, &evidence.unwrap_or_default());
 
-    let rule = TagRule {
-        name: TagName("own".to_string()),
-        title: String::new(),
-        any: Vec::new(),
-        matches: Some(query.clone()),
-        except: None,
-        score: Vec::new(),
-        threshold: 0.0,
-        examples_match: Vec::new(),
-        examples_no_match: Vec::new(),
-        publish: true,
-    };
+    let rule = TagRule { matches: Some(query.clone()), ..TagRule::new("own") };
     let rules = RuleSet { lists, tags: vec![rule] };
     // A query may name a tag that no rule gives.
     let Ok(classifier) = Classifier::compile(&rules) else { return };

@@ -4,7 +4,7 @@
 
 use super::words::tests::has;
 use super::{Classifier, CompiledQuery, ItemText, index_words};
-use crate::model::{Field, TagName, Timestamp};
+use crate::model::{Field, Timestamp};
 use crate::query::{self, Expr, ExprKind, ProximityKind, Query, RuleSet, Scope, ScoreClause, TagRule, Term};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -296,16 +296,12 @@ fn rule(name: &'static str, tags: &'static [&'static str]) -> impl Strategy<Valu
         prop::sample::select(&[0.0, 1.0, 2.0][..]),
     )
         .prop_map(move |(any, matches, except, score, threshold)| TagRule {
-            name: TagName(name.to_string()),
-            title: String::new(),
             any: any.iter().map(|text| read(text)).collect(),
             matches: matches.map(|text| read(&text)),
             except: except.map(|text| read(&text)),
             score: score.into_iter().map(|(text, weight)| ScoreClause { query: read(&text), weight }).collect(),
             threshold,
-            examples_match: Vec::new(),
-            examples_no_match: Vec::new(),
-            publish: true,
+            ..TagRule::new(name)
         })
 }
 

@@ -115,11 +115,7 @@ fn tag(entry: &Entry<'_>, references: &mut References, examples: &mut Vec<Exampl
     let score = table.get("score").map(|value| score(value, references)).unwrap_or_default();
     let threshold = table.get("threshold").and_then(|value| value.number());
     check_clauses(&table, &score, threshold);
-    let own_examples = table.get("examples").map(|value| self::examples(value, &name)).unwrap_or_default();
-    let texts = |must_match| {
-        let wanted = own_examples.iter().filter(|example| example.must_match == must_match);
-        wanted.map(|example| example.text.clone()).collect()
-    };
+    examples.extend(table.get("examples").into_iter().flat_map(|value| self::examples(value, &name)));
     let rule = TagRule {
         title: title.unwrap_or(entry.key).to_owned(),
         name,
@@ -128,12 +124,9 @@ fn tag(entry: &Entry<'_>, references: &mut References, examples: &mut Vec<Exampl
         except,
         score,
         threshold: threshold.unwrap_or(TagRule::DEFAULT_THRESHOLD),
-        examples_match: texts(true),
-        examples_no_match: texts(false),
         publish: table.boolean("publish").unwrap_or(true),
     };
     table.finish();
-    examples.extend(own_examples);
     Some(rule)
 }
 

@@ -21,10 +21,6 @@ pub struct TagRule {
     pub except: Option<Query>,
     pub score: Vec<ScoreClause>,
     pub threshold: f64,
-    /// Texts that must get the tag.
-    pub examples_match: Vec<String>,
-    /// Texts that must not.
-    pub examples_no_match: Vec<String>,
     /// Whether the tag is a stream digest of its own name.
     pub publish: bool,
 }
@@ -45,8 +41,6 @@ impl TagRule {
             except: None,
             score: Vec::new(),
             threshold: Self::DEFAULT_THRESHOLD,
-            examples_match: Vec::new(),
-            examples_no_match: Vec::new(),
             publish: true,
         }
     }

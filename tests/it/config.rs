@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use veille::config::{Environment, Interval, Loaded, Refused, load, opml};
+use veille::config::{Environment, Example, Interval, Loaded, Refused, load, opml};
 use veille::export::{OutlinedFeed, opml as write_opml};
 use veille::model::{DigestKind, Schedule};
 
@@ -317,7 +317,11 @@ fn the_shipped_config_has_neither_fault_nor_doubt() {
         |language: &str| settings.feeds.iter().filter(|feed| feed.language.as_deref() == Some(language)).count();
     assert!(in_language("en") >= 40 && in_language("fr") >= 15 && in_language("zh") >= 20);
     for tag in &settings.rules.tags {
-        assert!(tag.examples_match.len() >= 3 && tag.examples_no_match.len() >= 3, "{} lacks examples", tag.name.0);
+        let examples = |must_match| {
+            let is_one = |example: &&Example| example.tag == tag.name && example.must_match == must_match;
+            loaded.examples.iter().filter(is_one).count()
+        };
+        assert!(examples(true) >= 3 && examples(false) >= 3, "{} lacks examples", tag.name.0);
     }
 }
 
