@@ -48,7 +48,7 @@ impl Rule {
         (plainly || self.reached(self.weight(reading, may_hold))) && !self.vetoed(reading)
     }
 
-    pub fn vetoed(&self, reading: &Reading<'_>) -> bool {
+    fn vetoed(&self, reading: &Reading<'_>) -> bool {
         self.except.as_ref().is_some_and(|clause| reading.holds(&clause.node))
     }
 
@@ -59,7 +59,7 @@ impl Rule {
         sum_of_weights(held.map(|(_, (_, weight))| *weight))
     }
 
-    pub fn reached(&self, weight: f64) -> bool {
+    fn reached(&self, weight: f64) -> bool {
         !self.score.is_empty() && weight >= self.threshold
     }
 

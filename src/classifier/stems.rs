@@ -15,10 +15,6 @@ struct StemTable {
 }
 
 impl Stems {
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     pub fn add(&mut self, term: PatternId, word: &str) {
         for language in 0..language::STEMMED.len() {
             let stem = language::stem(language, word);
@@ -29,7 +25,7 @@ impl Stems {
     }
 
     pub fn scan<'l>(&self, language: impl FnOnce() -> Option<&'l str>, scan: &mut Scan<'_>) {
-        if self.is_empty() {
+        if self.0.is_empty() {
             return;
         }
         let wanted = language::stemmers_for(language());

@@ -372,13 +372,7 @@ impl<'a> Lexer<'a> {
 /// `NEAR/8` as its kind and the text after the slash.
 pub(super) fn proximity_name(word: &str) -> Option<(ProximityKind, Option<&str>)> {
     let (name, number) = word.split_once('/').map_or((word, None), |(name, number)| (name, Some(number)));
-    let kind = match name {
-        "NEAR" => ProximityKind::Near,
-        "BEFORE" => ProximityKind::Before,
-        "SENTENCE" => ProximityKind::Sentence,
-        _ => return None,
-    };
-    Some((kind, number))
+    ProximityKind::ALL.into_iter().find(|kind| kind.name() == name).map(|kind| (kind, number))
 }
 
 /// The name that `typed` was probably meant to be.

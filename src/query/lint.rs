@@ -249,7 +249,7 @@ fn lint_idle_wildcard(word: &str, expr: &Expr) -> Option<QueryDiagnostic> {
 fn lint_wildcard(word: &str, in_phrase: bool, expr: &Expr) -> Option<QueryDiagnostic> {
     let letters: Vec<char> = word.chars().filter(|c| c.is_alphanumeric()).collect();
     let stem: String = letters.iter().collect::<String>().to_lowercase();
-    let beside_unspaced = |c: char| c as u32 >= 0x0e00 && crate::query::lint::is_unspaced(c);
+    let beside_unspaced = |c: char| c as u32 >= 0x0e00 && is_unspaced(c);
     let (first, last) = (word.trim_start_matches('*').chars().next()?, word.trim_end_matches('*').chars().last()?);
     if (word.starts_with('*') && beside_unspaced(first)) || (word.ends_with('*') && beside_unspaced(last)) {
         let problem = QueryDiagnostic::warning(

@@ -4,7 +4,7 @@
 //! `-`, a scope, a term, parentheses.
 
 use super::lexer::{self, Spanned, Token};
-use super::tree::{Expr, ExprKind, Proximity, ProximityKind, Scope, Term};
+use super::tree::{Expr, ExprKind, Proximity, Scope, Term};
 use super::{MAX_DEPTH, MAX_QUERY_BYTES, QueryDiagnostic};
 use crate::model::Field;
 use std::ops::Range;
@@ -445,11 +445,7 @@ fn join(parts: Vec<Expr>, kind: fn(Vec<Expr>) -> ExprKind) -> Option<Expr> {
 
 /// Why `side` cannot stand beside a NEAR: it has no place in a text.
 fn operand_problem(side: &Expr, other: &Expr, operator: Proximity) -> Option<QueryDiagnostic> {
-    let name = match operator.kind {
-        ProximityKind::Near => "NEAR",
-        ProximityKind::Before => "BEFORE",
-        ProximityKind::Sentence => "SENTENCE",
-    };
+    let name = operator.kind.name();
     let (what, help) = match &side.kind {
         ExprKind::Term(_) | ExprKind::List(_) | ExprKind::Proximity { .. } => return None,
         ExprKind::Or(parts) => return parts.iter().find_map(|part| operand_problem(part, other, operator)),

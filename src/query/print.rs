@@ -1,6 +1,6 @@
 //! The syntax tree back to text, such that parsing it again gives the same tree.
 
-use super::tree::{Expr, ExprKind, Proximity, ProximityKind, Query, Term};
+use super::tree::{Expr, ExprKind, Proximity, Query, Term};
 use super::{lexer, parser};
 use std::fmt;
 
@@ -43,11 +43,7 @@ impl fmt::Display for Proximity {
         if self.negated {
             f.write_str("NOT ")?;
         }
-        f.write_str(match self.kind {
-            ProximityKind::Near => "NEAR",
-            ProximityKind::Before => "BEFORE",
-            ProximityKind::Sentence => "SENTENCE",
-        })?;
+        f.write_str(self.kind.name())?;
         self.distance.map_or(Ok(()), |words| write!(f, "/{words}"))
     }
 }

@@ -81,6 +81,19 @@ pub enum ProximityKind {
     Sentence,
 }
 
+impl ProximityKind {
+    pub(super) const ALL: [Self; 3] = [Self::Near, Self::Before, Self::Sentence];
+
+    /// The operator as it is written.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Near => "NEAR",
+            Self::Before => "BEFORE",
+            Self::Sentence => "SENTENCE",
+        }
+    }
+}
+
 /// Where a scoped query looks: `title:`, `text:`; `tag:` becomes [`ExprKind::Tag`] when parsed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
