@@ -15,6 +15,8 @@ use tokio_util::sync::CancellationToken;
 
 /// Items removed in one transaction.
 const PRUNE_BATCH: usize = 500;
+/// Where more are removed, as after another `keep_items`, the pages that all batches change are kept in memory meanwhile.
+const MANY_ITEMS: usize = 10_000;
 /// Sites that are asked in an hour where their missing feeds went.
 const SITES_AN_HOUR: u32 = 20;
 /// How long the record of a delivery that ended is kept.
@@ -43,11 +45,23 @@ pub async fn maintain(
     // Before the items: an issue keeps those that it holds.
     store.write(move |tx| tx.remove_issues(issues_before)).await?;
     let outlived = store.read(move |tx| tx.outlived_items(untagged_before, tagged_before)).await?;
-    let mut removed = 0;
-    for batch in outlived.chunks(PRUNE_BATCH).take_while(|_| !stop.is_cancelled()) {
-        let batch = batch.to_vec();
-        removed += store.write(move |tx| tx.prune(&batch, untagged_before, tagged_before, now)).await?;
+    let prune = async {
+        let mut removed = 0;
+        for batch in outlived.chunks(PRUNE_BATCH).take_while(|_| !stop.is_cancelled()) {
+            let batch = batch.to_vec();
+            removed += store.write(move |tx| tx.prune(&batch, untagged_before, tagged_before, now)).await?;
+        }
+        Ok::<usize, StoreError>(removed)
+    };
+    let are_many = outlived.len() > MANY_ITEMS;
+    if are_many {
+        store.expect_many_changes(true).await?;
     }
+    let removed = prune.await;
+    if are_many {
+        store.expect_many_changes(false).await?;
+    }
+    let removed = removed?;
     if removed > 0 {
         tracing::info!(items = removed, "retention removed old items");
     }
