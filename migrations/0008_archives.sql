@@ -1,5 +1,5 @@
--- The archives of digests (RFC 5005 section 4). A part holds so many entries in the order in which they came; how many is
--- settled when the digest is first configured, so that a later `limit` moves no bound.
+-- The archives of digests (RFC 5005 section 4). A part that is not full yet will hold so many entries, in the order in which
+-- they came.
 CREATE TABLE archives (
     digest          TEXT    PRIMARY KEY,
     entries_a_part  INTEGER NOT NULL CHECK (entries_a_part > 0)

@@ -2,7 +2,7 @@
 
 use super::retry;
 use crate::config::{MailTls, SmtpSettings};
-use crate::digest::{IssueGroup, delivery_id, issue_html, issue_plain_text};
+use crate::digest::{IssueList, delivery_id, issue_html, issue_plain_text};
 use crate::model::{Delivery, DigestSpec, Issue, PublishedEntry, Timestamp};
 use crate::store::Outcome;
 use jiff::tz::TimeZone;
@@ -25,7 +25,7 @@ pub(super) struct IssueMail<'a> {
     pub spec: &'a DigestSpec,
     pub issue: &'a Issue,
     pub entry: &'a PublishedEntry,
-    pub groups: &'a [IssueGroup],
+    pub list: &'a IssueList,
     pub time_zone: &'a TimeZone,
 }
 
@@ -73,19 +73,20 @@ fn raw(name: &'static str, value: &str) -> HeaderValue {
 
 fn text(mail: &IssueMail<'_>) -> String {
     let url = mail.entry.url.as_deref().unwrap_or_default();
-    format!("{}\n{url}\n\n{}", mail.entry.title, issue_plain_text(mail.groups, mail.time_zone))
+    format!("{}\n{url}\n\n{}", mail.entry.title, issue_plain_text(mail.list, url, mail.time_zone))
 }
 
 /// No style and no image: every mail client shows it, and nothing tells the sender that it was read.
 fn page(mail: &IssueMail<'_>) -> String {
     let entry = mail.entry;
+    let url = entry.url.as_deref().unwrap_or_default();
     html! {
         (DOCTYPE)
         html lang=[entry.language.as_deref()] {
             head { meta charset="utf-8"; title { (entry.title) } }
             body {
                 h1 { @if let Some(url) = &entry.url { a href=(url) { (entry.title) } } @else { (entry.title) } }
-                (PreEscaped(issue_html(mail.groups, mail.time_zone)))
+                (PreEscaped(issue_html(mail.list, url, mail.time_zone)))
             }
         }
     }

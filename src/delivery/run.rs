@@ -3,7 +3,7 @@
 use super::mail::{self, IssueMail};
 use super::{retry, webhook, websub};
 use crate::config::{DigestSettings, Settings};
-use crate::digest::{Publisher, issue_entry, issue_groups, story_entry};
+use crate::digest::{Publisher, issue_entry, issue_list, story_entry};
 use crate::export::{self, Format};
 use crate::fetch::{Answer, FetchError, Message};
 use crate::http::{configured_digest, digest_document, digest_path, publisher};
@@ -257,10 +257,10 @@ impl Telling<'_> {
         if self.delivery.kind == OutputKind::Webhook {
             return Ok(self.to_webhook(&page_url, &entry));
         }
-        let groups = issue_groups(&stories, spec.kind.group_by(), &self.publisher);
+        let list = issue_list(&stories, spec.kind.group_by(), &self.publisher);
         let Some(smtp) = &self.settings.smtp else { return Ok(Prepared::Nothing("there is no [smtp] any more")) };
         let time_zone = &self.publisher.time_zone;
-        let mail = IssueMail { spec, issue: &issue, entry: &entry, groups: &groups, time_zone };
+        let mail = IssueMail { spec, issue: &issue, entry: &entry, list: &list, time_zone };
         Ok(match mail::write(&mail, &smtp.from, &self.delivery.target) {
             Ok(message) => Prepared::Mail(Box::new(message)),
             Err(error) => {

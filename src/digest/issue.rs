@@ -1,9 +1,11 @@
 //! An issue as an entry: its stories ranked, grouped, and printed.
 
-use crate::digest::issue_text::{self, IssueGroup, issue_html};
+use crate::digest::issue_text::{self, IssueGroup, IssueList, issue_html};
 use crate::digest::{Publisher, story_entry};
-use crate::model::{DigestSpec, FeedId, GroupBy, Issue, Membership, PublishedCategory, PublishedEntry, Story, TagName};
-use std::cmp::Ordering;
+use crate::model::{
+    DigestSpec, FeedId, GroupBy, ISSUE_STORIES, Issue, Membership, PublishedCategory, PublishedEntry, Story, TagName,
+};
+use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The heading of stories that no tag gathers.
@@ -21,22 +23,23 @@ pub fn issue_entry(
     digest_url: &str,
     publisher: &Publisher,
 ) -> PublishedEntry {
-    let groups = issue_groups(stories, spec.kind.group_by(), publisher);
+    let url = format!("{digest_url}/{}", issue.period);
+    let list = issue_list(stories, spec.kind.group_by(), publisher);
     let was_changed = issue.updated_at > issue.cut_at;
     PublishedEntry {
         id: issue.entry_id.clone(),
         title: issue_title(spec, issue, publisher),
-        url: Some(format!("{digest_url}/{}", issue.period)),
         published_at: issue.ends_at,
         updated_at: if was_changed { issue.updated_at.max(issue.ends_at) } else { issue.ends_at },
         authors: Vec::new(),
-        categories: categories(&groups),
-        summary: summary(&groups),
-        content_html: issue_html(&groups, &publisher.time_zone),
+        categories: categories(&list.groups),
+        summary: summary(&list),
+        content_html: issue_html(&list, &url, &publisher.time_zone),
+        url: Some(url),
         source: None,
         other_sources: Vec::new(),
         reasons: Vec::new(),
-        language: common_language(&groups),
+        language: common_language(&list.groups),
         enclosures: Vec::new(),
     }
 }
@@ -65,27 +68,38 @@ pub fn period_label(issue: &Issue, publisher: &Publisher) -> String {
 /// where a story has another.
 #[must_use]
 pub fn issue_groups(stories: &[(Membership, Story)], group_by: GroupBy, publisher: &Publisher) -> Vec<IssueGroup> {
-    let mut ranked: Vec<&(Membership, Story)> = stories.iter().collect();
+    grouped(&ranked(stories), group_by, publisher)
+}
+
+/// What an issue lists where it is sent: of very many stories the first by that order.
+#[must_use]
+pub fn issue_list(stories: &[(Membership, Story)], group_by: GroupBy, publisher: &Publisher) -> IssueList {
+    let mut listed = ranked(stories);
+    listed.truncate(ISSUE_STORIES as usize);
+    IssueList { groups: grouped(&listed, group_by, publisher), more: stories.len() - listed.len() }
+}
+
+fn ranked(stories: &[(Membership, Story)]) -> Vec<&(Membership, Story)> {
+    let mut ranked: Vec<_> = stories.iter().collect();
     ranked.sort_by(|a, b| by_rank(&a.1, &b.1).then_with(|| a.0.entry_id.cmp(&b.0.entry_id)));
-    let counts = tag_counts(&ranked);
-    let mut groups: Vec<IssueGroup> = Vec::new();
+    ranked
+}
+
+fn grouped(ranked: &[&(Membership, Story)], group_by: GroupBy, publisher: &Publisher) -> Vec<IssueGroup> {
+    let counts = tag_counts(ranked);
+    let mut by_heading: BTreeMap<String, Vec<PublishedEntry>> = BTreeMap::new();
     for (membership, story) in ranked {
         let heading = match group_by {
             GroupBy::None => String::new(),
             GroupBy::Feed => story.first().feed_title.clone(),
-            GroupBy::Tag => heading_tag(story, &counts, stories.len())
+            GroupBy::Tag => heading_tag(story, &counts, ranked.len())
                 .map_or_else(|| OTHER.to_owned(), |tag| publisher.tag_title(tag).to_owned()),
         };
-        let entry = story_entry(story, membership, publisher);
-        match groups.iter_mut().find(|group| group.heading == heading) {
-            Some(group) => group.entries.push(entry),
-            None => groups.push(IssueGroup { heading, entries: vec![entry] }),
-        }
+        by_heading.entry(heading).or_default().push(story_entry(story, membership, publisher));
     }
-    groups.sort_by(|a, b| {
-        let key = |group: &IssueGroup| (group.heading == OTHER, std::cmp::Reverse(group.entries.len()));
-        key(a).cmp(&key(b)).then_with(|| a.heading.cmp(&b.heading))
-    });
+    let mut groups: Vec<IssueGroup> =
+        by_heading.into_iter().map(|(heading, entries)| IssueGroup { heading, entries }).collect();
+    groups.sort_by_key(|group| (group.heading == OTHER, Reverse(group.entries.len())));
     groups
 }
 
@@ -137,9 +151,9 @@ fn categories(groups: &[IssueGroup]) -> Vec<PublishedCategory> {
 }
 
 /// How much, and the first titles: `12 stories: …; …; …`.
-fn summary(groups: &[IssueGroup]) -> String {
-    let count = entries(groups).count();
-    let titles: Vec<&str> = entries(groups).take(TITLES_IN_SUMMARY).map(|entry| entry.title.as_str()).collect();
+fn summary(list: &IssueList) -> String {
+    let count = entries(&list.groups).count() + list.more;
+    let titles: Vec<&str> = entries(&list.groups).take(TITLES_IN_SUMMARY).map(|entry| entry.title.as_str()).collect();
     match count {
         0 => issue_text::NOTHING.to_owned(),
         1 => format!("1 story: {}", titles.join("; ")),

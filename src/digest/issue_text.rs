@@ -16,14 +16,23 @@ pub struct IssueGroup {
     pub entries: Vec<PublishedEntry>,
 }
 
-/// An issue's stories as HTML.
+/// What an issue lists.
+#[derive(Debug, Clone, PartialEq)]
+pub struct IssueList {
+    pub groups: Vec<IssueGroup>,
+    /// How many stories more there are on its page.
+    pub more: usize,
+}
+
+/// An issue's stories as HTML. `url` is its page.
 #[must_use]
-pub fn issue_html(groups: &[IssueGroup], time_zone: &TimeZone) -> String {
+pub fn issue_html(IssueList { groups, more }: &IssueList, url: &str, time_zone: &TimeZone) -> String {
     html! {
         @for group in groups {
             @if !group.heading.is_empty() { h2 { (group.heading) } }
             ul { @for entry in group.entries.iter() { li { (story(entry, time_zone)) } } }
         }
+        @if *more > 0 { p { "And " a href=(url) { (more_stories(*more)) } "." } }
         @if groups.iter().all(|group| group.entries.is_empty()) { p { (NOTHING) } }
     }
     .into_string()
@@ -31,7 +40,7 @@ pub fn issue_html(groups: &[IssueGroup], time_zone: &TimeZone) -> String {
 
 /// The same as plain text.
 #[must_use]
-pub fn issue_plain_text(groups: &[IssueGroup], time_zone: &TimeZone) -> String {
+pub fn issue_plain_text(IssueList { groups, more }: &IssueList, url: &str, time_zone: &TimeZone) -> String {
     let mut text = String::new();
     for group in groups {
         if !group.heading.is_empty() {
@@ -41,11 +50,18 @@ pub fn issue_plain_text(groups: &[IssueGroup], time_zone: &TimeZone) -> String {
             plain_story(&mut text, entry, time_zone);
         }
     }
+    if *more > 0 {
+        let _ = writeln!(text, "And {}: {url}", more_stories(*more));
+    }
     if groups.iter().all(|group| group.entries.is_empty()) {
         text.push_str(NOTHING);
         text.push('\n');
     }
     text
+}
+
+fn more_stories(more: usize) -> String {
+    if more == 1 { "1 more story".to_owned() } else { format!("{more} more stories") }
 }
 
 pub(super) const NOTHING: &str = "Nothing entered in this period.";

@@ -6,7 +6,8 @@ use crate::config::{DigestSettings, Settings};
 use crate::digest::{Publisher, document, feed_health, feed_health_spec, issue_entry, story_entry};
 use crate::export::OutlinedFeed;
 use crate::model::{
-    ArchivePart, DigestKind, DigestSpec, FeedAddresses, Issue, IssueId, PublishedEntry, PublishedFeed, Timestamp,
+    ArchivePart, DOCUMENT_STORIES, DigestKind, DigestSpec, FeedAddresses, Issue, IssueId, PublishedEntry,
+    PublishedFeed, Timestamp,
 };
 use crate::store::{ReadTx, StoreError};
 
@@ -99,7 +100,8 @@ pub fn digest_document(
         }
         DigestKind::Periodic { .. } => {
             let issues = tx.issues(&spec.name, before.map(IssueId), spec.limit + 1)?;
-            let (issues, older) = cut_page(issues, spec.limit, |issue| issue.id.0);
+            let fitting = together(&issues, spec.limit);
+            let (issues, older) = cut_page(issues, fitting, |issue| issue.id.0);
             let entry = |issue: &Issue| {
                 tx.issue_stories(issue.id).map(|stories| issue_entry(spec, issue, &stories, &page_url, publisher))
             };
@@ -215,6 +217,16 @@ pub fn public_outline(settings: &Settings, publisher: &Publisher) -> Vec<Outline
             enabled: true,
         })
         .collect()
+}
+
+/// How many of these issues stand in one document, `limit` at most.
+fn together(issues: &[Issue], limit: usize) -> usize {
+    let mut stories = 0;
+    let fits = |issue: &&Issue| {
+        stories += issue.listed();
+        stories <= DOCUMENT_STORIES.into()
+    };
+    issues.iter().take_while(fits).count().clamp(1, limit)
 }
 
 /// At most `limit` members of one more than that, and the last one's place when there are more.

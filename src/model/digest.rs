@@ -106,6 +106,13 @@ pub struct PendingEntry {
     pub entered_at: Timestamp,
 }
 
+/// Stories that an issue lists where it is sent, as an entry or a mail: its page has them all. Mail servers take some ten
+/// megabytes, and nobody reads more.
+pub const ISSUE_STORIES: u32 = 500;
+
+/// Stories that the issues of one document list, the first of them apart: readers refuse documents of many megabytes.
+pub const DOCUMENT_STORIES: u32 = 2_000;
+
 /// Row number of an issue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 pub struct IssueId(pub i64);
@@ -122,4 +129,12 @@ pub struct Issue {
     pub cut_at: Timestamp,
     pub updated_at: Timestamp,
     pub story_count: u64,
+}
+
+impl Issue {
+    /// How many stories it lists where it is sent.
+    #[must_use]
+    pub fn listed(&self) -> u64 {
+        self.story_count.min(ISSUE_STORIES.into())
+    }
 }

@@ -21,8 +21,8 @@ pub use delivery::{
     ConfiguredOutput, Delivery, DeliveryId, OutputHealth, OutputId, OutputKind, SubscriptionRequest, Told,
 };
 pub use digest::{
-    ArchivePart, ConfiguredDigest, DigestKind, DigestName, DigestSpec, GroupBy, Issue, IssueId, Membership,
-    PendingEntry, Schedule,
+    ArchivePart, ConfiguredDigest, DOCUMENT_STORIES, DigestKind, DigestName, DigestSpec, GroupBy, ISSUE_STORIES, Issue,
+    IssueId, Membership, PendingEntry, Schedule,
 };
 pub use feed::{
     ConfiguredFeed, DueFeed, FeedHealth, FeedId, FeedRecord, FeedState, ItemIdentity, RedirectMemory, Remembered,

@@ -6,7 +6,7 @@
 use super::digests::{ISSUE_COLUMNS, MEMBERS, issue, membership};
 use super::rows::collect;
 use super::{ReadTx, StoreError, WriteTx};
-use crate::model::{ArchivePart, DigestName, Issue, Membership, Story};
+use crate::model::{ArchivePart, DOCUMENT_STORIES, DigestName, ISSUE_STORIES, Issue, Membership, Story};
 use rusqlite::{OptionalExtension, Row, params};
 
 impl ReadTx<'_> {
@@ -90,13 +90,30 @@ impl ReadTx<'_> {
         place: i64,
         entries: i64,
     ) -> Result<Option<i64>, StoreError> {
-        let sql = if periodic {
-            "SELECT issue_id FROM issues WHERE digest = ?1 AND issue_id > ?2 ORDER BY issue_id LIMIT 1 OFFSET ?3"
-        } else {
-            "SELECT sequence FROM digest_entries WHERE digest = ?1 AND sequence > ?2 ORDER BY sequence LIMIT 1 OFFSET ?3"
-        };
+        if periodic {
+            return self.issue_after_many(digest, place, entries);
+        }
+        let sql = "SELECT sequence FROM digest_entries WHERE digest = ?1 AND sequence > ?2 ORDER BY sequence LIMIT 1 OFFSET ?3";
         let mut statement = self.connection.prepare_cached(sql)?;
         Ok(statement.query_row(params![digest.0, place, entries - 1], |row| row.get(0)).optional()?)
+    }
+
+    /// The issue that is so many after `place`, or an earlier one that fills a document with the stories of those before it:
+    /// what is in no part always fits into the newest document. Stories that left count, so that no part is cut anew.
+    fn issue_after_many(&self, digest: &DigestName, place: i64, issues: i64) -> Result<Option<i64>, StoreError> {
+        let sql = "SELECT issue_id, (SELECT count(*) FROM digest_entries e WHERE e.issue_id = issues.issue_id) \
+                   FROM issues WHERE digest = ?1 AND issue_id > ?2 ORDER BY issue_id LIMIT ?3";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut rows = statement.query(params![digest.0, place, issues])?;
+        let (mut seen, mut stories) = (0, 0);
+        while let Some(row) = rows.next()? {
+            seen += 1;
+            stories += row.get::<_, u32>(1)?.min(ISSUE_STORIES);
+            if seen == issues || stories >= DOCUMENT_STORIES {
+                return Ok(row.get(0)?);
+            }
+        }
+        Ok(None)
     }
 
     /// The stories of a part in the order in which they entered. A place whose story left stays empty, so that no
@@ -126,11 +143,13 @@ impl ReadTx<'_> {
 }
 
 impl WriteTx<'_> {
-    /// Settles how many entries a part of a digest's archive has; what was settled before stays.
+    /// Settles how many entries the parts have that are not full yet: as many as a document, which holds what is in no part.
     pub(super) fn settle_archive(&self, digest: &DigestName, entries_a_part: usize) -> Result<(), StoreError> {
-        let sql = "INSERT INTO archives (digest, entries_a_part) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+        self.note_archive_bounds(digest)?;
+        let sql = "INSERT INTO archives (digest, entries_a_part) VALUES (?1, ?2) \
+                   ON CONFLICT DO UPDATE SET entries_a_part = excluded.entries_a_part";
         self.connection.prepare_cached(sql)?.execute(params![digest.0, count_of(entries_a_part)])?;
-        Ok(())
+        self.note_archive_bounds(digest)
     }
 
     /// Notes the bounds of all parts that are full: to be done before any entry is removed.

@@ -237,7 +237,6 @@ impl WriteTx<'_> {
                 .optional()?;
             upsert.execute(params![digest.name.0, kind, digest.title, digest.query, millis(now)])?;
             self.settle_archive(&digest.name, digest.limit)?;
-            self.note_archive_bounds(&digest.name)?;
             // Of a digest that is new nobody was shown another head.
             let (same_members, same_head) = same.unwrap_or((false, true));
             if !same_head {

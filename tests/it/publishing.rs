@@ -238,8 +238,9 @@ fn a_list_of_digests_is_the_same_bytes_as_ever() {
 
 #[test]
 fn an_issue_as_plain_text_is_the_same_as_ever() {
-    let groups = digest::issue_groups(&stories(), GroupBy::Feed, &publisher());
-    check_golden("weekly.txt", digest::issue_plain_text(&groups, &publisher().time_zone).as_bytes());
+    let list = digest::issue_list(&stories(), GroupBy::Feed, &publisher());
+    let text = digest::issue_plain_text(&list, "https://watch.example.org/weekly/2026-W47", &publisher().time_zone);
+    check_golden("weekly.txt", text.as_bytes());
 }
 
 /// An entry as a reader that is not ours saw it.
