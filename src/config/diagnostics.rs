@@ -3,6 +3,7 @@
 //! Owns the three forms of a diagnostic: for the terminal, for a log line, for machines. What is
 //! wrong is decided elsewhere.
 
+use super::secrets;
 use super::source::{FileId, Place, Source};
 use crate::query::{Severity, nearest};
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
@@ -277,14 +278,18 @@ impl Report {
     }
 }
 
-/// A line that one diagnostic must not show, none shows.
+/// A line that shows a secret, or that one diagnostic must not show, none shows.
 fn hide_lines_with_secrets(found: &mut [Diagnostic], sources: &[Source]) {
     let line = |place: &Place| (place.file, sources[place.file].line_and_column(place.span.start).0);
     let line_of = |diagnostic: &Diagnostic| diagnostic.place.as_ref().map(line);
     let hidden: BTreeSet<_> = found.iter().filter(|diagnostic| diagnostic.hides_source).filter_map(line_of).collect();
+    let is_hidden = |place: &Place| {
+        let (shown, ..) = sources[place.file].excerpt(&place.span);
+        hidden.contains(&line(place)) || shown.lines().any(secrets::shows_secret)
+    };
     for diagnostic in found {
-        diagnostic.hides_source |= line_of(diagnostic).is_some_and(|line| hidden.contains(&line));
-        diagnostic.related.retain(|(place, _)| !hidden.contains(&line(place)));
+        diagnostic.hides_source |= diagnostic.place.as_ref().is_some_and(is_hidden);
+        diagnostic.related.retain(|(place, _)| !is_hidden(place));
     }
 }
 

@@ -5,9 +5,9 @@
 use super::diagnostics::{Diagnostic, Report, quoted};
 use super::include::Files;
 use super::reader::{FEED, Table, Value, root_value};
-use super::secrets::{ALONE, Secrets};
+use super::secrets::Secrets;
 use super::source::{FileId, Place};
-use super::{FeedSettings, FetchSettings, Interval, Secret, opml, service, values};
+use super::{FeedSettings, FetchSettings, Interval, opml, service, values};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use url::Url;
@@ -108,7 +108,7 @@ fn feed(value: Value<'_>, fetch: &FetchSettings, secrets: &Secrets<'_>) -> Optio
         headers: table.get("headers").map(|value| headers(value, secrets)).unwrap_or_default(),
         basic_auth: table
             .get("basic_auth")
-            .and_then(|value| service::login(value, "basic_auth", secrets))
+            .and_then(|value| service::basic_auth(value, "basic_auth", secrets))
             .map(|login| (login.username, login.password)),
         proxy: table.get("proxy").and_then(|value| service::proxy(value, secrets)),
         ..FeedSettings::new(url.and_then(values::web_address).unwrap_or_else(nowhere))
@@ -169,15 +169,9 @@ fn headers(value: Value<'_>, secrets: &Secrets<'_>) -> Vec<(String, String)> {
             secrets.report.add(fault(format!("{} is not a header's name", quoted(entry.key))));
         } else if OURS.contains(&name.as_str()) {
             secrets.report.add(fault(format!("the header {} is set by veille itself", quoted(entry.key))));
-        } else if entry.value.is_table() {
-            headers.extend(secret_header(entry.value, secrets).map(|secret| (entry.key.to_owned(), secret.0)));
-        } else if SECRET.contains(&name.as_str()) {
-            let help = format!(
-                "write `{} = {{ file = \"…\" }}`, `{{ env = \"…\" }}` or `{{ credential = \"…\" }}`",
-                entry.key
-            );
-            let message = format!("{} is a secret, and none may stand in the config", quoted(entry.key));
-            secrets.report.add(Diagnostic::error(entry.value.place(), message).help(help).hiding_source());
+        } else if entry.value.is_table() || SECRET.contains(&name.as_str()) {
+            let secret = secrets.alone(entry.value, "the header");
+            headers.extend(secret.map(|secret| (entry.key.to_owned(), secret.0)));
         } else if let Some(text) = entry.value.text("a string, or a table that names a secret") {
             if text.text.chars().any(char::is_control) {
                 secrets.report.add(text.error("a header's value holds no control characters"));
@@ -187,11 +181,4 @@ fn headers(value: Value<'_>, secrets: &Secrets<'_>) -> Vec<(String, String)> {
         }
     }
     headers
-}
-
-fn secret_header(value: Value<'_>, secrets: &Secrets<'_>) -> Option<Secret> {
-    let table = value.table("the header")?;
-    let secret = secrets.read(&table, &ALONE);
-    table.finish();
-    secret
 }

@@ -5,7 +5,7 @@
 
 use super::diagnostics::{Diagnostic, quoted};
 use super::reader::{Document, Table, Text, Value};
-use super::secrets::{ALONE, Secrets};
+use super::secrets::Secrets;
 use super::{MailTls, SmtpSettings, WebhookSettings, service, values};
 use std::collections::BTreeSet;
 
@@ -35,12 +35,7 @@ fn webhook(value: Value<'_>, secrets: &Secrets<'_>) -> Option<WebhookSettings> {
     if !table.has("url") {
         table.missing("url", "write `url = \"https://…\"`");
     }
-    let secret = table.get("secret").and_then(|value| {
-        let table = value.table("the webhook's secret")?;
-        let secret = secrets.read(&table, &ALONE);
-        table.finish();
-        secret
-    });
+    let secret = table.get("secret").and_then(|value| secrets.alone(value, "the webhook's secret"));
     table.finish();
     Some(WebhookSettings { url: url?, secret })
 }
@@ -89,8 +84,8 @@ pub(super) fn smtp(documents: &[Document], secrets: &Secrets<'_>) -> Option<Smtp
             table.missing(key, what);
         }
     }
-    let tls = if table.has("tls") { table.text("tls", TLS_FORM).and_then(tls) } else { Some(MailTls::StartTls) };
-    let login = table.get("login").and_then(|value| service::login(value, "[smtp] login", secrets));
+    let tls = table.get("tls").map_or(Some(MailTls::StartTls), |value| value.text(TLS_FORM).and_then(tls));
+    let login = table.get("login").and_then(|value| service::login(value, "[smtp] login", secrets, &[]));
     let has_login = table.has("login");
     if has_login && tls == Some(MailTls::None) && !host.as_deref().is_some_and(is_this_machine) {
         let message = "a password would go over the network in the clear";

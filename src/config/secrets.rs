@@ -5,7 +5,7 @@
 use super::Secret;
 use super::diagnostics::{Diagnostic, Report, quoted};
 use super::environment::Environment;
-use super::reader::{Table, Text};
+use super::reader::{Table, Text, Value};
 use std::path::Path;
 
 const LONGEST_SECRET_BYTES: usize = 64 << 10;
@@ -24,9 +24,55 @@ pub(super) struct Keys {
 }
 
 pub(super) const PASSWORD: Keys = Keys { literal: "password", file: "password_file", variable: "password_env" };
-pub(super) const ALONE: Keys = Keys { literal: "value", file: "file", variable: "env" };
+const ALONE: Keys = Keys { literal: "value", file: "file", variable: "env" };
+
+/// Whether a line of a config shows a secret: someone wrote one where only its place may stand, or into an address.
+pub(super) fn shows_secret(line: &str) -> bool {
+    let is_shown_by = |(at, _): (usize, &str)| {
+        let (before, after) = (line[..at].trim_end(), line[at + 1..].trim_start());
+        let key = before.trim_end_matches(['"', '\'']);
+        let start = key.rfind(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '_')).map_or(0, |at| at + 1);
+        is_key_of_secret(&key[start..].to_ascii_lowercase()) && !after.starts_with('{')
+    };
+    line.match_indices('=').any(is_shown_by) || line.match_indices("://").any(|(at, _)| names_user(&line[at + 3..]))
+}
+
+/// Of those that take a secret's place, of a header that carries one, and of what they are mistaken for.
+fn is_key_of_secret(key: &str) -> bool {
+    const ENDS: [&str; 9] =
+        ["password", "passwd", "token", "secret", "login", "auth", "authorization", "cookie", "api-key"];
+    key == ALONE.literal || ENDS.iter().any(|end| key.ends_with(end))
+}
+
+/// Whether an address, told without its scheme, has a user's name in it, and so a password, most likely.
+fn names_user(address: &str) -> bool {
+    let authority = address.split(['/', '?', '#', '"', '\'', ' ']).next().unwrap_or_default();
+    authority.contains('@')
+}
 
 impl Secrets<'_> {
+    /// The secret of a key that takes nothing else: `KEY = { file = "…" }`.
+    pub fn alone(&self, value: Value<'_>, title: &str) -> Option<Secret> {
+        if !value.is_table() {
+            let how = format!(
+                "write `{} = {{ file = \"…\" }}`, `{{ env = \"…\" }}` or `{{ credential = \"…\" }}`",
+                value.name
+            );
+            self.literal(value, how);
+            return None;
+        }
+        let table = value.table(title)?;
+        let secret = self.read(&table, &ALONE);
+        table.finish();
+        secret
+    }
+
+    /// Reports a secret that stands in the config.
+    pub fn literal(&self, value: Value<'_>, how: String) {
+        let message = format!("{} holds a secret, and none may stand in the config", quoted(value.name));
+        self.report.add(Diagnostic::error(value.place(), message).help(how).hiding_source());
+    }
+
     /// The secret that a table points to; every fault is reported.
     pub fn read(&self, table: &Table<'_>, keys: &Keys) -> Option<Secret> {
         let how = format!(
@@ -34,8 +80,7 @@ impl Secrets<'_> {
             keys.file, keys.variable
         );
         if let Some(literal) = table.get(keys.literal) {
-            let message = format!("{} stands in the config, where no secret may be", quoted(keys.literal));
-            self.report.add(Diagnostic::error(literal.place(), message).help(how).hiding_source());
+            self.literal(literal, how);
             return None;
         }
         let file = table.text(keys.file, "a path");

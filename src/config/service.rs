@@ -5,7 +5,7 @@
 use super::diagnostics::{Diagnostic, Report, did_you_mean, quoted};
 use super::environment::Environment;
 use super::reader::{Document, Table, Text, Value};
-use super::secrets::{ALONE, PASSWORD, Secrets};
+use super::secrets::{PASSWORD, Secrets};
 use super::values;
 use super::{FetchSettings, HttpSettings, Interval, Login, RetentionSettings, ServiceSettings};
 use ipnet::IpNet;
@@ -70,13 +70,8 @@ pub(super) fn http(documents: &[Document], secrets: &Secrets<'_>) -> HttpSetting
         public_url: public_url.unwrap_or_else(|| default_public_url(listen)),
         hubs: hubs.into_iter().filter_map(values::web_address).collect(),
         list_feed_health: table.boolean("list_feed_health").unwrap_or(false),
-        login: table.get("login").and_then(|value| login(value, "[http] login", secrets)),
-        token: table.get("token").and_then(|value| {
-            let table = value.table("[http] token")?;
-            let token = secrets.read(&table, &ALONE);
-            table.finish();
-            token
-        }),
+        login: table.get("login").and_then(|value| basic_auth(value, "[http] login", secrets)),
+        token: table.get("token").and_then(|value| secrets.alone(value, "[http] token")),
         trusted_proxies: table.get("trusted_proxies").map(networks).unwrap_or_default(),
         requests_per_minute: requests_per_minute(&table),
         subscribe_to_hubs: subscribe_to_hubs(&table),
@@ -102,16 +97,39 @@ fn subscribe_to_hubs(table: &Table<'_>) -> bool {
     wanted
 }
 
-/// A user's name and password: `{ username = "…", password_file = "…" }`.
-pub(super) fn login(value: Value<'_>, title: &str, secrets: &Secrets<'_>) -> Option<Login> {
-    let table = value.table(title)?;
-    let username = table.text("username", "a string").map(|text| text.text.to_owned());
-    if !table.has("username") {
-        table.missing("username", "write `username = \"…\"`");
+/// A user's name and password, as Basic authentication takes them.
+pub(super) fn basic_auth(value: Value<'_>, title: &str, secrets: &Secrets<'_>) -> Option<Login> {
+    login(value, title, secrets, &[':'])
+}
+
+/// A user's name, without what may not be in it, and password: `{ username = "…", password_file = "…" }`.
+pub(super) fn login(value: Value<'_>, title: &str, secrets: &Secrets<'_>, barred: &[char]) -> Option<Login> {
+    if !value.is_table() {
+        let how = format!("write `{} = {{ username = \"…\", password_file = \"…\" }}`", value.name);
+        secrets.literal(value, how);
+        return None;
     }
+    let table = value.table(title)?;
+    let username = username(&table, barred);
     let password = secrets.read(&table, &PASSWORD);
     table.finish();
     Some(Login { username: username?, password: password? })
+}
+
+fn username(table: &Table<'_>, barred: &[char]) -> Option<String> {
+    const FORM: &str = "write `username = \"…\"`";
+    if !table.has("username") {
+        table.missing("username", FORM);
+    }
+    let text = table.text("username", "a string")?;
+    let fault = match text.text.chars().find(|c| barred.contains(c) || c.is_control()) {
+        None if text.text.is_empty() => text.error("a username is not empty").help(FORM),
+        None => return Some(text.text.to_owned()),
+        Some(':') => text.error("a username has no colon: Basic authentication ends it there"),
+        Some(_) => text.error("a username holds no control characters"),
+    };
+    table.report.add(fault);
+    None
 }
 
 fn listen_address(text: Text<'_>) -> Option<SocketAddr> {
@@ -301,7 +319,7 @@ pub(super) fn proxy(value: Value<'_>, secrets: &Secrets<'_>) -> Option<Url> {
     if !table.has("url") {
         table.missing("url", "write `url = \"http://proxy:3128\"`");
     }
-    let username = table.text("username", "a string").map(|text| text.text.to_owned());
+    let username = username(&table, &[':']);
     let password = secrets.read(&table, &PASSWORD);
     table.finish();
     let (mut url, username, password) = (url?, username?, password?);
@@ -313,15 +331,15 @@ pub(super) fn proxy(value: Value<'_>, secrets: &Secrets<'_>) -> Option<Url> {
 fn proxy_address(text: Text<'_>) -> Option<Url> {
     let help = "write `proxy = { url = \"http://proxy:3128\", username = \"…\", password_file = \"…\" }`";
     let fault = match Url::parse(text.text) {
-        Ok(url) if !matches!(url.scheme(), "http" | "https") || url.host().is_none() => {
-            text.error("a proxy is an http or https address")
-        }
-        Ok(url) if url.username().is_empty() && url.password().is_none() => return Some(url),
-        Ok(_) => text
+        Ok(url) if !url.username().is_empty() || url.password().is_some() => text
             .error("the proxy's address holds credentials, which never stand in the config")
             .help(help)
             .hiding_source(),
-        Err(error) => text.error(format!("{} is not a web address: {error}", quoted(text.text))),
+        Ok(url) if !matches!(url.scheme(), "http" | "https") || url.host().is_none() => {
+            text.error("a proxy is an http or https address")
+        }
+        Ok(url) => return Some(url),
+        Err(error) => text.error(format!("this is not a web address: {error}")),
     };
     text.report().add(fault);
     None

@@ -5,6 +5,7 @@
 
 use super::diagnostics::quoted;
 use super::reader::{Text, Value};
+use super::secrets::shows_secret;
 use crate::model::WithoutQuery;
 use croner::parser::{CronParser, Seconds};
 use jiff::SignedDuration;
@@ -105,6 +106,9 @@ pub(super) fn web_address(text: Text<'_>) -> Option<Url> {
             let message = format!("{} holds credentials, which never stand in the config", quoted_host(text.text));
             let help = "write `basic_auth = { username = \"…\", password_file = \"…\" }`";
             text.error(message).help(help).hiding_source()
+        }
+        Err(reason) if shows_secret(text.text) => {
+            text.error(format!("{} is not a web address: {reason}", quoted_host(text.text))).hiding_source()
         }
         Err(reason) => {
             let whole = format!("https://{}", text.text);

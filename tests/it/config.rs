@@ -423,7 +423,7 @@ fn an_output_that_could_never_work_is_an_error() {
     check(&format!("{digest}[[digests.d.webhooks]]\nsecret = {{ env = \"VEILLE_TEST_PASSWORD\" }}\n"), "has no `url`");
     check(
         &format!("{digest}webhooks = [{{ url = \"https://a.example/\", secret = {{ value = \"s\" }} }}]\n"),
-        "where no secret may be",
+        "none may stand in the config",
     );
     check(
         &format!("{digest}webhooks = [{{ url = \"https://a.example/\" }}, {{ url = \"https://a.example/\" }}]\n"),
