@@ -66,7 +66,7 @@ impl ConfigSource {
         let loaded =
             config::load_edited(&self.path, &self.environment, edits).map_err(|Refused { errors, .. }| {
                 let plural = if errors.len() == 1 { "" } else { "s" };
-                anyhow::anyhow!("the config has {} error{plural}\n{}", errors.len(), errors.render(false))
+                anyhow::anyhow!("the config has {} error{plural}\n{errors}", errors.len())
             })?;
         for warning in loaded.warnings.lines() {
             tracing::warn!("{}", without_queries(&warning));
