@@ -32,6 +32,7 @@ mod why;
 mod workplace;
 
 use crate::app;
+use crate::refresh::discovery::DiscoveryError;
 use clap::{Parser, Subcommand};
 use std::io;
 use std::path::PathBuf;
@@ -112,11 +113,12 @@ pub fn main() -> ExitCode {
 }
 
 /// 2 is for what must be mended first. Where starting again may help it is another: a panic's own; 1 when the address to listen
-/// on is taken, or is not there yet, as at boot.
+/// on is taken, or is not there yet, as at boot. 1 is also that of a site that has no feed, or does not answer.
 fn exit_code(error: &anyhow::Error) -> ExitCode {
     let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
     ExitCode::from(match kind {
         _ if error.is::<app::Panicked>() => 101,
+        _ if error.is::<DiscoveryError>() => 1,
         Some(io::ErrorKind::AddrInUse | io::ErrorKind::AddrNotAvailable) => 1,
         _ => 2,
     })

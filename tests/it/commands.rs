@@ -459,7 +459,7 @@ fn a_site_to_add_needs_no_scheme() {
     // Nobody listens there: what matters is where it was looked for.
     for site in ["127.0.0.1:1", "127.0.0.1:1/feed.xml"] {
         let finished = app.run(&["feeds", "add", site]);
-        assert!(finished.code() == 2 && finished.stderr.contains("could not connect"), "{finished:?}");
+        assert!(finished.code() == 1 && finished.stderr.contains("could not connect"), "{finished:?}");
     }
     let refused = app.run(&["feeds", "add", "ftp://site.example/"]);
     assert!(refused.code() == 2 && refused.stderr.contains("the scheme is `ftp`"), "{refused:?}");
