@@ -64,7 +64,9 @@ impl ItemLine {
     /// The item without markup.
     pub fn plain(&self) -> PlainItem<'_> {
         let text = |text: &Option<String>| to_text_mapped(text.as_deref().unwrap_or_default());
-        PlainItem { line: self, summary: text(&self.summary), content: text(&self.content) }
+        // A title is one line, however it is broken.
+        let title = self.title.as_deref().unwrap_or_default().replace(['\n', '\r'], " ");
+        PlainItem { line: self, title, summary: text(&self.summary), content: text(&self.content) }
     }
 
     /// The tags that the rules give it, with evidence in the fields as given.
@@ -74,6 +76,7 @@ impl ItemLine {
         let mut matches = classifier.classify(&plain.text(), now);
         for evidence in matches.iter_mut().flat_map(|matched| &mut matched.evidence) {
             match evidence.field {
+                Field::Title => evidence.text = as_given(evidence, self.title.as_deref()),
                 Field::Summary => give_back(evidence, summary, self.summary.as_deref()),
                 Field::Content => give_back(evidence, content, self.content.as_deref()),
                 _ => {}
@@ -86,6 +89,8 @@ impl ItemLine {
 /// An item without markup.
 pub(super) struct PlainItem<'a> {
     line: &'a ItemLine,
+    /// Character for character as given, but for line breaks.
+    title: String,
     summary: MappedText,
     content: MappedText,
 }
@@ -95,7 +100,7 @@ impl PlainItem<'_> {
     pub fn text(&self) -> ItemText<'_> {
         let line = self.line;
         ItemText {
-            title: line.title.as_deref().unwrap_or_default(),
+            title: &self.title,
             summary: &self.summary.text,
             content: &self.content.text,
             authors: line.author.as_slice(),
@@ -126,7 +131,12 @@ fn values_of(value: &Value) -> Vec<String> {
 fn give_back(evidence: &mut Evidence, text: &MappedText, source: Option<&str>) {
     let range = text.source_range(evidence.start..evidence.end);
     (evidence.start, evidence.end) = (range.start, range.end);
-    evidence.text = source.unwrap_or_default().chars().skip(range.start).take(range.len()).collect();
+    evidence.text = as_given(evidence, source);
+}
+
+/// The span of a field as given.
+fn as_given(evidence: &Evidence, source: Option<&str>) -> String {
+    source.unwrap_or_default().chars().skip(evidence.start).take(evidence.end - evidence.start).collect()
 }
 
 fn instant<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {

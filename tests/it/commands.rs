@@ -4,7 +4,7 @@ use crate::support::app::{ALL, App, FAST, feed_tables, finish, veille};
 use crate::support::origin::{Fault, Origin, fault, ok, redirect};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
@@ -329,6 +329,18 @@ fn a_phrase_ends_where_a_block_does_and_not_at_a_line_break() {
     check(r#""summary": "Mistral\n\nAI""#, &["near"]);
     check(r#""title": "Mistral\nAI""#, both);
     check(r#""content": "Mistral<br>AI""#, both);
+}
+
+#[test]
+fn a_sentence_goes_on_at_a_line_break_in_the_title_too() {
+    let app = App::new(FAST, "[tags.a]\nmatch = 'mistral SENTENCE ai'\n[tags.b]\nmatch = '\"mistral ai\"'\n");
+    for field in ["title", "summary", "content"] {
+        app.write("items.jsonl", &format!("{{\"id\": 1, \"{field}\": \"by Mistral\\r\\nAI\"}}\n"));
+        let tagged = app.run(&["tag", app.directory().join("items.jsonl").to_str().expect("UTF-8")]).json();
+        assert_eq!((&tagged["tags"][0]["tag"], &tagged["tags"][1]["tag"]), (&json!("a"), &json!("b")), "{field}");
+        let span = &tagged["tags"][1]["evidence"][0];
+        assert_eq!((&span["start"], &span["text"]), (&json!(3), &json!("Mistral\r\nAI")), "as given");
+    }
 }
 
 /// `script` gives a command a terminal.
