@@ -295,13 +295,15 @@ pub(super) fn represented(
 
 /// The public digests, for a reader to import.
 async fn outline(State(state): State<AppState>, headers: HeaderMap) -> Response {
-    let settings = state.settings();
-    let publisher = publisher(&settings);
-    let bytes = opml(super::OUTLINE_TITLE, &public_outline(&settings, &publisher));
-    let representation =
-        Representation::new("text/x-opml; charset=utf-8", bytes, Effort::Passing).public_for(publisher.ttl_s);
-    let representation = representation.with(header::CONTENT_SECURITY_POLICY, FEED_POLICY);
-    representation.with(header::ACCESS_CONTROL_ALLOW_ORIGIN, ANYONE).answer(&headers)
+    let (in_force, now) = (state.in_force(), state.now());
+    let publisher = publisher(&in_force.settings);
+    let bytes = opml(super::OUTLINE_TITLE, &public_outline(&in_force.settings, &publisher));
+    Representation::new("text/x-opml; charset=utf-8", bytes, Effort::Passing)
+        .public_for(publisher.ttl_s)
+        .modified_at(in_force.since.min(now))
+        .with(header::CONTENT_SECURITY_POLICY, FEED_POLICY)
+        .with(header::ACCESS_CONTROL_ALLOW_ORIGIN, ANYONE)
+        .answer_at(&headers, now)
 }
 
 impl Default for DocumentCache {

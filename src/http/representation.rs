@@ -16,8 +16,8 @@ use sha2::{Digest as _, Sha256};
 use std::io::Write as _;
 use std::sync::OnceLock;
 
-/// Below this many bytes a coding saves nothing: all of it fits one packet anyway.
-const WORTH_CODING_BYTES: usize = 860;
+/// Below this many bytes a coding saves nothing. A digest without entries, or the list of two, is above.
+const WORTH_CODING_BYTES: usize = 256;
 
 /// How hard to squeeze.
 #[derive(Debug, Clone, Copy)]

@@ -257,7 +257,7 @@ async fn w14_a_digests_ttl_agrees_with_its_max_age() {
 #[tokio::test]
 async fn w2_a_reload_that_changes_a_document_changes_its_date() {
     let watch = Watch::start().await;
-    for path in ["/digests/french-ai.atom", "/digests/weekly.rss", "/digests/feed-health.json"] {
+    for path in ["/digests/french-ai.atom", "/digests/weekly.rss", "/digests/feed-health.json", "/digests.opml"] {
         let first = watch.get(path, "").await;
         let dated = format!("If-Modified-Since: {}\r\n", first.header("last-modified").unwrap());
         assert_eq!(watch.get(path, &dated).await.status, 304, "{path}");
@@ -351,6 +351,20 @@ async fn w2_a_restart_keeps_the_tag() {
         for coding in ["", "Accept-Encoding: gzip\r\n", "Accept-Encoding: br\r\n"] {
             let tags = [one.get(path, coding).await, other.get(path, coding).await];
             assert_eq!(tags[0].header("etag"), tags[1].header("etag"), "{path} {coding}");
+        }
+    }
+}
+
+/// A digest may hold nothing yet, a list little.
+#[tokio::test]
+async fn w7_small_documents_are_coded_too() {
+    let watch = Watch::start().await;
+    for path in ["/digests/feed-health.atom", "/digests/feed-health.json", "/digests.opml"] {
+        let plain = watch.get(path, "").await;
+        for coding in ["gzip", "br"] {
+            let coded = watch.get(path, &format!("Accept-Encoding: {coding}\r\n")).await;
+            assert_eq!(coded.header("content-encoding"), Some(coding), "{path}: {} bytes", plain.body.len());
+            assert!(coded.body.len() < plain.body.len(), "{path}");
         }
     }
 }
