@@ -100,7 +100,7 @@ enum Command {
 /// Runs the command of the process's arguments.
 #[must_use]
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = Arguments::parse_from(search::sparing_negations(std::env::args_os()));
     logging::start(&arguments.context);
     match run(&arguments) {
         Ok(code) => code,

@@ -12,6 +12,7 @@ use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use anyhow::bail;
 use clap::builder::RangedU64ValueParser;
 use serde::Serialize;
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 /// Fewer items that the index of words lacks are read sooner than they are indexed.
@@ -26,6 +27,25 @@ pub struct Args {
     /// Most items shown
     #[arg(long, default_value_t = 50, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     limit: usize,
+}
+
+/// The process's arguments, with a blank before each that is a negation of the query's (`-word`) and no option of ours:
+/// so it is read as a part of the query.
+pub fn sparing_negations(arguments: impl Iterator<Item = OsString>) -> impl Iterator<Item = OsString> {
+    let is_negation = |argument: &OsString| {
+        let negated = argument.to_str().and_then(|text| text.strip_prefix('-')).unwrap_or_default();
+        !negated.is_empty() && !negated.starts_with('-') && !negated.bytes().all(|byte| b"hqvV".contains(&byte))
+    };
+    let mut is_search = false;
+    arguments.map(move |argument| {
+        is_search |= argument == "search";
+        if !(is_search && is_negation(&argument)) {
+            return argument;
+        }
+        let mut spared = OsString::from(" ");
+        spared.push(argument);
+        spared
+    })
 }
 
 #[derive(Debug, Serialize)]
@@ -45,7 +65,8 @@ struct FoundItem {
 
 pub fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let workplace = Workplace::for_reading(context)?;
-    let text = args.query.join(" ");
+    let words: Vec<&str> = args.query.iter().map(|word| word.trim_start()).collect();
+    let text = words.join(" ");
     let query = match compile(&text, &workplace.settings.rules, usize::MAX) {
         Ok(query) => query,
         Err(faults) => bail!("this is not a query\n{}", render(&text, &faults, &Level::ERROR)),

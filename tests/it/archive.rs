@@ -224,6 +224,12 @@ fn search_finds_newest_first_in_every_script_and_shows_where_a_bad_query_breaks(
     assert_eq!(watched.titles("@companies"), ["Mistral AI opens an office in Palo Alto"]);
     assert_eq!(watched.done(&["search", "--limit", "1", "opens"]).lines().count(), 2);
     assert!(watched.done(&["search", "palo", "alto"]).contains("[french-ai]"));
+    let negated =
+        [&["search", "opens", "-storm", "--limit", "1"][..], &["search", "--limit", "1", "-\"a storm\" opens"]];
+    for arguments in negated {
+        let found = watched.done(arguments);
+        assert!(found.lines().count() == 2 && found.contains("[french-ai]"), "{arguments:?}: {found}");
+    }
     watched.exits(&["search", "zeppelin"], 1);
     let fault = watched.exits(&["search", "storm or wind"], 2);
     assert!(fault.contains("storm or wind") && fault.contains("^^"), "{fault}");
