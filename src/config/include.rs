@@ -116,7 +116,7 @@ fn instead_of(path: &Path) -> String {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let beside = directory.read_dir().into_iter().flatten().flatten().map(|entry| entry.path());
-    let beside = beside.filter(|path| FileKind::of(path).is_some());
+    let beside = beside.filter(|path| FileKind::of(path).is_some() && path.exists());
     let names: Vec<_> = beside.filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned())).collect();
     did_you_mean(&name, names.iter().map(String::as_str))
         .unwrap_or_else(|| "paths are relative to the file that they stand in; a pattern may match no file".to_owned())

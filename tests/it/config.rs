@@ -180,6 +180,18 @@ fn what_an_include_finds_and_is_no_file_is_an_error_at_once() {
 }
 
 #[test]
+fn a_link_that_leads_nowhere_is_not_offered_in_its_own_place() {
+    let directory = tempfile::tempdir().unwrap();
+    let link = directory.path().join("gone.toml");
+    std::os::unix::fs::symlink("nowhere", &link).unwrap();
+    fs::write(directory.path().join("veille.toml"), "include = [\"*.toml\"]").unwrap();
+    let refused = load(&directory.path().join("veille.toml"), &environment()).unwrap_err();
+    let told = refused.errors.placed();
+    assert!(matches!(&told[..], [fault] if fault.message.contains("gone.toml")), "{told:?}");
+    assert!(!told[0].help.as_deref().unwrap_or_default().contains("did you mean"), "{told:?}");
+}
+
+#[test]
 fn a_missing_entry_file_is_one_plain_error() {
     let errors = load(Path::new("/nonexistent/veille.toml"), &environment()).unwrap_err();
     assert_eq!(
