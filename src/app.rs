@@ -51,6 +51,8 @@ struct Daemon {
 /// What the operator must mend before it can start: the config, the data directory, the address.
 pub async fn run(source: ConfigSource, ready: impl FnOnce(SocketAddr)) -> anyhow::Result<()> {
     let clock: fn() -> Timestamp = Timestamp::now;
+    // First of all: it ends a process that does not listen for it. One that comes before there is a config in force is kept.
+    let hangup = signal(SignalKind::hangup()).context("SIGHUP cannot be caught")?;
     // What a daemon says is kept in a log, and a feed's query may be a key.
     let watch = source.watch().map_err(|refused| anyhow!(without_queries(&format!("{refused:#}"))))?;
     let settings = Arc::clone(&watch.settings);
@@ -79,7 +81,7 @@ pub async fn run(source: ConfigSource, ready: impl FnOnce(SocketAddr)) -> anyhow
     .await?;
     daemon.begin_with(&stale);
     let address = listener.local_addr()?;
-    daemon.work(listener, address, ready).await
+    daemon.work(listener, address, hangup, ready).await
 }
 
 /// What cannot be stored now, as on a full disk, is tried again until it can: nobody may be there to start us once more.
@@ -113,6 +115,7 @@ impl Daemon {
         self,
         listener: TcpListener,
         address: SocketAddr,
+        hangup: Signal,
         ready: impl FnOnce(SocketAddr),
     ) -> anyhow::Result<()> {
         // Before anybody is told that we are ready: whoever waits for that may tell us to stop at once.
@@ -128,7 +131,7 @@ impl Daemon {
         tasks.spawn(self.clone().keep_index());
         tasks.spawn(self.clone().deliver());
         tasks.spawn(self.clone().keep_subscriptions());
-        tasks.spawn(self.clone().follow_config());
+        tasks.spawn(self.clone().follow_config(hangup));
         tasks.spawn(self.clone().feed_watchdog());
         tracing::info!(%address, feeds = self.current_watch().settings.feeds.len(), "veille is watching");
         self.notifier.ready(&self.status_line().await);
@@ -273,7 +276,7 @@ async fn either(one: &mut Signal, other: &mut Signal) {
 }
 
 /// `timeout` and some supervisors signal a process and then its group: two signals within so long are one wish.
-const ECHO: Duration = Duration::from_secs(1);
+const ECHO: Duration = Duration::from_millis(200);
 /// What could not be stored is tried again after so long.
 const AFTER_STORE_FAILURE: Duration = Duration::from_mins(1);
 

@@ -14,7 +14,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::Signal;
 use tokio::sync::Notify;
 
 /// Editors write a file in several steps: the reload waits until they have been quiet for so long.
@@ -30,11 +30,7 @@ enum Reload {
 
 impl Daemon {
     /// Reloads when told to, until the daemon stops.
-    pub(super) async fn follow_config(self) {
-        let mut hangup = match signal(SignalKind::hangup()) {
-            Ok(hangup) => hangup,
-            Err(error) => return tracing::error!(%error, "SIGHUP cannot be caught: the config is not reloaded"),
-        };
+    pub(super) async fn follow_config(self, mut hangup: Signal) {
         let changed = Arc::new(Notify::new());
         let mut watcher = self.watch_config(&changed);
         let mut is_unstored = false;

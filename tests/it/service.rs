@@ -2,6 +2,7 @@
 
 use crate::support::app::{ALL, App, Daemon, FAST, PATIENCE, faketime_library, feed_tables, finish, wait_until};
 use crate::support::origin::{Fault, Origin, ok, rss, status};
+use std::io::Write as _;
 use std::net::TcpListener;
 use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
 use std::os::unix::net::UnixDatagram;
@@ -235,6 +236,41 @@ fn s08_a_log_holds_no_secret_of_an_address_and_little_of_a_failure() {
     let log = daemon.kill();
     assert!(!log.iter().any(|line| line.contains("s3cr3t")), "{log:#?}");
     assert!(log.iter().filter(|line| line.contains("WARN") || line.contains("ERROR")).count() <= 5, "{log:#?}");
+}
+
+#[test]
+fn s06_a_second_sigterm_ends_at_once() {
+    let app = App::new(FAST, "");
+    let mut daemon = app.start();
+    // An orderly end waits for three seconds for who is slow to ask.
+    let mut slow = std::net::TcpStream::connect(daemon.address()).expect("it listens");
+    slow.write_all(b"GET / HTTP/1.1\r\nHost:").expect("it reads");
+    daemon.signal("TERM");
+    daemon.wait_for_line("stopping");
+    let told_at = Instant::now();
+    while !daemon.has_ended() {
+        assert!(told_at.elapsed() < Duration::from_millis(900), "{:#?}", daemon.log());
+        daemon.signal("TERM");
+    }
+    daemon.wait_for_line("told to stop twice");
+}
+
+/// As from a tool that writes the config and says so at once.
+#[test]
+fn s09_sighup_ends_no_daemon_that_is_about_to_start() {
+    let origin = Origin::start();
+    origin.feed("/feed.xml").add(3);
+    let app = App::watching(&[&origin.url("/feed.xml")]);
+    app.poll(&[]);
+    let other = rusqlite::Connection::open(app.data_dir().join("veille.db")).expect("the database");
+    other.execute_batch("BEGIN IMMEDIATE").expect("nobody else writes");
+    std::fs::remove_file(app.data_dir().join("veille.lock")).expect("the note of the poll");
+    let daemon = Daemon::spawn(app.command(&["run"]));
+    wait_until(PATIENCE, || app.data_dir().join("veille.lock").exists().then_some(())).expect("it starts");
+    daemon.signal("HUP");
+    other.execute_batch("COMMIT").expect("a transaction");
+    daemon.wait_for_line("veille is watching");
+    daemon.wait_for_line("config reloaded");
 }
 
 #[test]
