@@ -73,13 +73,13 @@ pub async fn run(source: ConfigSource, ready: impl FnOnce(SocketAddr)) -> anyhow
         desk: Desk::default(),
         clock,
     };
-    let stale = once_there_is_room(async || {
-        let stale = daemon.sync_with(&daemon.current_watch()).await?;
+    let is_behind = once_there_is_room(async || {
+        let is_behind = daemon.sync_with(&daemon.current_watch()).await?;
         cut_due_issues(&daemon.store, &daemon.current_watch(), clock()).await?;
-        Ok(stale)
+        Ok(is_behind)
     })
     .await?;
-    daemon.begin_with(&stale);
+    daemon.begin_with(is_behind);
     let address = listener.local_addr()?;
     daemon.work(listener, address, hangup, ready).await
 }

@@ -96,54 +96,57 @@ impl Daemon {
             tracing::warn!("`http.listen` has changed: it takes effect at the next start");
         }
         // What cannot be stored, as on a full disk, is not put in force.
-        let stale = self.sync_with(&watch).await?;
+        let is_behind = self.sync_with(&watch).await?;
         self.watch.send_replace(Arc::new(watch));
-        self.begin_with(&stale);
+        self.begin_with(is_behind);
         Ok(())
     }
 
-    /// Brings the store's feeds and digests in line with a config, and spreads what is overdue. Returns the digests whose
-    /// members must be computed anew.
-    pub(super) async fn sync_with(&self, watch: &Watch) -> Result<Vec<DigestName>, StoreError> {
+    /// Brings the store's feeds and digests in line with a config, and spreads what is overdue. Returns whether the archive
+    /// is behind.
+    pub(super) async fn sync_with(&self, watch: &Watch) -> Result<bool, StoreError> {
         let now = (self.clock)();
-        let stale = sync_store(&self.store, watch, now).await?;
+        let is_behind = sync_store(&self.store, watch, now).await?;
         spread_overdue(&self.store, now).await?;
-        Ok(stale)
+        Ok(is_behind)
     }
 
     /// Sets to work on the config in force.
-    pub(super) fn begin_with(&self, stale: &[DigestName]) {
-        if !stale.is_empty() {
+    pub(super) fn begin_with(&self, is_behind: bool) {
+        if is_behind {
             self.retag.notify_one();
         }
         self.wake.notify_one();
     }
 }
 
-/// Brings the store's feeds and digests in line with a config. Returns the digests whose members must
-/// be computed anew.
+/// Brings the store's feeds and digests in line with a config. Returns whether the archive is behind: it has tags by other
+/// rules, or digests with other members.
 ///
 /// # Errors
 /// The store failed; it is as it was.
-pub async fn sync_store(store: &Store, watch: &Watch, now: Timestamp) -> Result<Vec<DigestName>, StoreError> {
+pub async fn sync_store(store: &Store, watch: &Watch, now: Timestamp) -> Result<bool, StoreError> {
     let feeds: Vec<ConfiguredFeed> = watch.settings.feeds.iter().map(|feed| configured(feed, now)).collect();
     let digests = watch.configured_digests();
     let private = watch.settings.digests.iter().map(|digest| &digest.spec).filter(|spec| spec.private);
     let private: Vec<DigestName> = private.map(|spec| spec.name.clone()).collect();
     let (outputs, hub_serves) = (configured_outputs(&watch.settings), served_by_hub(&watch.settings));
     let are_wanted = watch.settings.http.subscribe_to_hubs;
+    let rules = watch.rules_hash().to_owned();
     let sync = store.write(move |tx| {
         tx.give_private_keys(&private)?;
-        let synced = (tx.sync_feeds(&feeds)?, tx.sync_digests(&digests, now)?);
+        let new = tx.sync_feeds(&feeds)?;
+        let stale = tx.sync_digests(&digests, now)?;
+        let is_behind = !tx.follows_rules(&rules)? || !stale.is_empty();
         tx.sync_outputs(&outputs, &hub_serves)?;
         tx.end_subscriptions(are_wanted, now)?;
-        Ok(synced)
+        Ok((new, is_behind))
     });
-    let (new, stale) = sync.await?;
+    let (new, is_behind) = sync.await?;
     if new > 0 {
         tracing::info!(new, "new feeds");
     }
-    Ok(stale)
+    Ok(is_behind)
 }
 
 /// What the config says is pushed, and to whom. A hub would be told a private digest's address, and with it

@@ -79,9 +79,9 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let now = Workplace::now();
     let mut report = Report::default();
     let polled = workplace.block_on(async |store| {
-        let stale = app::sync_store(store, &watch, now).await?;
+        let is_behind = app::sync_store(store, &watch, now).await?;
         // Before issues are cut: what the new rules find of the last period is in its issue.
-        if args.feeds.is_empty() && !stale.is_empty() {
+        if args.feeds.is_empty() && is_behind {
             app::follow_rules(&around(), || true).await?;
         }
         let mut asked = Vec::new();

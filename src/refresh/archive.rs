@@ -80,12 +80,13 @@ async fn run(around: &Surroundings, mut proceed: impl FnMut(Retagged) -> bool) -
             return Ok(total);
         }
     }
-    let digests = around.watch.configured_digests();
+    let (digests, rules) = (around.watch.configured_digests(), around.watch.rules_hash().to_owned());
     around
         .store
         .write(move |tx| {
             // Done: the next run, whenever it is asked for, begins at the beginning again.
             tx.set_retagged_until(&rules_hash, ItemId(0))?;
+            tx.rules_followed(&rules)?;
             digests.iter().try_for_each(|digest| tx.members_computed(&digest.name, &digest.rule_hash))
         })
         .await?;

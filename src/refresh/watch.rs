@@ -113,11 +113,21 @@ impl Watch {
         self.digests_for(&ItemText::from_item(item), &tags, now)
     }
 
-    /// Of all rules and digests: the same for configs that tag and gather alike.
+    /// Of all rules: the same for configs that tag alike, whatever feeds and digests they have.
+    #[must_use]
+    pub fn rules_hash(&self) -> &str {
+        &self.rules_hash
+    }
+
+    /// Of all rules and digests, and of what they may ask of feeds: the same for configs that tag and gather alike.
     #[must_use]
     pub fn hash(&self) -> String {
         let digests = self.digests.iter().flat_map(|digest| [digest.spec.name.0.as_str(), digest.query_text.as_str()]);
-        hash_of(std::iter::once(self.rules_hash.as_str()).chain(digests))
+        let feeds = self.settings.feeds.iter().flat_map(|feed| {
+            let names = [Some(feed.url.as_str()), feed.title.as_deref(), feed.language.as_deref()];
+            names.map(Option::unwrap_or_default).into_iter().chain(feed.groups.iter().map(String::as_str))
+        });
+        hash_of(std::iter::once(self.rules_hash.as_str()).chain(digests).chain(feeds))
     }
 
     /// The digests as the store keeps them.

@@ -58,7 +58,8 @@ impl WriteTx<'_> {
     /// marked removed (their items stay), returning ones are polled again. An address at which a feed that left is
     /// known to be now is that feed: it keeps its identity, its items and its past.
     ///
-    /// Returns how many are new.
+    /// What the config says of a feed is what rules ask: where that changes for one with items, the archive no longer follows
+    /// them. Returns how many are new.
     pub fn sync_feeds(&self, feeds: &[ConfiguredFeed]) -> Result<usize, StoreError> {
         self.connection.execute_batch(
             "CREATE TEMP TABLE IF NOT EXISTS in_config (url TEXT PRIMARY KEY) WITHOUT ROWID; DELETE FROM in_config;",
@@ -81,10 +82,15 @@ impl WriteTx<'_> {
                  OR language IS NOT coalesce(:language, language) OR next_check_at IS NULL \
                  OR state = 'removed' OR (state = 'disabled') <> (:state = 'disabled'))",
         )?;
+        let mut renamed = self.connection.prepare_cached(
+            "SELECT 1 FROM feeds f WHERE url = :url AND (configured_title IS NOT :title OR groups <> :groups \
+                 OR language IS NOT coalesce(:language, language)) \
+                 AND EXISTS (SELECT 1 FROM items i WHERE i.feed_id = f.feed_id)",
+        )?;
         for feed in feeds {
             listed.execute([&feed.url])?;
         }
-        let mut new = 0;
+        let (mut new, mut is_renamed) = (0, false);
         for feed in feeds {
             let mut identity = feed.url.clone();
             let mut write = &mut update;
@@ -98,14 +104,24 @@ impl WriteTx<'_> {
                 new += 1;
                 write = &mut insert;
             }
+            let groups = to_json(&feed.groups);
+            is_renamed |= renamed.exists(named_params! {
+                ":url": identity,
+                ":title": feed.title,
+                ":groups": groups,
+                ":language": feed.language,
+            })?;
             write.execute(named_params! {
                 ":url": identity,
                 ":title": feed.title,
-                ":groups": to_json(&feed.groups),
+                ":groups": groups,
                 ":language": feed.language,
                 ":state": if feed.enabled { "active" } else { "disabled" },
                 ":next_check_at": millis(feed.first_check_at),
             })?;
+        }
+        if is_renamed {
+            self.forget_rules()?;
         }
         let sql = "UPDATE feeds SET state = 'removed' WHERE url NOT IN (SELECT url FROM in_config)";
         self.connection.prepare_cached(sql)?.execute([])?;

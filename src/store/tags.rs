@@ -201,6 +201,32 @@ impl WriteTx<'_> {
         Ok(())
     }
 
+    /// Whether the archive follows these rules: a run over it with them has come to its end, and none with others has begun.
+    pub fn follows_rules(&self, rules_hash: &str) -> Result<bool, StoreError> {
+        let sql = "SELECT value = ?1 FROM facts WHERE name = 'rules_followed'";
+        let follows =
+            self.connection.prepare_cached(sql)?.query_row([rules_hash], |row| row.get(0)).optional()?.unwrap_or(false);
+        // Once new items come under others, it follows neither.
+        if !follows {
+            self.forget_rules()?;
+        }
+        Ok(follows)
+    }
+
+    /// Notes that the archive follows these rules.
+    pub fn rules_followed(&self, rules_hash: &str) -> Result<(), StoreError> {
+        let sql = "INSERT INTO facts (name, value) VALUES ('rules_followed', ?1) \
+                   ON CONFLICT (name) DO UPDATE SET value = ?1";
+        self.connection.prepare_cached(sql)?.execute([rules_hash])?;
+        Ok(())
+    }
+
+    /// Notes that the archive follows no rules.
+    pub(super) fn forget_rules(&self) -> Result<(), StoreError> {
+        self.connection.prepare_cached("DELETE FROM facts WHERE name = 'rules_followed'")?.execute([])?;
+        Ok(())
+    }
+
     /// Records a curator's decision on one tag of one item; `None` takes the decision back.
     pub fn correct_tag(
         &self,

@@ -296,6 +296,42 @@ fn a_poll_brings_the_archive_in_line_with_rules_and_digests_that_have_changed() 
 
 /// The store learns of a config's digests from the daemon, a poll or a retag.
 #[test]
+fn a_tag_that_is_no_digest_follows_its_rule_too() {
+    let watched = Watched::over(&three_entries());
+    for (term, guid) in [("storm", "c"), ("palo", "a"), ("storm", "c")] {
+        watched.write_rules(&format!("[tags.quiet]\npublish = false\nany = [\"{term}\"]\n"));
+        watched.done(&["poll"]);
+        assert_eq!(watched.tagged(), BTreeMap::from([("quiet".to_owned(), set(&[guid]))]), "{term}");
+    }
+}
+
+/// Its groups, title and language are what rules ask of a feed, and old items are of it too.
+#[test]
+fn what_the_config_says_of_a_feed_counts_for_its_old_items() {
+    const ASKING: &str = "[tags.press]\nmatch = 'group:press'\n[tags.gazette]\nmatch = 'feed:gazette'\n\
+                          [tags.german]\nmatch = 'lang:de'\n[tags.wire]\nmatch = 'feed:wire'\n";
+    let watched = Watched::over(&three_entries());
+    watched.write_rules(ASKING);
+    watched.done(&["poll"]);
+    let all = set(&["a", "b", "c"]);
+    assert_eq!(watched.tagged(), BTreeMap::from([("wire".to_owned(), all.clone())]));
+    let config = std::fs::read_to_string(watched.config()).unwrap();
+    let says = "title = \"Gazette\"\ngroups = [\"press\"]\nlanguage = \"de\"";
+    std::fs::write(watched.config(), config.replace("title = \"Wire\"", says)).unwrap();
+    let differences = watched.json(&["diff"]);
+    for list in ["tags", "digests"] {
+        for (name, change) in [("press", "gained"), ("gazette", "gained"), ("german", "gained"), ("wire", "lost")] {
+            let items = differences[list][name][change].as_array();
+            assert_eq!(items.map(Vec::len), Some(3), "{list} {name}: {differences}");
+        }
+    }
+    watched.done(&["poll"]);
+    let expected = ["gazette", "german", "press"].map(|tag| (tag.to_owned(), all.clone()));
+    assert_eq!((watched.tagged(), watched.digested()), (BTreeMap::from(expected.clone()), BTreeMap::from(expected)));
+    assert_eq!(watched.json(&["diff"])["tags"], serde_json::json!({}));
+}
+
+#[test]
 fn a_tag_that_the_store_has_not_heard_of_is_given_after_a_retag() {
     let watched = Watched::over(&three_entries());
     watched.write_rules(&format!("{RULES}[tags.storms]\nany = [\"hurricane\"]\n"));

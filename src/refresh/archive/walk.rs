@@ -183,7 +183,7 @@ impl Judged {
         asked: Asked,
         now: Timestamp,
     ) -> Self {
-        let text = ItemText { corrections, ..ItemText::from_stored(&item) };
+        let text = ItemText { corrections, ..under_config(&item, watch) };
         let found = match asked {
             Asked::Evidence => watch.classifier().classify(&text, now),
             Asked::Names => by_name(watch.classifier(), &text, now),
@@ -209,6 +209,18 @@ impl From<StoredText> for Head {
     fn from(item: StoredText) -> Self {
         let StoredText { id, story_id, title, link, first_seen_at, changed_at, ordered_at, .. } = item;
         Self { id, story_id, title, link, first_seen_at, changed_at, ordered_at }
+    }
+}
+
+/// An item as queries see it under a config that the store may not have heard of.
+fn under_config<'a>(item: &'a StoredText, watch: &'a Watch) -> ItemText<'a> {
+    let text = ItemText::from_stored(item);
+    let Some(feed) = watch.feed(&item.feed.url) else { return text };
+    ItemText {
+        feed_title: feed.title.as_deref().unwrap_or(text.feed_title),
+        groups: &feed.groups,
+        language: item.language.as_deref().or(feed.language.as_deref()).or(text.language),
+        ..text
     }
 }
 
