@@ -21,10 +21,7 @@ const DIRECTIONS: &[(&str, &[&str])] = &[
     ("refresh", &["classifier", "config", "digest", "feed", "fetch", "model", "pace", "stories", "store", "threads"]),
     ("scheduler", &["config", "digest", "model", "notices", "pace", "refresh", "store"]),
     ("search", &["classifier", "model", "query", "store"]),
-    (
-        "http",
-        &["classifier", "config", "digest", "export", "model", "notices", "query", "scheduler", "search", "store"],
-    ),
+    ("http", &["classifier", "config", "digest", "export", "model", "notices", "scheduler", "search", "store"]),
     ("delivery", &["config", "digest", "export", "fetch", "http", "model", "refresh", "store"]),
     ("demo", &["config", "model"]),
     ("service", &[]),
@@ -37,14 +34,14 @@ const SEES_EVERYTHING: &[&str] = &["app", "cli", "lib", "main"];
 const CRATES: &[(&str, &[&str])] = &[
     ("rusqlite", &["store"]),
     ("reqwest", &["fetch"]),
-    ("axum", &["http", "app"]),
+    ("axum", &["http"]),
     ("feed_rs", &["feed"]),
     ("tokio_cron_scheduler", &["scheduler"]),
     ("daachorse", &["classifier", "feed"]),
     ("ammonia", &["feed"]),
     ("dom_smoothie", &["feed"]),
     ("lettre", &["delivery"]),
-    ("maud", &["http", "digest", "export", "delivery"]),
+    ("maud", &["http", "digest", "delivery"]),
     ("clap", &["cli"]),
 ];
 

@@ -319,7 +319,8 @@ fn d17_memory_descriptors_and_database_stay_what_they_became() {
     let (early, late) = (after(hours / 2), after(hours));
     println!("{early:?} after {} hours, {late:?} after {hours}", hours / 2);
     assert!(late.resident_kib <= early.resident_kib * 11 / 10 + 4096, "{early:?}, then {late:?}");
-    assert!(late.descriptors <= early.descriptors + 4, "{early:?}, then {late:?}");
+    // Each feed may be in the midst of a visit when it is looked at.
+    assert!(late.descriptors <= early.descriptors + feeds, "{early:?}, then {late:?}");
     // What is no longer kept is remembered by its key for sixty days.
     assert!(late.items <= early.items * 5 / 4 && late.pages <= early.pages * 3 / 2, "{early:?}, then {late:?}");
 }
