@@ -6,7 +6,7 @@ use super::items::NEWEST_FIRST;
 use super::rows::{collect, from_json, instant};
 use super::{ReadTx, StoreError};
 use crate::model::{FeedId, FeedNames, ItemId, StoredText, StoryId, feed_title, ordered_at};
-use rusqlite::{OptionalExtension, Row, named_params, params};
+use rusqlite::{OptionalExtension, Params, Row, named_params, params};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -16,29 +16,22 @@ const COLUMNS: &str = "item_id, story_id, feed_id, title, link, summary, content
 impl ReadTx<'_> {
     /// Items in the order of first sight, from the one after `after`.
     pub fn texts_after(&self, after: ItemId, limit: usize) -> Result<Vec<StoredText>, StoreError> {
-        let sql = format!("SELECT {COLUMNS} FROM items WHERE item_id > ?1 ORDER BY item_id LIMIT ?2");
-        let mut statement = self.connection.prepare_cached(&sql)?;
-        let mut rows = statement.query(params![after.0, i64::try_from(limit).unwrap_or(i64::MAX)])?;
-        let (mut feeds, mut texts) = (Feeds::new(self), Vec::new());
-        while let Some(row) = rows.next()? {
-            texts.push(text(row, &mut feeds)?);
-        }
-        Ok(texts)
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.texts_where("item_id > ?1 ORDER BY item_id LIMIT ?2", params![after.0, limit])
     }
 
     /// Items newest first, in the order of lists, behind `before`.
     pub fn newest_texts(&self, before: Option<ItemId>, limit: usize) -> Result<Vec<StoredText>, StoreError> {
         let place = self.place_of(before)?;
-        let sql = format!("SELECT {COLUMNS} FROM items i WHERE {NEWEST_FIRST}");
-        let mut statement = self.connection.prepare_cached(&sql)?;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let mut rows =
-            statement.query(named_params! { ":ordered_at": place.0, ":before": place.1, ":limit": limit })?;
-        let (mut feeds, mut texts) = (Feeds::new(self), Vec::new());
-        while let Some(row) = rows.next()? {
-            texts.push(text(row, &mut feeds)?);
-        }
-        Ok(texts)
+        self.texts_where(NEWEST_FIRST, named_params! { ":ordered_at": place.0, ":before": place.1, ":limit": limit })
+    }
+
+    fn texts_where(&self, condition: &str, parameters: impl Params) -> Result<Vec<StoredText>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM items i WHERE {condition}");
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let mut feeds = Feeds::new(self);
+        statement.query_and_then(parameters, |row| text(row, &mut feeds))?.collect()
     }
 
     /// The same list by number alone, out of its index.

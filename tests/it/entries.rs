@@ -359,14 +359,20 @@ fn h27_odd_dates_are_neither_ahead_of_us_nor_before_the_web_and_stay_where_they_
     assert!(published(&app) == before, "a second fetch moved a date");
 }
 
+/// Five items are stored, and of three the time has passed.
+fn with_three_old_of_five(origin: &Origin) -> App {
+    let items: String = (1..6).map(|n| item(n, &format!("Item {n}"), "Mon, 23 Nov 2026 08:00:00 GMT", "")).collect();
+    origin.script("/feed.xml", [ok(document(&items))]);
+    let app = watch(origin);
+    app.poll(&["--force"]);
+    app.change("UPDATE items SET first_seen_at = 0, ordered_at = 0 WHERE item_id <= 3");
+    app
+}
+
 #[test]
 fn h28_what_retention_removed_does_not_come_back_while_its_feed_lists_it() {
     let origin = Origin::start();
-    let items: String = (1..6).map(|n| item(n, &format!("Item {n}"), "Mon, 23 Nov 2026 08:00:00 GMT", "")).collect();
-    origin.script("/feed.xml", [ok(document(&items))]);
-    let app = watch(&origin);
-    app.poll(&["--force"]);
-    app.change("UPDATE items SET first_seen_at = 0, ordered_at = 0 WHERE item_id <= 3");
+    let app = with_three_old_of_five(&origin);
     let pruned = prune(&app);
     assert_eq!(pruned, 3);
     for _ in 0..2 {
@@ -494,11 +500,7 @@ fn what_a_curator_puts_into_a_digest_stands_in_its_document() {
 #[test]
 fn a_poll_removes_what_has_had_its_time_as_the_daemon_does() {
     let origin = Origin::start();
-    let items: String = (1..6).map(|n| item(n, &format!("Item {n}"), "Mon, 23 Nov 2026 08:00:00 GMT", "")).collect();
-    origin.script("/feed.xml", [ok(document(&items))]);
-    let app = watch(&origin);
-    app.poll(&["--force"]);
-    app.change("UPDATE items SET first_seen_at = 0, ordered_at = 0 WHERE item_id <= 3");
+    let app = with_three_old_of_five(&origin);
     app.poll(&[]);
     assert_eq!(app.ask::<i64>("SELECT count(*) FROM items"), 2);
 }

@@ -276,17 +276,6 @@ fn p27_a_redirect_that_is_taken_back_leaves_the_feed_where_it_was() {
     assert_polite(&origin.log(), &Manners::default());
 }
 
-/// A daemon whose wall clock alone is what stands in the file `clock`.
-fn by_its_own_clock(app: &App, library: &std::path::Path) -> Daemon {
-    let mut command = app.command(&["run", "-v"]);
-    command
-        .env("LD_PRELOAD", library)
-        .env("FAKETIME_TIMESTAMP_FILE", app.directory().join("clock"))
-        .env("FAKETIME_NO_CACHE", "1")
-        .env("DONT_FAKE_MONOTONIC", "1");
-    Daemon::start(command)
-}
-
 #[test]
 fn p36_a_boot_in_1970_asks_nobody_twice_and_lets_no_feed_sleep() {
     let Some(library) = faketime_library() else { return };
@@ -301,7 +290,7 @@ fn p36_a_boot_in_1970_asks_nobody_twice_and_lets_no_feed_sleep() {
     app.poll(&[]);
     assert_eq!(origin.log().len(), 6);
     app.write("clock", "@1970-01-01 00:10:00");
-    let mut daemon = by_its_own_clock(&app, &library);
+    let mut daemon = app.start_by_its_own_clock(&library);
     let latest = || app.ask::<i64>("SELECT max(next_check_at) FROM feeds");
     wait_until(PATIENCE, || (latest() < 8 * DAY * 1000).then_some(())).expect("no feed sleeps by the clock that was");
     assert!(app.ask::<String>("SELECT next_check_reason FROM feeds").contains("the clock was set back"));
@@ -330,7 +319,7 @@ fn p35_p36_what_a_sleeping_machine_has_missed_comes_over_ten_minutes() {
     let app = App::new("interval = \"1h\"\nallow_private_addresses = true\n", &feed_tables(&urls));
     app.poll(&[]);
     app.write("clock", "+0");
-    let daemon = by_its_own_clock(&app, &library);
+    let daemon = app.start_by_its_own_clock(&library);
     app.write("clock", "+10h");
     let spread =
         "SELECT (max(next_check_at) - min(next_check_at)) / 1000 FROM feeds WHERE next_check_reason LIKE 'overdue%'";

@@ -1,7 +1,7 @@
 //! Polite polling as origins see it: the numbered checks that only the whole program can show, its schedule, its
 //! memory across restarts and its commands. What a single request looks like is shown in `fetching.rs`.
 
-use crate::support::app::{ALL, App, CLOCK_RATE, Daemon, FAST, PATIENCE, faketime_library, feed_tables, wait_until};
+use crate::support::app::{ALL, App, CLOCK_RATE, FAST, PATIENCE, faketime_library, feed_tables, wait_until};
 use crate::support::origin::{Answer, Fault, Origin, fault, not_modified, ok, redirect, rss, status, tempting_rss};
 use crate::support::politeness::{Manners, assert_polite, report};
 use crate::support::polled::{DAY, HOUR, USUAL, one_feed, outcome, wait_s};
@@ -583,13 +583,7 @@ fn p36_a_clock_that_jumps_brings_no_storm_no_early_visit_and_no_endless_sleep() 
     let urls: Vec<&str> = urls.iter().map(String::as_str).collect();
     let app = App::new("interval = \"1h\"\nallow_private_addresses = true\n", &(feed_tables(&urls) + ALL));
     app.write("clock", "+0");
-    let mut command = app.command(&["run", "-v"]);
-    command
-        .env("LD_PRELOAD", library)
-        .env("FAKETIME_TIMESTAMP_FILE", app.directory().join("clock"))
-        .env("FAKETIME_NO_CACHE", "1")
-        .env("DONT_FAKE_MONOTONIC", "1");
-    let mut daemon = Daemon::start(command);
+    let mut daemon = app.start_by_its_own_clock(&library);
     // A round is over when it is stored under its clock: a visit in flight reads the clock once more when its answer comes.
     let rounds = |count: usize, days: i64| {
         let middle = (Timestamp::now() + SignedDuration::from_hours(24 * days)).as_millisecond();

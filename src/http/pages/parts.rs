@@ -29,20 +29,12 @@ pub(super) fn stories_list(site: &Site, stories: &[Story]) -> Markup {
 
 fn story_in_list(site: &Site, story: &Story) -> Markup {
     let item = story.first();
-    let summary = summary(item);
-    html! {
-        article {
-            h3 lang=[item.content.language.as_deref()] { (link_out(item.content.link.as_deref(), title(item))) }
-            @if !summary.is_empty() { p.summary dir="auto" { (summary) } }
-            p.meta {
-                bdi { (item.feed_title) } " · " (time(site, item.ordered_at()))
-                @let others = other_feeds(story);
-                @if others > 0 { " · and " (others) " more " (plural(others, "source", "sources")) }
-                " · " a href={ "/stories/" (story.id.0) } aria-label={ "Why: " (title(item)) } { "why" }
-            }
-            (tags(site, &story_tags(story)))
-        }
-    }
+    let others = other_feeds(story);
+    let more = html! {
+        @if others > 0 { " · and " (others) " more " (plural(others, "source", "sources")) }
+        " · " a href={ "/stories/" (story.id.0) } aria-label={ "Why: " (title(item)) } { "why" }
+    };
+    in_list(site, item, &more, &story_tags(story))
 }
 
 /// Items one by one, each as its own feed tells it.
@@ -51,16 +43,21 @@ pub(super) fn items_list(site: &Site, items: &[Item]) -> Markup {
 }
 
 fn item_in_list(site: &Site, item: &Item) -> Markup {
+    let more = html! {
+        " · " a href={ "/items/" (item.id.0) } aria-label={ "Text and tags: " (title(item)) } { "text and tags" }
+    };
+    in_list(site, item, &more, &item.tags.iter().map(|tag| &tag.tag).collect::<Vec<_>>())
+}
+
+/// `more` follows its feed and its time.
+fn in_list(site: &Site, item: &Item, more: &Markup, tagged: &[&TagName]) -> Markup {
     let summary = summary(item);
     html! {
         article {
             h3 lang=[item.content.language.as_deref()] { (link_out(item.content.link.as_deref(), title(item))) }
             @if !summary.is_empty() { p.summary dir="auto" { (summary) } }
-            p.meta {
-                bdi { (item.feed_title) } " · " (time(site, item.ordered_at())) " · "
-                a href={ "/items/" (item.id.0) } aria-label={ "Text and tags: " (title(item)) } { "text and tags" }
-            }
-            (tags(site, &item.tags.iter().map(|tag| &tag.tag).collect::<Vec<_>>()))
+            p.meta { bdi { (item.feed_title) } " · " (time(site, item.ordered_at())) (more) }
+            (tags(site, tagged))
         }
     }
 }

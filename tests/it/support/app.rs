@@ -119,6 +119,17 @@ impl App {
         Daemon::start(self.command(&["run", "-v"]))
     }
 
+    /// A daemon whose wall clock alone is what stands in the file `clock`.
+    pub fn start_by_its_own_clock(&self, faketime: &Path) -> Daemon {
+        let mut command = self.command(&["run", "-v"]);
+        command
+            .env("LD_PRELOAD", faketime)
+            .env("FAKETIME_TIMESTAMP_FILE", self.directory().join("clock"))
+            .env("FAKETIME_NO_CACHE", "1")
+            .env("DONT_FAKE_MONOTONIC", "1");
+        Daemon::start(command)
+    }
+
     /// The database as anyone's sqlite3 sees it.
     pub fn database(&self) -> Connection {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
