@@ -27,7 +27,7 @@ pub fn document(
         addresses,
         // A hub would be told the address, and with it the secret.
         hubs: if spec.private { Vec::new() } else { publisher.hubs.clone() },
-        icon_url: Some(publisher.address("favicon.svg")),
+        icon_url: publisher.address("favicon.svg"),
         entries,
     }
 }

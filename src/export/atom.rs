@@ -28,9 +28,7 @@ fn head(document: &mut Document, feed: &PublishedFeed) {
     document.text("updated", &[], &feed.updated_at.to_string());
     document.parent("author", &[], |document| document.text("name", &[], &feed.author));
     document.text("generator", &[], GENERATOR);
-    if let Some(url) = &feed.icon_url {
-        document.text("icon", &[], url);
-    }
+    document.text("icon", &[], &feed.icon_url);
     if feed.addresses.is_archive {
         document.empty("fh:archive", &[]);
     }

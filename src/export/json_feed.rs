@@ -19,7 +19,7 @@ pub(super) fn render(feed: &PublishedFeed) -> Vec<u8> {
         description: Text(&feed.description),
         // JSON Feed has one word for the way into the past.
         next_url: older.map(|stem| format.address(stem)),
-        icon: feed.icon_url.as_deref(),
+        icon: &feed.icon_url,
         authors: vec![Author { name: Text(&feed.author) }],
         language: feed.language.as_deref(),
         hubs: feed.hubs.iter().map(|url| Hub { kind: "WebSub", url }).collect(),
@@ -78,8 +78,7 @@ struct Feed<'a> {
     description: Text<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     next_url: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    icon: Option<&'a str>,
+    icon: &'a str,
     authors: Vec<Author<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     language: Option<&'a str>,

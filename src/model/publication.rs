@@ -25,7 +25,7 @@ pub struct PublishedFeed {
     pub addresses: FeedAddresses,
     /// `WebSub` hubs.
     pub hubs: Vec<String>,
-    pub icon_url: Option<String>,
+    pub icon_url: String,
     /// Newest first.
     pub entries: Vec<PublishedEntry>,
 }
