@@ -97,7 +97,7 @@ pub fn next_check(input: &PolicyInput) -> NextCheck {
         }
     };
     let cut = asked.iter().any(|wait| wait.cut) || input.asked.cut;
-    let minimum = Wait::new(input.min_interval, "`min_interval`");
+    let minimum = Wait::new(input.min_interval, MINIMUM);
     // Of equal waits the first gives the reason: our own, then what was asked for.
     let longest =
         std::iter::once(own).chain(asked).chain([minimum]).reduce(|a, b| if b.length > a.length { b } else { a });
@@ -113,6 +113,8 @@ pub fn next_check(input: &PolicyInput) -> NextCheck {
     NextCheck { at: Some(at), reason }
 }
 
+/// Why there is a least wait; beside a schedule it goes without saying.
+const MINIMUM: &str = "`min_interval`";
 const GONE: &str = "the server says that the feed is gone for good; `veille poll --force` asks again";
 
 /// A wait and why.
@@ -169,7 +171,7 @@ impl PolicyInput<'_> {
         // One nanosecond earlier, so that an instant that may be used is.
         let after = earliest.saturating_sub(SignedDuration::from_nanos(1)).unwrap_or(earliest).max(self.now);
         match cron::next_after(pattern, self.time_zone, after) {
-            Some(at) if at.duration_since(earliest) > HOUR || reason == "`min_interval`" || reason.is_empty() => {
+            Some(at) if at.duration_since(earliest) > HOUR || reason == MINIMUM || reason.is_empty() => {
                 (at, format!("by its schedule `{pattern}`"))
             }
             Some(at) => (at, format!("by its schedule `{pattern}`: {reason}")),
