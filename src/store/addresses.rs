@@ -66,7 +66,9 @@ impl WriteTx<'_> {
         )?;
         let mut listed = self.connection.prepare_cached("INSERT OR IGNORE INTO in_config (url) VALUES (?1)")?;
         let mut known = self.connection.prepare_cached(
-            "SELECT a.feed_id FROM feeds f LEFT JOIN feed_addresses a USING (feed_id) WHERE f.url = ?1",
+            "SELECT a.feed_id, configured_title IS NOT :title OR groups <> :groups \
+                 OR language IS NOT coalesce(:language, language) \
+             FROM feeds f LEFT JOIN feed_addresses a USING (feed_id) WHERE f.url = :url",
         )?;
         let mut insert = self.connection.prepare_cached(
             "INSERT INTO feeds (url, configured_title, groups, language, state, next_check_at) \
@@ -82,35 +84,33 @@ impl WriteTx<'_> {
                  OR language IS NOT coalesce(:language, language) OR next_check_at IS NULL \
                  OR state = 'removed' OR (state = 'disabled') <> (:state = 'disabled'))",
         )?;
-        let mut renamed = self.connection.prepare_cached(
-            "SELECT 1 FROM feeds f WHERE url = :url AND (configured_title IS NOT :title OR groups <> :groups \
-                 OR language IS NOT coalesce(:language, language)) \
-                 AND EXISTS (SELECT 1 FROM items i WHERE i.feed_id = f.feed_id)",
+        let mut has_items = self.connection.prepare_cached(
+            "SELECT 1 FROM feeds f WHERE url = ?1 AND EXISTS (SELECT 1 FROM items i WHERE i.feed_id = f.feed_id)",
         )?;
         for feed in feeds {
             listed.execute([&feed.url])?;
         }
-        let (mut new, mut is_renamed) = (0, false);
+        let (mut new, mut is_behind) = (0, false);
         for feed in feeds {
             let mut identity = feed.url.clone();
-            let mut write = &mut update;
-            if let Some(elsewhere) = known.query_row([&feed.url], |row| row.get::<_, Option<i64>>(0)).optional()? {
+            let groups = to_json(&feed.groups);
+            let asked = named_params! {
+                ":url": feed.url, ":title": feed.title, ":groups": groups, ":language": feed.language,
+            };
+            let found = known.query_row(asked, |row| Ok((row.get::<_, Option<i64>>(0)?, row.get::<_, bool>(1)?)));
+            let (write, is_told_otherwise) = if let Some((elsewhere, is_told_otherwise)) = found.optional()? {
                 elsewhere.map_or(Ok(()), |id| self.list_feed_at_first(FeedId(id), feed.first_check_at))?;
+                (&mut update, is_told_otherwise)
             } else if let Some((moved, url)) = self.as_read().feed_moved_to(&feed.url)? {
                 self.list_feed_at(moved, &feed.url, feed.first_check_at)?;
                 listed.execute([&url])?;
                 identity = url;
+                (&mut update, true)
             } else {
                 new += 1;
-                write = &mut insert;
-            }
-            let groups = to_json(&feed.groups);
-            is_renamed |= renamed.exists(named_params! {
-                ":url": identity,
-                ":title": feed.title,
-                ":groups": groups,
-                ":language": feed.language,
-            })?;
+                (&mut insert, false)
+            };
+            is_behind = is_behind || is_told_otherwise && has_items.exists([&identity])?;
             write.execute(named_params! {
                 ":url": identity,
                 ":title": feed.title,
@@ -120,7 +120,7 @@ impl WriteTx<'_> {
                 ":next_check_at": millis(feed.first_check_at),
             })?;
         }
-        if is_renamed {
+        if is_behind {
             self.forget_rules()?;
         }
         let sql = "UPDATE feeds SET state = 'removed' WHERE url NOT IN (SELECT url FROM in_config)";
