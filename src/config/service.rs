@@ -36,6 +36,14 @@ fn directory(text: Text<'_>) -> Option<PathBuf> {
         text.report().add(text.error("an empty path is no directory").help("write `.` for that of this file"));
         return None;
     }
+    if text.text.starts_with('~') || text.text.contains('$') {
+        let message =
+            format!("{} would be a directory of that very name: nothing in a path is expanded", quoted(text.text));
+        text.report().add(
+            text.error(message).help("write the whole path, or none for $STATE_DIRECTORY or the XDG state directory"),
+        );
+        return None;
+    }
     Some(text.beside())
 }
 
