@@ -29,7 +29,7 @@ pub(super) struct Scratch {
 
 /// An item read: its words, where the terms stand, its tags so far.
 pub(super) struct Reading<'a> {
-    item: &'a ItemText<'a>,
+    pub item: &'a ItemText<'a>,
     sources: [Cow<'a, str>; FIELDS],
     fields: &'a [FieldText; FIELDS],
     index: &'a Index,
@@ -39,7 +39,7 @@ pub(super) struct Reading<'a> {
     language: OnceCell<Option<String>>,
     /// The field, read when a query asks for it.
     language_field: OnceCell<FieldText>,
-    now: Timestamp,
+    pub now: Timestamp,
     /// By number of the tag's name, of those that a query names: whether the item has it.
     pub tags: Vec<bool>,
 }

@@ -7,8 +7,8 @@ use super::evaluate::{Occurrence, Reading, Scratch};
 use super::item::ItemText;
 use super::program::{Compiler, Fields, Node};
 use super::rule::Rule;
-use crate::model::{Evidence, TagName, Timestamp};
-use crate::query::{Expr, ExprKind, Proximity, ProximityKind, Query, RuleSet, Term};
+use crate::model::{Evidence, Field, TagName, Timestamp};
+use crate::query::{Comparison, Expr, ExprKind, Proximity, ProximityKind, Query, RuleSet, Term};
 use serde::Serialize;
 use std::fmt::Write as _;
 
@@ -133,6 +133,9 @@ enum PartKind {
     Term {
         looser: Vec<(&'static str, Node)>,
     },
+    /// A term in a field that says one thing of the item, its feed or its author.
+    Said(Field),
+    Compare(Comparison),
     List,
     Not,
     Proximity(Proximity),
@@ -173,11 +176,20 @@ fn plan_part(expr: &Expr, fields: Fields, compiler: &mut Compiler<'_>) -> Planne
             let inner = plan_part(inner, Fields::of(*scope), compiler);
             (inner.kind, inner.parts)
         }
-        ExprKind::Term(term) => (PartKind::Term { looser: plan_looser(term, fields, compiler) }, Vec::new()),
+        ExprKind::Term(term) => match said_in(fields) {
+            Some(field) => (PartKind::Said(field), Vec::new()),
+            None => (PartKind::Term { looser: plan_looser(term, fields, compiler) }, Vec::new()),
+        },
         ExprKind::List(_) => (PartKind::List, Vec::new()),
-        ExprKind::Tag(_) | ExprKind::Compare(_) => (PartKind::Other, Vec::new()),
+        ExprKind::Compare(comparison) => (PartKind::Compare(comparison.clone()), Vec::new()),
+        ExprKind::Tag(_) => (PartKind::Other, Vec::new()),
     };
     PlannedPart { query, node, kind, parts }
+}
+
+fn said_in(fields: Fields) -> Option<Field> {
+    const SAYING: [Field; 5] = [Field::Author, Field::Host, Field::Feed, Field::Group, Field::Lang];
+    SAYING.into_iter().find(|field| fields.single() == Some(*field as usize))
 }
 
 /// What the text may hold where a term was not found: other case or accents, or the word within another.
@@ -217,6 +229,8 @@ impl PlannedPart {
     fn note(&self, reading: &Reading<'_>) -> Option<String> {
         match &self.kind {
             PartKind::Term { looser } => Some(missing_term(looser, reading)),
+            PartKind::Said(field) => Some(said(reading.source(*field))),
+            PartKind::Compare(comparison) => Some(compared(comparison, reading)),
             PartKind::List => Some("none of its terms is there".to_string()),
             PartKind::Not => {
                 let found = reading.occurrences(&self.parts[0].node);
@@ -249,6 +263,27 @@ impl PlannedPart {
             note.push_str(", in different sentences");
         }
         note
+    }
+}
+
+/// What a field says in place of what was asked for.
+fn said(text: &str) -> String {
+    match text {
+        "" => "there is none".to_string(),
+        text => format!("it is *{}*", clause::shortened(text.replace('\n', ", "))),
+    }
+}
+
+/// What a value was compared with.
+fn compared(comparison: &Comparison, reading: &Reading<'_>) -> String {
+    let undated = || "it has no date".to_string();
+    match (comparison, reading.item.published_at) {
+        (Comparison::Words { .. }, _) => format!("it has {}", reading.words()),
+        (Comparison::Published { .. }, at) => at.map_or_else(undated, |at| format!("it is of {at:.0}")),
+        (Comparison::Age { .. }, at) => at.map_or_else(undated, |at| {
+            let hours = reading.now.duration_since(at).as_hours();
+            if hours < 48 { format!("it is {hours}h old") } else { format!("it is {}d old", hours / 24) }
+        }),
     }
 }
 

@@ -288,6 +288,40 @@ fn a_rule_that_holds_by_absence_is_looked_at_without_a_hit() {
 }
 
 #[test]
+fn why_not_says_what_a_fact_is_that_another_was_asked_for() {
+    let asked = "words>300 OR published>=2030 OR age<2d OR lang:fr OR host:elsewhere.test OR author:ada OR group:press";
+    let all = rules(vec![TagRule { matches: Some(query(asked)), ..TagRule::new("facts") }], &[]);
+    let classifier = Classifier::compile(&all).unwrap();
+    let notes = |item: ItemText<'_>| {
+        let explanation = classifier.explain(&all, &item, "facts", now()).unwrap();
+        assert!(!explanation.holds);
+        let parts = &explanation.clauses[0].part.parts;
+        parts.iter().map(|part| part.note.clone().unwrap_or_default()).collect::<Vec<_>>()
+    };
+    let groups = ["ai".to_owned(), "blogs".to_owned()];
+    let item = ItemText {
+        language: Some("en"),
+        url: "https://www.here.test/1",
+        groups: &groups,
+        published_at: Some(now() - jiff::SignedDuration::from_hours(24 * 9 + 1)),
+        ..ItemText::from_title("three words here")
+    };
+    let date = format!("it is of {:.0}", item.published_at.unwrap());
+    let expected = [
+        "it has 3",
+        &date,
+        "it is 9d old",
+        "it is *en*",
+        "it is *www.here.test*",
+        "there is none",
+        "it is *ai, blogs*",
+    ];
+    assert_eq!(notes(item), expected);
+    let bare = notes(ItemText { language: Some("en"), ..ItemText::from_title("a") });
+    assert_eq!((bare[1].as_str(), bare[2].as_str()), ("it has no date", "it has no date"));
+}
+
+#[test]
 fn why_not_says_how_near_it_came() {
     let near =
         TagRule { matches: Some(query("=AI NEAR/2 office")), except: Some(query("wind")), ..TagRule::new("near") };
