@@ -17,6 +17,9 @@ use std::collections::HashMap;
 const NEWS: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// How late a feed may tell of news: longer than any wait between two visits, shorter than what an archive goes back.
 const LATE: SignedDuration = SignedDuration::from_hours(48);
+/// Old items of a document, the newest of them, that are sought in what was told before: a list of years is not, for each is
+/// sought in each feed.
+const SOUGHT_MAX: usize = 500;
 
 /// What a document brought, with all that could be said of it outside the transaction.
 #[derive(Debug, Default)]
@@ -85,9 +88,9 @@ impl Arrivals {
         // Ids grow in the order of first sight, so the oldest goes in first; without dates that is the one listed last.
         let mut added: Vec<_> = self.added.iter().rev().collect();
         added.sort_by_key(|(_, arrival)| arrival.ordered_at(now));
-        let first = if self.is_first { Some(self.told_before(tx)?) } else { None };
+        let document = self.document(tx, &added, now)?;
         for (key, arrival) in added {
-            arrival.add(tx, record, key, first.as_ref(), recent, now)?;
+            arrival.add(tx, record, key, &document, recent, now)?;
         }
         for (id, arrival) in &self.changed {
             arrival.change(tx, record, *id, watch, now)?;
@@ -95,12 +98,49 @@ impl Arrivals {
         tx.keep_tombstones(record.id, &self.pruned, now)
     }
 
-    /// By their links, the stories in it that feeds which have left the config told: somebody may have written another
-    /// address for one of them.
-    fn told_before(&self, tx: &WriteTx<'_>) -> Result<HashMap<ItemKey, StoryId>, StoreError> {
-        let links: Vec<&ItemKey> =
-            self.added.iter().filter_map(|(_, arrival)| arrival.item.keys.link.as_ref()).collect();
-        tx.as_read().stories_of_removed_feeds(&links)
+    /// What is to be known of the added items, which are in the order of their dates.
+    fn document(
+        &self,
+        tx: &WriteTx<'_>,
+        added: &[&(ItemKey, Arrival)],
+        now: Timestamp,
+    ) -> Result<Document, StoreError> {
+        let mut document = Document { is_first: self.is_first, ..Document::default() };
+        if self.is_first {
+            let links = links(added.iter().map(|(_, arrival)| arrival));
+            document.told_by_removed_feeds = tx.as_read().stories_of_removed_feeds(&links)?;
+        }
+        let remembered_since = now.checked_sub(stories::WINDOW).unwrap_or(Timestamp::MIN);
+        let newest_first = added.iter().rev().map(|(_, arrival)| arrival);
+        let old = newest_first.filter(|arrival| arrival.ordered_at(now) < remembered_since);
+        let old = links(old.take(SOUGHT_MAX));
+        if !old.is_empty() && tx.as_read().has_items_before(remembered_since)? {
+            document.told_long_ago = tx.as_read().stories_by_link(&old)?;
+        }
+        Ok(document)
+    }
+}
+
+fn links<'a>(arrivals: impl Iterator<Item = &'a Arrival>) -> Vec<ItemKey> {
+    arrivals.filter_map(|arrival| arrival.item.keys.link.clone()).collect()
+}
+
+/// What items come in, and the stories that are told already, by link, beside those that are remembered of late.
+#[derive(Debug, Default)]
+struct Document {
+    /// The feed's first.
+    is_first: bool,
+    /// For the first document of a feed: somebody may have written another address for one that has left the config.
+    told_by_removed_feeds: HashMap<ItemKey, StoryId>,
+    /// With where they stand in time: a planet takes a site up, a section lists what another did, a new feed goes back far.
+    told_long_ago: HashMap<ItemKey, Vec<(StoryId, Timestamp)>>,
+}
+
+impl Document {
+    fn told_before(&self, link: &ItemKey, ordered_at: Timestamp) -> Option<StoryId> {
+        let long_ago = self.told_long_ago.get(link).into_iter().flatten();
+        let mut same = long_ago.filter(|(_, told_at)| stories::is_in_window(*told_at, ordered_at));
+        same.next().map(|(story, _)| *story).or_else(|| self.told_by_removed_feeds.get(link).copied())
     }
 }
 
@@ -122,19 +162,19 @@ impl Arrival {
         Self { item, tags, digests, signature, bands, words, wants_article }
     }
 
-    /// `first`: the item is of its feed's first document, and these are the stories that were told before, by link.
     fn add(
         &self,
         tx: &WriteTx<'_>,
         record: &FeedRecord,
         key: &ItemKey,
-        first: Option<&HashMap<ItemKey, StoryId>>,
+        document: &Document,
         recent: &mut RecentItems,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let ordered_at = self.ordered_at(now);
-        let told_before = || first?.get(self.item.keys.link.as_ref()?).copied();
-        let joined = self.story_to_join(record, recent, now).or_else(told_before);
+        let told_before = || document.told_before(self.item.keys.link.as_ref()?, ordered_at);
+        let of_late = self.story_to_join(record, recent, now);
+        let joined = of_late.or_else(told_before);
         let story = match joined {
             Some(story) => story,
             None => tx.begin_story(&story_entry_id(&record.url, key), now)?,
@@ -154,13 +194,15 @@ impl Arrival {
         if !self.tags.is_empty() {
             tx.set_tags(id, &self.tags, now)?;
         }
-        if joined.is_some() {
+        if of_late.is_some() {
             tx.story_changed(story, now)?;
+        } else if joined.is_some() {
+            tx.shown_otherwise(story, now)?;
         }
         // What a new feed brings from its past takes its own place in time and waits for no issue.
-        let is_archive = first.is_some() && now.duration_since(ordered_at) > NEWS;
+        let is_archive = document.is_first && now.duration_since(ordered_at) > NEWS;
         for digest in &self.digests {
-            let place = if first.is_some() { ordered_at } else { place_in(tx, digest, ordered_at, now)? };
+            let place = if document.is_first { ordered_at } else { place_in(tx, digest, ordered_at, now)? };
             if tx.enter_digest(digest, story, place, is_archive, now)? {
                 tx.tell_of_entry(digest, story, now)?;
             }

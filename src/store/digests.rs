@@ -319,6 +319,12 @@ impl WriteTx<'_> {
                  (SELECT issue_id FROM digest_entries WHERE story_id = ?1 AND left_at IS NULL)",
             )?
             .execute(params![story.0, at])?;
+        self.shown_otherwise(story, now)
+    }
+
+    /// Notes that documents show another thing of a story, which makes nothing newer: another address of an enclosure, a feed
+    /// that comes to list what was told long ago.
+    pub fn shown_otherwise(&self, story: StoryId, now: Timestamp) -> Result<(), StoreError> {
         self.digests_of(story)?.iter().for_each(|digest| self.digest_changed(digest, now));
         Ok(())
     }

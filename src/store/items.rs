@@ -38,6 +38,13 @@ pub(super) const NEWEST_FIRST: &str = "(i.ordered_at, i.item_id) < (:ordered_at,
     ORDER BY i.ordered_at DESC, i.item_id DESC LIMIT :limit";
 
 impl ReadTx<'_> {
+    /// Whether the store has an item that was first seen before this.
+    pub fn has_items_before(&self, at: Timestamp) -> Result<bool, StoreError> {
+        let sql = "SELECT first_seen_at < ?1 FROM items ORDER BY item_id LIMIT 1";
+        let first = self.connection.prepare_cached(sql)?.query_row([millis(at)], |row| row.get(0)).optional()?;
+        Ok(first.unwrap_or(false))
+    }
+
     /// What is known of these arrivals, by any rung of their identity.
     pub fn known_items(&self, feed: FeedId, arrived: &[NewItem]) -> Result<KnownItems, StoreError> {
         let keys = |pick: fn(&NewItem) -> Option<&ItemKey>| {

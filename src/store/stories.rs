@@ -38,13 +38,31 @@ impl ReadTx<'_> {
     }
 
     /// By link, the stories that feeds which have left the config told.
-    pub fn stories_of_removed_feeds(&self, links: &[&ItemKey]) -> Result<HashMap<ItemKey, StoryId>, StoreError> {
+    pub fn stories_of_removed_feeds(&self, links: &[ItemKey]) -> Result<HashMap<ItemKey, StoryId>, StoreError> {
         let wanted = to_json(&links.iter().map(|link| link.0.as_str()).collect::<Vec<_>>());
         let sql = "SELECT i.link_key, max(i.story_id) FROM feeds f CROSS JOIN items i ON i.feed_id = f.feed_id \
                    WHERE f.state = 'removed' AND i.link_key IN (SELECT value FROM json_each(?1)) GROUP BY i.link_key";
         let mut statement = self.connection.prepare_cached(sql)?;
         let rows = statement.query_map([wanted], |row| Ok((ItemKey(row.get(0)?), StoryId(row.get(1)?))))?;
         Ok(collect(rows)?.into_iter().collect())
+    }
+
+    /// By link, the stories that told of it, in whatever feed, and where the telling stands in time. Asks each feed for each
+    /// link, since no index holds the links of all feeds.
+    pub fn stories_by_link(
+        &self,
+        links: &[ItemKey],
+    ) -> Result<HashMap<ItemKey, Vec<(StoryId, Timestamp)>>, StoreError> {
+        let wanted = to_json(&links.iter().map(|link| link.0.as_str()).collect::<Vec<_>>());
+        let sql = "SELECT i.link_key, i.story_id, i.ordered_at FROM feeds f CROSS JOIN items i ON i.feed_id = f.feed_id \
+                   WHERE i.link_key IN (SELECT value FROM json_each(?1)) ORDER BY i.item_id";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut rows = statement.query([wanted])?;
+        let mut stories: HashMap<ItemKey, Vec<(StoryId, Timestamp)>> = HashMap::new();
+        while let Some(row) = rows.next()? {
+            stories.entry(ItemKey(row.get(0)?)).or_default().push((StoryId(row.get(1)?), instant(row.get(2)?)));
+        }
+        Ok(stories)
     }
 
     /// The items of these stories, oldest first, and when each last changed.

@@ -64,7 +64,9 @@ pub fn join(arrival: &Arrival<'_>, candidates: &[Candidate<'_>]) -> Option<Story
         .map(|(_, story_id)| story_id)
 }
 
-fn is_in_window(a: Timestamp, b: Timestamp) -> bool {
+/// Whether these two may tell of the same news, by where they stand in time.
+#[must_use]
+pub fn is_in_window(a: Timestamp, b: Timestamp) -> bool {
     a.duration_since(b).abs() <= WINDOW
 }
 

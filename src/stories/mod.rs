@@ -12,6 +12,6 @@ mod signature;
 mod text;
 mod title;
 
-pub use join::{Arrival, Candidate, WINDOW, join};
+pub use join::{Arrival, Candidate, WINDOW, is_in_window, join};
 pub use recent::{RecentItems, Teller};
 pub use signature::{Signature, SignatureView};

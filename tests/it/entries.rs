@@ -555,6 +555,42 @@ fn the_items_of_a_document_are_stored_by_their_dates_however_many_they_are() {
 }
 
 #[test]
+fn what_one_feed_has_told_is_not_told_again_by_another_that_comes_to_list_it_later() {
+    let ago =
+        |days: i64| (Timestamp::now() - SignedDuration::from_hours(24 * days)).strftime("%a, %d %b %Y %H:%M:%S +0000");
+    let story = |guid: &str, number: i64, days: i64| {
+        format!(
+            "<item><guid isPermaLink=\"false\">{guid}{number}</guid><title>Number {number}</title>\
+             <link>https://news.example/{number}</link><pubDate>{}</pubDate></item>",
+            ago(days)
+        )
+    };
+    let stories =
+        |guid: &str, days: std::ops::Range<i64>| document(&days.map(|day| story(guid, day, day)).collect::<String>());
+    let origin = Origin::start();
+    origin.script("/feed.xml", [ok(stories("blog-", 4..24))]);
+    origin.script("/topic.xml", [ok(stories("topic-", 4..12)), ok(stories("topic-", 4..17))]);
+    let app = watch(&origin);
+    app.poll(&["--force"]);
+    let week = 7 * 24 * 3_600_000_i64;
+    app.change(&format!(
+        "UPDATE items SET first_seen_at = first_seen_at - {week}; \
+         UPDATE recent_signatures SET first_seen_at = first_seen_at - {week}"
+    ));
+    let dates = || texts(&entries(&published(&app)), "date_modified");
+    let dated = dates();
+    app.write("watch.toml", &(feed_tables(&[&origin.url("/feed.xml"), &origin.url("/topic.xml")]) + ALL));
+    let told = || app.ask::<i64>("SELECT count(*) FROM digest_entries WHERE digest = 'all'");
+    assert_eq!((app.poll(&["--force"])["items_added"].as_i64(), told()), (Some(8), 20), "its first document");
+    assert_eq!((app.poll(&["--force"])["items_added"].as_i64(), told()), (Some(5), 20), "one that lists more of them");
+    assert_eq!(dates(), dated, "nor is it shown as changed");
+
+    // Long after, the same address tells of something else: a page that is written anew each week.
+    origin.script("/topic.xml", [ok(document(&story("again-", 20, 2)))]);
+    assert_eq!((app.poll(&["--force"])["items_added"].as_i64(), told()), (Some(1), 21), "another story by its date");
+}
+
+#[test]
 fn an_item_that_comes_back_begins_no_second_story_while_others_tell_the_first() {
     let origin = Origin::start();
     let date = "Mon, 23 Nov 2026 08:00:00 GMT";
