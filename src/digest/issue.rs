@@ -110,7 +110,7 @@ fn by_rank(a: &Story, b: &Story) -> Ordering {
 }
 
 /// The sum of a story's scores, each tag counted once with its best.
-fn score(story: &Story) -> f64 {
+pub(super) fn score(story: &Story) -> f64 {
     let mut best: BTreeMap<&TagName, f64> = BTreeMap::new();
     for tag in story.items.iter().flat_map(|item| &item.tags) {
         let known = best.entry(&tag.tag).or_insert(tag.score);

@@ -6,6 +6,7 @@
 mod calendar;
 mod cut;
 mod document;
+mod edit;
 mod entry;
 mod identity;
 mod issue;
@@ -16,6 +17,7 @@ mod publisher;
 pub use calendar::{BadSchedule, Calendar, PERIODS_PER_CALL, Period};
 pub use cut::{Cut, assign};
 pub use document::document;
+pub use edit::{Seen, seen};
 pub use entry::{abridged, reason, story_entry};
 pub use identity::{delivery_id, feed_id, issue_entry_id, notice_entry_id, story_entry_id};
 pub use issue::{issue_entry, issue_groups, issue_list, issue_title, period_label};

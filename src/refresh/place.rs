@@ -3,7 +3,7 @@
 use super::articles::is_teaser;
 use super::{UpdatePlan, Watch};
 use crate::classifier::ItemText;
-use crate::digest::story_entry_id;
+use crate::digest::{Seen, seen, story_entry_id};
 use crate::model::{
     DigestName, FeedRecord, Item, ItemContent, ItemId, ItemKey, LinkHash, NewItem, StoryId, TagMatch, TagName,
     Timestamp, corrected, ordered_at,
@@ -221,6 +221,7 @@ impl Arrival {
         watch: &Watch,
         now: Timestamp,
     ) -> Result<(), StoreError> {
+        let Some(before) = tx.as_read().story_of(id)? else { return Ok(()) };
         tx.update_item(id, &self.item, now)?;
         let Some(item) = tx.as_read().item(id)? else { return Ok(()) };
         let judged_anew = self.as_kept(tx, record, &item, watch, now)?;
@@ -229,7 +230,13 @@ impl Arrival {
             None => (&self.tags, &self.digests),
         };
         tx.set_tags(id, tags, now)?;
-        tx.story_changed(item.story_id, now)?;
+        let after = tx.as_read().story(before.id)?;
+        match after.map_or(Seen::Everywhere, |after| seen(&before, &after)) {
+            Seen::Everywhere => tx.story_changed(item.story_id, now)?,
+            Seen::InEntries => tx.changed_in_streams(item.story_id, now)?,
+            Seen::InDocuments => tx.shown_otherwise(item.story_id, now)?,
+            Seen::Nowhere => {}
+        }
         for digest in digests {
             let place = place_in(tx, digest, item.ordered_at(), now)?;
             if tx.enter_digest(digest, item.story_id, place, false, now)? {

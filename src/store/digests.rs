@@ -329,6 +329,16 @@ impl WriteTx<'_> {
         Ok(())
     }
 
+    /// Notes that what streams show of a story has changed, and nothing that an issue shows of it.
+    pub fn changed_in_streams(&self, story: StoryId, now: Timestamp) -> Result<(), StoreError> {
+        let sql = "UPDATE digest_entries SET updated_at = ?2 WHERE story_id = ?1 AND left_at IS NULL \
+                   AND digest IN (SELECT digest FROM digests WHERE kind = 'stream') RETURNING digest";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let changed = statement.query_map(params![story.0, millis(now)], |row| Ok(DigestName(row.get(0)?)))?;
+        collect(changed)?.iter().for_each(|digest| self.digest_changed(digest, now));
+        Ok(())
+    }
+
     /// Cuts issues: from now on their entries are in them and in no other, and all that entered before
     /// `until` has had its cut, whether there was anything to put into an issue or not. An `until` before the last one
     /// takes up the calendar again where a clock was ahead.

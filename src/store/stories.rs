@@ -24,6 +24,13 @@ impl ReadTx<'_> {
         Ok(self.stories(&[id])?.pop())
     }
 
+    /// The story that an item tells.
+    pub fn story_of(&self, item: ItemId) -> Result<Option<Story>, StoreError> {
+        let sql = "SELECT story_id FROM items WHERE item_id = ?1";
+        let story = self.connection.prepare_cached(sql)?.query_row([item.0], |row| row.get(0)).optional()?;
+        story.map_or(Ok(None), |id| self.story(StoryId(id)))
+    }
+
     /// These stories with their items, in this order; those that are gone are left out.
     pub fn stories(&self, ids: &[StoryId]) -> Result<Vec<Story>, StoreError> {
         let wanted = to_json(&ids.iter().map(|id| id.0).collect::<Vec<_>>());

@@ -2,7 +2,7 @@
 //! empty hour, an odd date and hostile text make of them.
 
 use crate::support;
-use crate::support::app::{ALL, App, feed_tables};
+use crate::support::app::{ALL, App, PATIENCE, feed_tables, wait_until};
 use crate::support::origin::{Answer, Origin, ok};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -284,6 +284,58 @@ fn an_entry_that_was_edited_while_a_rule_left_it_out_is_shown_as_changed() {
         shown();
     }
     assert_eq!(shown(), after, "what stayed as it was is not");
+}
+
+#[test]
+fn an_issue_is_not_said_to_be_edited_where_it_shows_nothing_of_an_edit() {
+    let origin = Origin::start();
+    let date = Timestamp::now().strftime("%a, %d %b %Y %H:%M:%S +0000").to_string();
+    let told = |title: &str, end: &str| {
+        let text = "The plan was laid before the council in the morning. ".repeat(10);
+        ok(document(&item(1, title, &date, &format!("<description>{text}{end}</description>"))))
+    };
+    origin.script("/feed.xml", [told("A plan", "1 comment"), told("A plan", "2 comments"), told("Two plans", "")]);
+    let often = "[digests.often]\nquery = \"plan*\"\ncron = \"* * * * * *\"\n";
+    let app = App::new(BY_HAND, &(feed_tables(&[&origin.url("/feed.xml")]) + ALL + often));
+    let shown = || {
+        let daemon = app.start();
+        let [issue, stream] = ["often", "all"].map(|name| daemon.get(&format!("/digests/{name}.json")).body);
+        let stream: Value = serde_json::from_slice(&stream).unwrap();
+        (String::from_utf8(issue).unwrap(), stream["items"][0]["date_modified"].to_string())
+    };
+    app.poll(&["--force"]);
+    let is_cut = || {
+        app.poll(&[]);
+        (app.ask::<u32>("SELECT count(*) FROM issues") == 1).then_some(())
+    };
+    wait_until(PATIENCE, is_cut).expect("an issue");
+    let first = shown();
+    app.poll(&["--force"]);
+    let commented = shown();
+    assert_eq!(commented.0, first.0, "an issue shows how the text begins");
+    assert_ne!(commented.1, first.1, "an entry of a stream shows all of it");
+    app.poll(&["--force"]);
+    let retitled = shown();
+    assert!(retitled.0 != first.0 && retitled.0.contains("Two plans") && retitled.1 != commented.1, "{}", retitled.0);
+}
+
+#[test]
+fn an_enclosure_that_is_signed_anew_at_each_visit_is_followed_and_is_no_edit() {
+    let origin = Origin::start();
+    let spoken = |episode: &str| {
+        let enclosure = format!("<enclosure url=\"https://cdn.example/{episode}\" type=\"audio/mpeg\" length=\"1\"/>");
+        ok(document(&item(1, "An episode", "Mon, 23 Nov 2026 08:00:00 GMT", &enclosure)))
+    };
+    origin.script("/feed.xml", ["1.mp3?token=1", "1.mp3?token=2", "2.mp3?token=2"].map(spoken));
+    let app = watch(&origin);
+    let shown = || {
+        app.poll(&["--force"]);
+        let entry = entries(&published(&app)).remove(0);
+        (entry["attachments"][0]["url"].as_str().unwrap().to_owned(), entry["date_modified"].to_string())
+    };
+    let [first, signed_anew, another] = [(); 3].map(|()| shown());
+    assert_eq!(signed_anew, ("https://cdn.example/1.mp3?token=2".into(), first.1.clone()));
+    assert!(another.0.contains("2.mp3") && another.1 > first.1, "{another:?}");
 }
 
 #[test]
