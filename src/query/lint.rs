@@ -196,14 +196,18 @@ fn lint_text(query: &str, text: &str, exact: bool, expr: &Expr, within: Within) 
             lint_idle_wildcard(word, expr).filter(|_| in_text).or_else(|| lint_wildcard(word, words.len() > 1, expr))
         });
     }
+    if let Some(problem) = lint_symbols(text, expr).filter(|_| in_text) {
+        return Some(problem);
+    }
     if marked || exact || !in_text {
         return None;
     }
-    if WORDLIKE_ACRONYMS.contains(&text) {
-        let message =
-            format!("`{text}` also matches the everyday word *{}*, because case is ignored", text.to_lowercase());
+    let letters = acronym(text);
+    if WORDLIKE_ACRONYMS.contains(&letters.as_str()) {
+        let word = letters.to_lowercase();
+        let message = format!("`{text}` also matches the everyday word *{word}*, because case is ignored");
         let problem = QueryDiagnostic::warning(expr.span.clone(), message);
-        let help = format!("write `={text}` for exactly these letters, or `\"{text}\"` if both are meant");
+        let help = format!("write `={letters}` for exactly these letters, or `\"{text}\"` if both are meant");
         return Some(problem.with_help(help));
     }
     if !within.beside_another && EVERYWHERE.contains(&text.to_lowercase().as_str()) {
@@ -211,6 +215,30 @@ fn lint_text(query: &str, text: &str, exact: bool, expr: &Expr, within: Within) 
         return Some(problem.with_help(format!("write what goes with it, or `\"{text}\"` if that is meant")));
     }
     None
+}
+
+/// `U.S.` is `US`, since matching takes no notice of an acronym's dots.
+fn acronym(text: &str) -> String {
+    let mut letters = text.strip_suffix('.').unwrap_or(text).split('.');
+    if letters.all(|letter| letter.chars().count() == 1) { text.replace('.', "") } else { text.to_owned() }
+}
+
+/// `100 M€`, `5 %`, `#IA`: what stands there for a reader, and matching passes over.
+fn lint_symbols(text: &str, expr: &Expr) -> Option<QueryDiagnostic> {
+    let begins_word = |at: usize| !text[..at].ends_with(char::is_alphanumeric);
+    let (_, symbol) = text.char_indices().find(|(at, c)| match c {
+        '%' | '‰' | '°' | '€' | '$' | '£' | '¥' | '₹' | '₿' => true,
+        // Behind letters it belongs to a name: `C#`.
+        '#' => begins_word(*at),
+        _ => false,
+    })?;
+    let words = text.split_whitespace().map(|word| word.replace(symbol, "")).filter(|word| !word.is_empty());
+    let plain = words.collect::<Vec<_>>().join(" ");
+    let message = format!("the `{symbol}` of `{text}` is passed over: it finds what `{plain}` finds");
+    let expression = escape_regex(&regex_syntax::escape(text).replace(' ', r"\s?"));
+    let begins = if text.starts_with(char::is_alphanumeric) { r"\b" } else { "" };
+    let help = format!("write `{plain}` if that is meant, or an expression such as `/{begins}{expression}/`");
+    Some(QueryDiagnostic::warning(expr.span.clone(), message).with_help(help))
 }
 
 fn lint_without_words(text: &str, expr: &Expr) -> QueryDiagnostic {
