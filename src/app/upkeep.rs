@@ -101,6 +101,9 @@ impl Daemon {
                 () = self.stop.cancelled() => return,
                 () = bells.cut_issues.notified() => self.cut_issues().await,
                 () = bells.review_feeds.notified() => {
+                    if let Err(error) = self.store.check_file() {
+                        tracing::error!("{error}");
+                    }
                     self.review_feeds().await;
                     self.notifier.status(&self.status_line().await);
                 }

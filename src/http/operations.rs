@@ -68,6 +68,9 @@ pub(super) async fn readyz(State(state): State<AppState>) -> Response {
         Ok(Err(error)) => reasons.push(format!("the database does not answer: {error}")),
         Err(_elapsed) => reasons.push("the database does not answer within 2 s".to_owned()),
     }
+    if let Err(error) = state.store.check_file() {
+        reasons.push(error.to_string());
+    }
     if let Some(silence) = state.health.scheduler_stall(now) {
         reasons.push(format!("the scheduler has been silent for {} s", silence.as_secs()));
     }

@@ -26,6 +26,11 @@ pub enum StoreError {
     Unusable { path: PathBuf, detail: String },
     #[error("another veille (pid {pid}) works in {}; stop it, or choose another data directory", path.display())]
     Busy { path: PathBuf, pid: String },
+    #[error(
+        "{}: another file is here than the one that veille works with, or none: what is stored now is lost with the next start; \
+         stop veille, then put the file back or restore a backup", path.display()
+    )]
+    Displaced { path: PathBuf },
     #[error("the disk is full: nothing was stored; make room")]
     Full,
     #[error("the store cannot be written: {0}")]

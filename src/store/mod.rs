@@ -54,8 +54,19 @@ const READERS: usize = 4;
 /// The open store. Cheap to share behind an `Arc`; closing it waits for the last write.
 #[derive(Debug)]
 pub struct Store {
+    path: PathBuf,
+    /// The file that was at the path when it was opened.
+    file: Option<FileNumber>,
     writer: Writer,
     readers: Readers,
+}
+
+/// Device and number of a file, which stay while it is renamed.
+type FileNumber = (u64, u64);
+
+fn file_at(path: &Path) -> Option<FileNumber> {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata(path).ok().map(|file| (file.dev(), file.ino()))
 }
 
 /// A consistent view for reading.
@@ -88,7 +99,7 @@ impl Store {
         let path = data_dir.join(DATABASE_NAME);
         let connection = schema::open_for_writing(&path)?;
         let readers = Readers::open(&path, READERS)?;
-        Ok(Self { writer: Writer::start(connection), readers })
+        Ok(Self { writer: Writer::start(connection), readers, file: file_at(&path), path })
     }
 
     /// Opens an existing store as it is, beside the daemon that may be using it: nothing is created,
@@ -105,7 +116,15 @@ impl Store {
         }
         let connection = schema::open_as_it_is(&path)?;
         let readers = Readers::open(&path, 1)?;
-        Ok(Self { writer: Writer::start(connection), readers })
+        Ok(Self { writer: Writer::start(connection), readers, file: file_at(&path), path })
+    }
+
+    /// Whether the open file still is the one at its path: SQLite goes on writing to one that was moved or removed.
+    ///
+    /// # Errors
+    /// It is not.
+    pub fn check_file(&self) -> Result<(), StoreError> {
+        if file_at(&self.path) == self.file { Ok(()) } else { Err(StoreError::Displaced { path: self.path.clone() }) }
     }
 
     /// Runs `job` on a read-only snapshot, on a blocking thread.

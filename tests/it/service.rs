@@ -184,6 +184,24 @@ fn s02_the_status_tells_the_next_refresh_and_a_config_that_was_refused() {
     assert!(ready.contains("watching 1 feeds") && ready.contains("was refused: see the journal"), "{ready}");
 }
 
+/// On a fast clock, since it is told once a minute.
+#[test]
+fn a_database_that_is_moved_away_from_a_daemon_is_told() {
+    let Some(faketime) = faketime_library() else { return };
+    let app = App::new("", ALL);
+    let daemon = Daemon::start(app.hastened(faketime));
+    assert_eq!(daemon.get("/readyz").status, 200);
+    let (here, there) = (app.data_dir().join("veille.db"), app.data_dir().join("moved.db"));
+    std::fs::rename(&here, &there).expect("it is moved");
+    daemon.wait_for_line("put the file back");
+    let unready = daemon.get("/readyz");
+    assert!(unready.status == 503 && unready.text().contains("put the file back"), "{unready:?}");
+    std::fs::copy(&there, &here).expect("a copy in its place");
+    assert_eq!(daemon.get("/readyz").status, 503, "which is another file");
+    std::fs::rename(&there, &here).expect("it is put back");
+    assert_eq!(daemon.get("/readyz").status, 200);
+}
+
 #[test]
 fn s04_it_is_alive_only_while_the_store_answers() {
     let origin = Origin::start();
