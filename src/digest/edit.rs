@@ -1,7 +1,7 @@
 //! Where readers see that a story was edited: feeds edit more than we show.
 
 use crate::digest::issue::score;
-use crate::digest::issue_text::{IssueGroup, issue_html};
+use crate::digest::issue_text::{IssueGroup, IssueList, issue_html};
 use crate::digest::{Publisher, story_entry};
 use crate::model::{Membership, PublishedEntry, Story, Timestamp, without_query};
 use jiff::tz::TimeZone;
@@ -58,5 +58,6 @@ fn entry(story: &Story) -> PublishedEntry {
 /// What an issue shows of it, and what gives it its place there.
 fn in_issue(story: &Story, entry: &PublishedEntry) -> impl PartialEq {
     let group = IssueGroup { heading: String::new(), entries: vec![entry.clone()] };
-    (issue_html(&[group], &TimeZone::UTC), entry.categories.clone(), score(story))
+    let list = IssueList { groups: vec![group], more: 0 };
+    (issue_html(&list, "", &TimeZone::UTC), entry.categories.clone(), score(story))
 }

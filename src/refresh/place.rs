@@ -19,7 +19,7 @@ const NEWS: SignedDuration = SignedDuration::from_hours(7 * 24);
 const LATE: SignedDuration = SignedDuration::from_hours(48);
 /// Old items of a document, the newest of them, that are sought in what was told before: a list of years is not, for each is
 /// sought in each feed.
-const SOUGHT_MAX: usize = 500;
+const SOUGHT_MAX: usize = 100;
 
 /// What a document brought, with all that could be said of it outside the transaction.
 #[derive(Debug, Default)]
