@@ -19,8 +19,8 @@ use tokio::time::timeout_at;
 use url::Url;
 
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Some sites send well over the usual 100 header lines.
-const HEADERS_MAX: usize = 256;
+/// Header lines of an answer. A few sites send more than the usual 100.
+const HEADERS_MAX: usize = 128;
 
 /// Makes visits. Cheap to clone; the clones share connections.
 #[derive(Debug, Clone)]
