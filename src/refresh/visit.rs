@@ -221,6 +221,9 @@ async fn read_document(
     };
     let plan = plan(&known.items, &known.pruned, arrived, record.item_identity);
     let plan = articles::keep_articles(around, plan).await?;
+    if parsed.overflow > 0 && !plan.added.is_empty() {
+        tracing::warn!(feed.url = %WithoutQuery(&record.url), overflow = parsed.overflow, "the document lists more items than are read of it: the newest are kept, the rest is left out");
+    }
     let outcome = Outcome::Stored { added: plan.added.len(), changed: plan.changed.len(), unchanged: plan.unchanged };
     outcome::with_document(record, &answer, &parsed, &plan, now);
     let (watch, for_text) = (Arc::clone(&around.watch), record.clone());

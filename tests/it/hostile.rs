@@ -3,6 +3,7 @@
 
 use crate::support::app::{ALL, App, FAST, PATIENCE, feed_tables, finish, wait_until};
 use crate::support::origin::{Answer, Fault, Origin, fault, ok, redirect, rss, status};
+use crate::support::polled::one_feed;
 use serde_json::Value;
 use std::io::Write as _;
 use std::net::Ipv4Addr;
@@ -245,6 +246,22 @@ fn h11_h12_what_is_no_feed_changes_nothing_and_nothing_comes_twice_after_it() {
     }
     assert_eq!(app.ask::<String>(state), items);
     assert!(origin.log().iter().all(|request| request.header("if-none-match") != Some("\"bad\"")));
+}
+
+#[test]
+fn h18_what_is_beyond_the_newest_is_counted_in_the_log_when_it_is_new() {
+    let (origin, app) = one_feed(FAST, [ok(rss(5_100)), ok(rss(5_100)), ok(rss(5_101))]);
+    let said = |expected: &str| {
+        let polled = app.run(&["poll", "--json", "--force"]);
+        let lines: Vec<&str> = polled.stderr.lines().filter(|line| line.contains("overflow")).collect();
+        assert_eq!(lines.len(), usize::from(!expected.is_empty()), "{polled:?}");
+        let tells = |line: &&str| line.contains(expected) && line.contains(&origin.url("/feed.xml"));
+        assert!(lines.iter().all(tells), "{polled:?}");
+        polled.json()["items_added"].as_u64()
+    };
+    assert_eq!(said("overflow=100"), Some(5_000));
+    assert_eq!(said(""), Some(0), "the second visit adds none and has nothing to tell");
+    assert_eq!(said("overflow=101"), Some(1));
 }
 
 /// The short form of `benches/fleet.py failing`, which has ten thousand.
