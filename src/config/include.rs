@@ -96,7 +96,7 @@ fn read(pending: &Pending, report: &Report) -> Option<String> {
         }
     };
     if pending.kind == FileKind::Opml {
-        return Some(super::opml::decode(&bytes));
+        return Some(super::opml::decode(bytes));
     }
     match String::from_utf8(bytes) {
         Ok(text) => Some(text.strip_prefix('\u{FEFF}').map(str::to_owned).unwrap_or(text)),

@@ -16,7 +16,8 @@ use url::Url;
 
 /// Folders deeper than this no longer give groups; real lists nest three deep.
 const DEEPEST_GROUP: usize = 16;
-const MOST_FEEDS: usize = 200_000;
+/// As many as are imported into a config within 256 MiB of memory.
+const MOST_FEEDS: usize = 50_000;
 const MOST_PROBLEMS: usize = 1_000;
 const LONGEST_NAME_CHARACTERS: usize = 200;
 
@@ -55,15 +56,15 @@ pub struct OpmlProblem {
 }
 
 /// The text of an OPML file: by BOM, else UTF-8 if valid, else as its XML declaration says.
-pub fn decode(bytes: &[u8]) -> String {
-    if let Some((encoding, bom_len)) = Encoding::for_bom(bytes) {
+pub fn decode(bytes: Vec<u8>) -> String {
+    if let Some((encoding, bom_len)) = Encoding::for_bom(&bytes) {
         return encoding.decode_without_bom_handling(&bytes[bom_len..]).0.into_owned();
     }
-    if let Ok(text) = std::str::from_utf8(bytes) {
-        return text.to_owned();
-    }
-    let encoding = declared_encoding(bytes).unwrap_or(encoding_rs::UTF_8);
-    encoding.decode_without_bom_handling(bytes).0.into_owned()
+    String::from_utf8(bytes).unwrap_or_else(|error| {
+        let bytes = error.as_bytes();
+        let encoding = declared_encoding(bytes).unwrap_or(encoding_rs::UTF_8);
+        encoding.decode_without_bom_handling(bytes).0.into_owned()
+    })
 }
 
 fn declared_encoding(bytes: &[u8]) -> Option<&'static Encoding> {

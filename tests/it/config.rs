@@ -1,5 +1,6 @@
 //! Loading a config: what is right becomes settings, what is wrong is shown where it stands.
 
+use crate::support::app::{App, finish};
 use proptest::prelude::*;
 use std::fmt::Write as _;
 use std::fs;
@@ -356,6 +357,21 @@ fn h36_hostile_opml_is_bounded_and_reported() {
 }
 
 #[test]
+fn h36_the_import_of_a_list_without_end_takes_bounded_memory() {
+    let app = App::new("", "");
+    let outlines: String = (0..300_000).map(|n| format!("<outline xmlUrl='http://a.test/{n}'/>")).collect();
+    app.write("list.opml", &format!("<opml><body>{outlines}</body></opml>"));
+    let list = app.directory().join("list.opml");
+    let import = app.command(&["feeds", "import", &list.display().to_string()]);
+    let mut limited = Command::new("prlimit");
+    limited.arg(format!("--data={}", 256 << 20)).arg(import.get_program()).args(import.get_args());
+    let imported = finish(&mut limited);
+    assert!(imported.status.success(), "{}", imported.stderr);
+    assert!(imported.stdout.contains("250000 feeds are left out"), "the rest is reported");
+    assert!(imported.stdout.contains("50000 new in"), "{}", imported.stderr);
+}
+
+#[test]
 fn every_shared_subscription_list_is_read_whole() {
     let shared = std::env::var_os("VEILLE_SHARED")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
@@ -367,7 +383,7 @@ fn every_shared_subscription_list_is_read_whole() {
     for path in
         lists.map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some_and(|kind| kind == "opml"))
     {
-        let text = opml::decode(&fs::read(&path).unwrap());
+        let text = opml::decode(fs::read(&path).unwrap());
         let read = opml::read(&text);
         assert!(!read.problems.iter().any(|problem| problem.is_fatal), "{}", path.display());
         assert!(read.feeds.iter().all(|feed| !feed.groups.iter().any(String::is_empty)));

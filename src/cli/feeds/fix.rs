@@ -156,7 +156,7 @@ fn listed_in_opml(url: &Url, settings: &Settings) -> Option<PathBuf> {
     let lists = |file: &&PathBuf| {
         is_opml(file)
             && std::fs::read(file)
-                .is_ok_and(|bytes| opml::read(&opml::decode(&bytes)).feeds.iter().any(|feed| feed.url == *url))
+                .is_ok_and(|bytes| opml::read(&opml::decode(bytes)).feeds.iter().any(|feed| feed.url == *url))
     };
     settings.files.iter().find(lists).cloned()
 }
