@@ -21,8 +21,6 @@ pub(super) struct Draft<'a> {
     pub item_elements: usize,
     /// Whether markup was broken: what was opened was not closed.
     pub is_broken: bool,
-    /// Whether it ended within an item or a field, so that there was more of it.
-    pub breaks_off: bool,
 }
 
 #[derive(Debug, Default)]

@@ -21,7 +21,7 @@ pub(super) fn read(source: &str, prune: &dyn Fn(&mut Draft<'static>)) -> Result<
     match end {
         Err(error) if error.is_data() => return Err(FeedError::NotAFeed),
         Err(error) if draft.items.is_empty() => return Err(FeedError::Json(error.to_string())),
-        Err(_) => (draft.is_broken, draft.breaks_off) = (true, true),
+        Err(_) => draft.is_broken = true,
         Ok(()) => {}
     }
     let is_named = facts.get("version").and_then(Value::as_str).is_some_and(|version| version.contains("jsonfeed.org"));

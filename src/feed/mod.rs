@@ -89,8 +89,8 @@ pub struct ParsedFeed {
     pub items: Vec<NewItem>,
     /// Items beyond [`MAX_ITEMS`] that were left out.
     pub overflow: usize,
-    /// It ended within an item or a field: there was more of it, which was not seen.
-    pub breaks_off: bool,
+    /// Its markup is broken: there may be more of it than could be read.
+    pub is_broken: bool,
     /// What was mended or could not be read, in plain words.
     pub warnings: Vec<String>,
 }

@@ -98,7 +98,7 @@ pub(super) fn normalise(
         sy_interval_s: sy_interval_s(channel),
         items: identity::identify(contents),
         overflow: draft.overflow,
-        breaks_off: draft.breaks_off,
+        is_broken: draft.is_broken,
         warnings,
     }
 }

@@ -123,6 +123,8 @@ pub struct FeedRecord {
     pub last_error: Option<String>,
     pub overflow_count: u32,
     pub last_overflow_at: Option<Timestamp>,
+    /// Since when the markup of its documents is broken; the beginning of time when it always was.
+    pub broken_since_at: Option<Timestamp>,
     pub redirect: Option<RedirectMemory>,
     /// Until when its hub is relied upon to deliver what is new.
     pub delivered_until_at: Option<Timestamp>,

@@ -13,6 +13,8 @@ use url::Url;
 const REMEMBERED_MAX: usize = 12;
 /// How long a feed is missing before its move is taken back, and its site asked where it went.
 pub(super) const MISSING_FOR: SignedDuration = SignedDuration::from_hours(3 * 24);
+/// How long a feed's markup is broken before that is how the feed is.
+const BROKEN_FOR: SignedDuration = SignedDuration::from_hours(3 * 24);
 
 /// A document came and was read.
 pub(super) fn with_document(
@@ -26,9 +28,7 @@ pub(super) fn with_document(
     let overflowed = plan.is_all_new() && record.last_new_item_at.is_some();
     succeeded(record, answer.status, now);
     heed(record, &answer.freshness, now);
-    // The validators of a document that breaks off vouch for what was not seen; where it never was whole, there is no more.
-    let is_known = record.remembered.iter().any(|known| known.url == answer.remembered.url);
-    if !feed.breaks_off || !is_known {
+    if vouches(record, feed.is_broken, &answer.remembered, now) {
         remember(record, answer.remembered.clone());
     }
     follow(record, answer.permanent_target.as_ref(), now);
@@ -48,9 +48,24 @@ pub(super) fn with_document(
     }
 }
 
+/// Whether a document's validators may be taken for what was seen of it. Those of broken markup vouch for what was perhaps
+/// not: the ones before go out again, so that the whole document comes once it is mended. A feed that never was whole, or has
+/// not been for days, is that way.
+fn vouches(record: &mut FeedRecord, is_broken: bool, answer: &Remembered, now: Timestamp) -> bool {
+    if !is_broken {
+        record.broken_since_at = None;
+        return true;
+    }
+    let is_known = record.remembered.iter().any(|known| known.url == answer.url && !known.validators.is_empty());
+    let since = *record.broken_since_at.get_or_insert(if is_known { now } else { Timestamp::UNIX_EPOCH });
+    now.duration_since(since) >= BROKEN_FOR
+}
+
 /// What we have is still current.
 pub(super) fn with_not_modified(record: &mut FeedRecord, answer: &NotModified, now: Timestamp) {
     succeeded(record, 304, now);
+    // The document before the broken one is current again.
+    record.broken_since_at = record.broken_since_at.filter(|since| now.duration_since(*since) >= BROKEN_FOR);
     heed(record, &answer.freshness, now);
     remember(record, answer.remembered.clone());
     follow(record, answer.permanent_target.as_ref(), now);

@@ -20,7 +20,7 @@ const COLUMNS: &str = "feed_id, url, fetch_url, \
     coalesce((SELECT a.url FROM feed_addresses a WHERE a.feed_id = feeds.feed_id), url), \
     configured_title, title, site_url, language, groups, state, item_identity, next_check_at, next_check_reason, \
     last_refresh_at, last_success_at, last_new_item_at, last_status, fresh_until_at, retry_after_at, wait_was_cut, ttl_s, \
-    skip_hours, skip_days, failure_count, failing_since_at, last_error, overflow_count, last_overflow_at, \
+    skip_hours, skip_days, failure_count, failing_since_at, last_error, overflow_count, last_overflow_at, broken_since_at, \
     redirect_url, redirect_since_at, redirect_count, \
     (SELECT s.expires_at FROM subscriptions s WHERE s.feed_id = feeds.feed_id AND s.state = 'active' \
          AND s.missed_at IS NULL)";
@@ -175,7 +175,8 @@ impl WriteTx<'_> {
                  wait_was_cut = :wait_was_cut, ttl_s = :ttl_s, \
                  skip_hours = :skip_hours, skip_days = :skip_days, failure_count = :failure_count, \
                  failing_since_at = :failing_since_at, last_error = :last_error, overflow_count = :overflow_count, \
-                 last_overflow_at = :last_overflow_at, redirect_url = :redirect_url, redirect_count = :redirect_count, \
+                 last_overflow_at = :last_overflow_at, broken_since_at = :broken_since_at, \
+                 redirect_url = :redirect_url, redirect_count = :redirect_count, \
                  redirect_since_at = :redirect_since_at WHERE feed_id = :feed_id",
             )?
             .execute(named_params! {
@@ -206,6 +207,7 @@ impl WriteTx<'_> {
                 ":redirect_since_at": redirect.map(|redirect| millis(redirect.first_seen_at)),
             })?;
         // Apart, since they seldom change, and each set of names that the schema checks is a table of its own to SQLite.
+                ":broken_since_at": optional_millis(feed.broken_since_at),
         let sql = "UPDATE feeds SET state = iif(state = 'removed' OR state = 'disabled', state, :state), item_identity = :identity \
                    WHERE feed_id = :feed_id AND (state <> :state OR item_identity <> :identity)";
         self.connection.prepare_cached(sql)?.execute(named_params! {
@@ -318,6 +320,7 @@ fn record(row: &Row<'_>) -> Result<FeedRecord, StoreError> {
     })
 }
 
+        broken_since_at: columns.next_instant()?,
 /// An error of one row of [`COLUMNS`], with the feed that it concerns.
 fn of_feed(row: &Row<'_>, error: StoreError) -> StoreError {
     let detail = match error {

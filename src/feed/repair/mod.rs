@@ -87,7 +87,6 @@ impl<'a> Repair<'a, '_> {
 
     fn finish(mut self) -> Draft<'a> {
         self.draft.is_broken |= self.open.iter().any(|open| open.kind != Kind::Ignored);
-        self.draft.breaks_off |= self.open.iter().any(|open| open.kind == Kind::Item);
         self.close_to(0);
         self.draft.bases = self.scope.bases;
         self.draft

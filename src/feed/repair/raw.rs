@@ -23,7 +23,6 @@ impl<'a> Repair<'a, '_> {
             match self.lexer.next() {
                 None => {
                     self.draft.is_broken = true;
-                    self.draft.breaks_off = true;
                     break at;
                 }
                 Some(Token::Text(text)) => raw.push(reference::resolve(text)),

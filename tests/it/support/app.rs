@@ -158,6 +158,7 @@ impl App {
             "retry_after_at",
             "failing_since_at",
             "redirect_since_at",
+            "broken_since_at",
         ]);
         let items = shifted(&["first_seen_at", "changed_at", "ordered_at"]);
         let signatures = shifted(&["first_seen_at", "ordered_at"]);
