@@ -8,7 +8,7 @@ use crate::app;
 use crate::delivery::{self, Sent};
 use crate::model::{DueFeed, FeedRecord, FeedState, Timestamp};
 use crate::query::nearest;
-use crate::refresh::{Outcome, Visit, discovery};
+use crate::refresh::{Holds, Outcome, Visit, discovery};
 use crate::scheduler::{Declined, cut_due_issues, declined, review_feeds};
 use crate::store::{Store, UnreadableFeed};
 use anyhow::bail;
@@ -98,7 +98,8 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
         report.feeds.reserve_exact(asked.len());
         let mut progress = Progress::of(asked.len(), "feeds");
         let stop = CancellationToken::new();
-        let held = app::visit_once(Arc::clone(&around), asked, &stop, |visit| {
+        let heeds = if args.force { Holds::Asked } else { Holds::All };
+        let held = app::visit_once(Arc::clone(&around), asked, heeds, &stop, |visit| {
             match visit {
                 Ok(visit) => report.add(visit),
                 // The log has it.
@@ -109,7 +110,8 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
         .await?;
         for (feed, until) in held {
             if let Some(feed) = store.read(move |tx| tx.feed_record(feed)).await? {
-                report.decline(Line::declined(&feed, left_alone(until, now)));
+                let reason = if args.force { left_alone(until, now) } else { host_left_alone(until, now) };
+                report.decline(Line::declined(&feed, reason));
             }
         }
         if args.feeds.is_empty() {
@@ -197,7 +199,15 @@ fn decline(feed: &FeedRecord, args: &Args, now: Timestamp) -> Option<String> {
 }
 
 fn left_alone(until: Timestamp, now: Timestamp) -> String {
-    format!("the server asked to be left alone for {}; --force does not lift that", ahead(Some(until), now))
+    let again = ahead(Some(until), now);
+    format!("the server asked to be left alone and may be asked again {again}; --force does not lift that")
+}
+
+fn host_left_alone(until: Timestamp, now: Timestamp) -> String {
+    let again = ahead(Some(until), now);
+    format!(
+        "its host asked to be left alone and may be asked again {again}; --force lifts that where no Retry-After says so"
+    )
 }
 
 impl Report {

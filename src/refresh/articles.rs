@@ -143,7 +143,8 @@ async fn store(around: &Surroundings, wanted: WantedArticle, page: Page) -> Resu
                 Page::Useless(reason) => tx.article_failed(id, reason, None),
                 Page::Failed(reason) => tx.article_failed(id, &reason, again),
                 Page::HostAsksForPeace(host, wait) => {
-                    tx.hold_host(&host, now.saturating_add(wait.unwrap_or(HOLD_UNASKED)).unwrap_or(Timestamp::MAX))?;
+                    let after = |wait| now.saturating_add(wait).unwrap_or(Timestamp::MAX);
+                    tx.hold_host(&host, after(wait.unwrap_or(HOLD_UNASKED)), wait.map(after))?;
                     tx.article_failed(id, "its host asks to be left alone (429 or 503)", again)
                 }
             }

@@ -6,7 +6,7 @@
 use super::Surroundings;
 use super::timing::{VisitEnd, schedule};
 use crate::model::{FeedId, FeedRecord, Timestamp};
-use crate::store::StoreError;
+use crate::store::{ReadTx, StoreError};
 use std::sync::Arc;
 
 /// Newest items whose instants tell a feed's rhythm.
@@ -27,14 +27,36 @@ pub struct Known {
 /// A feed to visit; `None` when it has left the store, an error when its record cannot be read, which concerns no other.
 pub type Beginning = (FeedId, Result<Option<Known>, StoreError>);
 
+/// Which hosts are left alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holds {
+    /// All that asked for it.
+    All,
+    /// Those that named a time (Retry-After): the operator lifts our own pauses.
+    Asked,
+}
+
+impl Holds {
+    /// The hosts, and until when.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn read(self, tx: &ReadTx<'_>, now: Timestamp) -> Result<Vec<(String, Timestamp)>, StoreError> {
+        match self {
+            Self::All => tx.held_hosts(now),
+            Self::Asked => tx.hosts_with_retry_after(now),
+        }
+    }
+}
+
 /// Reads what is known of feeds whose visits are about to begin.
 ///
 /// # Errors
 /// The store failed.
-pub async fn begin(around: &Surroundings, feeds: Vec<FeedId>) -> Result<Vec<Beginning>, StoreError> {
+pub async fn begin(around: &Surroundings, feeds: Vec<FeedId>, holds: Holds) -> Result<Vec<Beginning>, StoreError> {
     let now = (around.clock)();
     let read = around.store.read(move |tx| {
-        let held_hosts: Arc<[_]> = tx.held_hosts(now)?.into();
+        let held_hosts: Arc<[_]> = holds.read(tx, now)?.into();
         let known = |feed| {
             let Some(record) = tx.feed_record(feed)? else { return Ok(None) };
             let rhythm = tx.item_times(feed, RHYTHM_ITEMS)?;

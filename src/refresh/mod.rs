@@ -16,7 +16,7 @@ mod timing;
 mod visit;
 mod watch;
 
-pub use begin::{Beginning, Known, begin, claim};
+pub use begin::{Beginning, Holds, Known, begin, claim};
 pub use desk::Desk;
 pub use plan::{UpdatePlan, plan};
 pub use visit::{News, Outcome, Surroundings, Visit, refresh};

@@ -332,7 +332,7 @@ fn write(
         around.desk.with_recent(tx, now, |recent| brought.arrivals.store(tx, &record, watch, recent, now))?;
     }
     if let Some((host, until)) = held {
-        tx.hold_host(host, *until)?;
+        tx.hold_host(host, *until, record.retry_after_at)?;
     }
     match &brought.hub {
         Hub::Named { hub, topic } if watch.settings.http.subscribe_to_hubs => {

@@ -6,7 +6,7 @@ use super::queue::{DueQueue, Limits, Turn};
 use crate::config::FetchSettings;
 use crate::model::{DueFeed, FeedId, Timestamp, WAIT_CEILING, host_of};
 use crate::pace;
-use crate::refresh::{self, Beginning, Surroundings, Visit, Watch};
+use crate::refresh::{self, Beginning, Holds, Surroundings, Visit, Watch};
 use crate::store::{StoreError, UnreadableFeed};
 use jiff::SignedDuration;
 use std::collections::HashMap;
@@ -39,6 +39,8 @@ struct Visits {
     around: TakeSurroundings,
     /// Whether the store is told before a feed is asked, so that not even a kill leads to a second request at once.
     claims: bool,
+    /// Which hosts are left alone.
+    heeds: Holds,
     queue: DueQueue,
     running: JoinSet<Result<Option<Visit>, StoreError>>,
     feeds: HashMap<Id, FeedId>,
@@ -65,7 +67,7 @@ const HELD_REASON: &str =
 
 /// Visits feeds as they become due until told to stop. `tick` is called in each round: proof of life.
 pub async fn run(around: TakeSurroundings, wake: &Notify, stop: &CancellationToken, mut tick: impl FnMut(Timestamp)) {
-    let mut visits = Visits::new(around, true);
+    let mut visits = Visits::new(around, true, Holds::All);
     let mut look_at = Instant::now();
     while !stop.is_cancelled() {
         tick(((visits.around)().clock)());
@@ -87,20 +89,21 @@ pub async fn run(around: TakeSurroundings, wake: &Notify, stop: &CancellationTok
 }
 
 /// Visits these feeds once, within the limits, and hands each visit to `report` as it ends, or why there was none.
-/// Returns the feeds that were held back, since their host asked to be left alone.
+/// Returns the feeds that were held back, since their host asked to be left alone as `heeds` says.
 ///
 /// # Errors
 /// The store failed. All visits that had ended were reported.
 pub async fn visit_once(
     around: TakeSurroundings,
     feeds: Vec<DueFeed>,
+    heeds: Holds,
     stop: &CancellationToken,
     mut report: impl FnMut(Result<Visit, UnreadableFeed>),
 ) -> Result<Vec<HeldBack>, StoreError> {
     let Surroundings { store, watch, clock, .. } = around();
     let wall = clock();
-    let mut visits = Visits::new(around, false);
-    visits.recall_holds(store.read(move |tx| tx.held_hosts(wall)).await?, wall);
+    let mut visits = Visits::new(around, false, heeds);
+    visits.recall_holds(store.read(move |tx| heeds.read(tx, wall)).await?, wall);
     let mut held = Vec::new();
     for feed in feeds {
         let host = host_key(&watch, &feed.configured_url, &feed.address);
@@ -137,12 +140,13 @@ pub async fn visit_once(
 }
 
 impl Visits {
-    fn new(around: TakeSurroundings, claims: bool) -> Self {
+    fn new(around: TakeSurroundings, claims: bool, heeds: Holds) -> Self {
         let Surroundings { watch, clock, .. } = around();
         let (limits, looked_at) = (limits(&watch.settings.fetch), clock());
         Self {
             around,
             claims,
+            heeds,
             queue: DueQueue::new(limits),
             running: JoinSet::new(),
             feeds: HashMap::new(),
@@ -164,9 +168,10 @@ impl Visits {
         if let Err(error) = self.follow_clock(&around, wall).await {
             tracing::error!(%error, "feeds could not be rescheduled by the clock as it is now");
         }
+        let heeds = self.heeds;
         let read = around
             .store
-            .read(move |tx| Ok((tx.due_feeds(wall)?, tx.next_due_after(wall)?, tx.held_hosts(wall)?)))
+            .read(move |tx| Ok((tx.due_feeds(wall)?, tx.next_due_after(wall)?, heeds.read(tx, wall)?)))
             .await;
         match read {
             Ok((due, next, held)) => {
@@ -275,7 +280,7 @@ impl Visits {
 
     async fn begin(&self, feeds: Vec<FeedId>) -> Result<Vec<Beginning>, StoreError> {
         let around = (self.around)();
-        let beginnings = refresh::begin(&around, feeds).await?;
+        let beginnings = refresh::begin(&around, feeds, self.heeds).await?;
         if self.claims {
             refresh::claim(&around, &beginnings).await?;
         }

@@ -1,8 +1,6 @@
 //! Feeds: their row, their validators, and when they are due.
 
-use super::rows::{
-    InOrder, collect, count, from_json, instant, instant_at, millis, optional_instant_at, optional_millis,
-};
+use super::rows::{InOrder, collect, count, from_json, instant, millis, optional_instant_at, optional_millis};
 use super::{ReadTx, StoreError, UnreadableFeed, WriteTx};
 use crate::model::{
     DueFeed, FeedHealth, FeedId, FeedRecord, FeedState, ItemIdentity, RedirectMemory, Remembered, Timestamp,
@@ -141,10 +139,17 @@ impl ReadTx<'_> {
 
     /// Hosts that asked to be left alone, and until when.
     pub fn held_hosts(&self, now: Timestamp) -> Result<Vec<(String, Timestamp)>, StoreError> {
-        let sql = "SELECT host, held_until_at FROM hosts WHERE held_until_at > ?1";
+        self.hosts_held("SELECT host, held_until_at FROM hosts WHERE held_until_at > ?1", now)
+    }
+
+    /// Of these, those that named a time themselves, and which.
+    pub fn hosts_with_retry_after(&self, now: Timestamp) -> Result<Vec<(String, Timestamp)>, StoreError> {
+        self.hosts_held("SELECT host, asked_until_at FROM hosts WHERE asked_until_at > ?1", now)
+    }
+
+    fn hosts_held(&self, sql: &str, now: Timestamp) -> Result<Vec<(String, Timestamp)>, StoreError> {
         let mut statement = self.connection.prepare_cached(sql)?;
-        let rows = statement.query_map([millis(now)], |row| Ok((row.get(0)?, instant_at(row, "held_until_at")?)))?;
-        collect(rows)
+        collect(statement.query_map([millis(now)], |row| Ok((row.get(0)?, row.get(1).map(instant)?)))?)
     }
 
     fn remembered(&self, feed: FeedId) -> Result<Vec<Remembered>, StoreError> {
@@ -202,12 +207,12 @@ impl WriteTx<'_> {
                 ":last_error": feed.last_error,
                 ":overflow_count": feed.overflow_count,
                 ":last_overflow_at": optional_millis(feed.last_overflow_at),
+                ":broken_since_at": optional_millis(feed.broken_since_at),
                 ":redirect_url": redirect.map(|redirect| redirect.target.as_str()),
                 ":redirect_count": redirect.map_or(0, |redirect| redirect.answers),
                 ":redirect_since_at": redirect.map(|redirect| millis(redirect.first_seen_at)),
             })?;
         // Apart, since they seldom change, and each set of names that the schema checks is a table of its own to SQLite.
-                ":broken_since_at": optional_millis(feed.broken_since_at),
         let sql = "UPDATE feeds SET state = iif(state = 'removed' OR state = 'disabled', state, :state), item_identity = :identity \
                    WHERE feed_id = :feed_id AND (state <> :state OR item_identity <> :identity)";
         self.connection.prepare_cached(sql)?.execute(named_params! {
@@ -254,11 +259,12 @@ impl WriteTx<'_> {
         Ok(())
     }
 
-    /// Leaves a host alone until then; never shortens what it asked for before.
-    pub fn hold_host(&self, host: &str, until: Timestamp) -> Result<(), StoreError> {
-        let sql = "INSERT INTO hosts (host, held_until_at) VALUES (?1, ?2) \
-                   ON CONFLICT (host) DO UPDATE SET held_until_at = max(held_until_at, ?2)";
-        self.connection.prepare_cached(sql)?.execute(params![host, millis(until)])?;
+    /// Leaves a host alone until then, and until `asked_until` at its own word; never shortens what was so before.
+    pub fn hold_host(&self, host: &str, until: Timestamp, asked_until: Option<Timestamp>) -> Result<(), StoreError> {
+        let sql = "INSERT INTO hosts (host, held_until_at, asked_until_at) VALUES (?1, ?2, ?3) ON CONFLICT (host) DO UPDATE \
+                   SET held_until_at = max(held_until_at, ?2), asked_until_at = max(asked_until_at, ?3)";
+        let asked_until = asked_until.map_or(0, millis);
+        self.connection.prepare_cached(sql)?.execute(params![host, millis(until), asked_until])?;
         Ok(())
     }
 
@@ -314,13 +320,13 @@ fn record(row: &Row<'_>) -> Result<FeedRecord, StoreError> {
         last_error: columns.next()?,
         overflow_count: columns.next()?,
         last_overflow_at: columns.next_instant()?,
+        broken_since_at: columns.next_instant()?,
         redirect: redirect(columns.next()?, columns.next_instant()?, columns.next()?),
         delivered_until_at: columns.next_instant()?,
         remembered: Vec::new(),
     })
 }
 
-        broken_since_at: columns.next_instant()?,
 /// An error of one row of [`COLUMNS`], with the feed that it concerns.
 fn of_feed(row: &Row<'_>, error: StoreError) -> StoreError {
     let detail = match error {

@@ -28,6 +28,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0012_held_outputs.sql"),
     include_str!("../../migrations/0013_removed_feeds.sql"),
     include_str!("../../migrations/0014_broken_feeds.sql"),
+    include_str!("../../migrations/0015_asked_holds.sql"),
 ];
 
 /// How long a command waits for the daemon's write to end, and the reverse.

@@ -263,7 +263,7 @@ async fn w11_get_and_head_change_nothing() {
             assert_eq!(version(), before, "{method} {path}");
         }
     }
-    watch.store.write(|tx| tx.hold_host("example.org:443", jiff::Timestamp::MAX)).await.unwrap();
+    watch.store.write(|tx| tx.hold_host("example.org:443", jiff::Timestamp::MAX, None)).await.unwrap();
     assert_ne!(version(), before, "a change would have been seen");
 }
 

@@ -85,6 +85,29 @@ fn p09_after_a_bad_answer_the_validators_of_the_good_one_go_out_again() {
 }
 
 #[test]
+fn p37_force_lifts_the_pause_that_no_retry_after_asked_for() {
+    for unclear in ["", "soon", "-5"] {
+        let pause = if unclear.is_empty() { status(429) } else { status(429).retry_after(unclear) };
+        let (origin, app) =
+            one_feed(FAST, [pause.clone(), pause.clone(), redirect(302, "/there.xml"), pause, ok(rss(1))]);
+        origin.script("/there.xml", [ok(rss(2))]);
+        let mut waits = Vec::new();
+        for _ in 0..2 {
+            let polled = app.poll(&["--force"]);
+            assert_eq!(outcome(&polled), "failed", "{polled}");
+            waits.push(wait_s(&polled));
+        }
+        assert!(waits[0] >= HOUR - 60 && waits[1] >= 2 * waits[0] - 60, "it doubles: {waits:?}");
+        let unforced = app.poll(&[&origin.url("/feed.xml")]);
+        assert_eq!(outcome(&unforced), "declined", "{unforced}");
+        assert_eq!(outcome(&app.poll(&["--force"])), "stored", "nor is a redirect there held back");
+        app.poll(&["--force"]);
+        assert_eq!(outcome(&app.poll(&["--force"])), "stored");
+        assert_eq!(origin.requests("/feed.xml").len(), 5);
+    }
+}
+
+#[test]
 fn p12_without_validators_a_day_with_them_at_least_the_minimum() {
     let (_origin, app) = one_feed(USUAL, [ok(rss(3))]);
     let wait = wait_s(&app.poll(&[]));
@@ -152,14 +175,15 @@ fn p21_p22_a_429_is_obeyed_in_either_form_and_without_one_the_pause_doubles() {
     let in_two_hours =
         (Timestamp::now() + SignedDuration::from_hours(2)).strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
     let busy = |code| status(code).etag("\"not yours\"");
-    let check = |answer: Answer, waits: std::ops::RangeInclusive<i64>| {
+    let check = |answer: Answer, names_a_time: bool, waits: std::ops::RangeInclusive<i64>| {
         let (origin, app) = one_feed(FAST, [ok(rss(2)).etag("\"a\""), answer, not_modified()]);
         app.poll(&[]);
         let polled = app.run(&["poll", "--json", "--force"]);
         assert!(waits.contains(&wait_s(&polled.json())), "{polled:?}");
         let lines = polled.stderr.lines().filter(|line| line.contains("/feed.xml")).count();
         assert_eq!((lines, feed_state(&app).as_str()), (1, "active"), "{polled:?}");
-        for arguments in [&["--force"][..], &["--force", &origin.url("/feed.xml")]] {
+        let held = if names_a_time { 2 } else { 0 };
+        for arguments in [&["--force"][..], &["--force", &origin.url("/feed.xml")]].into_iter().take(held) {
             let declined = app.poll(arguments);
             assert_eq!(outcome(&declined), "declined", "{declined}");
             assert!(reason(&declined).contains("asked to be left alone"), "{declined}");
@@ -169,12 +193,12 @@ fn p21_p22_a_429_is_obeyed_in_either_form_and_without_one_the_pause_doubles() {
         let log = origin.requests("/feed.xml");
         assert_eq!((log.len(), log[2].header("if-none-match")), (3, Some("\"a\"")));
     };
-    check(busy(429).retry_after("7200"), 7140..=7210);
-    check(busy(503).retry_after("7200"), 7140..=7210);
-    check(busy(429).retry_after(in_two_hours.clone()), 7080..=7210);
-    check(busy(429).retry_after("60").max_age(172_800), 172_700..=172_810);
+    check(busy(429).retry_after("7200"), true, 7140..=7210);
+    check(busy(503).retry_after("7200"), true, 7140..=7210);
+    check(busy(429).retry_after(in_two_hours.clone()), true, 7080..=7210);
+    check(busy(429).retry_after("60").max_age(172_800), true, 172_700..=172_810);
     for junk in ["-5", "soon", ""] {
-        check(busy(429).retry_after(junk), 3540..=3660);
+        check(busy(429).retry_after(junk), false, 3540..=3660);
     }
     let (_origin, app) = one_feed(FAST, [status(429)]);
     let mut waits = Vec::new();

@@ -162,7 +162,7 @@ impl App {
         ]);
         let items = shifted(&["first_seen_at", "changed_at", "ordered_at"]);
         let signatures = shifted(&["first_seen_at", "ordered_at"]);
-        let hosts = shifted(&["held_until_at"]);
+        let hosts = shifted(&["held_until_at", "asked_until_at"]);
         let articles = shifted(&["next_try_at"]);
         self.change(&format!(
             "UPDATE feeds SET {feeds}; UPDATE items SET {items}; UPDATE recent_signatures SET {signatures}; \
