@@ -70,7 +70,8 @@ impl AddressPolicy {
     }
 }
 
-fn is_localhost(name: &str) -> bool {
+/// Whether a name is this host by RFC 6761, with or without its final dot.
+pub(super) fn is_localhost(name: &str) -> bool {
     let name = name.trim_end_matches('.').to_ascii_lowercase();
     name == "localhost" || name.ends_with(".localhost")
 }

@@ -3,7 +3,7 @@
 //! The connector dials exactly what is returned here, so a name cannot be public when it is checked
 //! and private a moment later.
 
-use super::address::{AddressPolicy, Refusal};
+use super::address::{AddressPolicy, Refusal, is_localhost};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
@@ -35,7 +35,8 @@ impl GuardedResolver {
     async fn lookup(self, name: String) -> Result<Vec<SocketAddr>, ResolveError> {
         let failed = |reason: String| ResolveError::Lookup { name: name.clone(), reason };
         let permit = self.lookups.acquire_owned().await.map_err(|error| failed(error.to_string()))?;
-        let question = name.clone();
+        // The hosts file of a system knows `localhost`, not `localhost.`.
+        let question = if is_localhost(&name) { name.trim_end_matches('.').to_owned() } else { name.clone() };
         // The permit lives in the closure: a look-up that nobody waits for any more still holds its thread.
         let answer = tokio::task::spawn_blocking(move || {
             let _permit = permit;

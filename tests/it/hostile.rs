@@ -58,6 +58,17 @@ fn h01_private_addresses_are_refused_wherever_they_are_written() {
 }
 
 #[test]
+fn h01_every_spelling_of_this_host_is_let_through_where_that_is_allowed() {
+    let origin = Origin::start();
+    origin.script("/feed.xml", [ok(rss(1))]);
+    let port = origin.address().port();
+    for host in ["127.0.0.1", "localhost", "localhost.", "127.1", "0x7f.1", "[::ffff:7f00:1]"] {
+        let polled = App::watching(&[&format!("http://{host}:{port}/feed.xml")]).poll(&[]);
+        assert_eq!(outcome(&polled), "stored", "{host}: {polled}");
+    }
+}
+
+#[test]
 fn h06_articles_hubs_and_sites_are_asked_through_the_same_gate() {
     let (origin, canary) = (at_home(), Origin::start());
     canary.script("/", [ok("x")]);
