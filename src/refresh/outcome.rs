@@ -88,7 +88,7 @@ pub(super) fn with_failure(record: &mut FeedRecord, status: Option<u16>, reason:
 /// The visit failed before a document came.
 pub(super) fn with_fetch_error(record: &mut FeedRecord, error: &FetchError, now: Timestamp) {
     with_failure(record, error.status, error.to_string(), now);
-    heed(record, &error.freshness, now);
+    heed_failure(record, &error.freshness, now);
 }
 
 /// 429 or 503: the host asks for peace, for as long as it says.
@@ -98,7 +98,7 @@ pub(super) fn with_retry_later(record: &mut FeedRecord, answer: &RetryLater, now
         _ => "the server is temporarily out of service (503)",
     };
     with_failure(record, Some(answer.status), reason.to_owned(), now);
-    heed(record, &answer.freshness, now);
+    heed_failure(record, &answer.freshness, now);
 }
 
 /// 410: asked once more, a day or more later, and if it says so again, never again.
@@ -137,6 +137,16 @@ fn heed(record: &mut FeedRecord, freshness: &Freshness, now: Timestamp) {
     record.fresh_until_at = freshness.fresh_for().and_then(until);
     record.retry_after_at = freshness.retry_after.and_then(until);
     record.wait_was_cut = freshness.cut;
+}
+
+/// The same of an answer without a document: what we have stays as fresh as the last good one said.
+fn heed_failure(record: &mut FeedRecord, freshness: &Freshness, now: Timestamp) {
+    let (fresh_until_at, was_cut) = (record.fresh_until_at, record.wait_was_cut);
+    heed(record, freshness, now);
+    if fresh_until_at > record.fresh_until_at.max(Some(now)) {
+        record.fresh_until_at = fresh_until_at;
+        record.wait_was_cut |= was_cut;
+    }
 }
 
 /// The newest answer of an address replaces what it said before, and stands last; the ones not heard of for longest go.

@@ -171,6 +171,20 @@ fn p18_p20_a_document_may_ask_for_a_slower_pace() {
 }
 
 #[test]
+fn p13_a_visit_that_fails_leaves_max_age_as_it_was() {
+    let good = ok(rss(2)).etag("\"a\"").max_age(43_200);
+    let (_origin, app) = one_feed(FAST, [good, status(500), ok("<!DOCTYPE html><p>Sorry"), fault(Fault::Reset)]);
+    app.poll(&[]);
+    for failing in 1..=3 {
+        let polled = app.poll(&["--force"]);
+        assert_eq!(outcome(&polled), "failed", "{polled}");
+        assert!(wait_s(&polled) >= 43_200 - 60, "failure {failing}: {polled}");
+    }
+    app.let_pass(43_200);
+    assert!(wait_s(&app.poll(&[])) < 60, "then it is due, and fails at its own pace");
+}
+
+#[test]
 fn p21_p22_a_429_is_obeyed_in_either_form_and_without_one_the_pause_doubles() {
     let in_two_hours =
         (Timestamp::now() + SignedDuration::from_hours(2)).strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
