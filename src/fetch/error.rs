@@ -148,13 +148,20 @@ fn certificate_in_words(error: &rustls::Error) -> String {
     use rustls::CertificateError as Fault;
     let rustls::Error::InvalidCertificate(fault) = error else { return error.to_string() };
     match fault {
-        Fault::UnknownIssuer => "no authority that this machine trusts signed the certificate".to_owned(),
+        // A bad signature: one that bears the name of an authority and was signed by another.
+        Fault::UnknownIssuer | Fault::BadSignature => {
+            "no authority that this machine trusts signed the certificate".to_owned()
+        }
         Fault::Expired | Fault::ExpiredContext { .. } => "the certificate has expired".to_owned(),
         Fault::NotValidYet | Fault::NotValidYetContext { .. } => {
             "the certificate is not valid yet; is this machine's clock right?".to_owned()
         }
         Fault::NotValidForName | Fault::NotValidForNameContext { .. } => {
             "the certificate is for another name".to_owned()
+        }
+        // The verifier has no variant of its own for what `openssl req -x509` makes by default.
+        Fault::Other(fault) if format!("{fault:?}").contains("CaUsedAsEndEntity") => {
+            "the certificate is signed by itself, as an authority's is, and is none of a server".to_owned()
         }
         Fault::Revoked => "the certificate was revoked".to_owned(),
         other => other.to_string(),

@@ -648,20 +648,25 @@ async fn p42_path_and_query_go_out_as_configured() {
 #[tokio::test]
 async fn p44_certificates_that_are_not_right_are_failures_and_nothing_falls_back_to_http() {
     let authority = Authority::new();
-    for (name, server, good) in [
-        ("good", authority.certificate("127.0.0.1", 2000, 2100), true),
-        ("expired", authority.certificate("127.0.0.1", 2000, 2001), false),
-        ("wrong name", authority.certificate("other.example", 2000, 2100), false),
-        ("self-signed", Authority::new().certificate("127.0.0.1", 2000, 2100), false),
+    for (name, server, wrong) in [
+        ("good", authority.certificate("127.0.0.1", 2000, 2100), None),
+        ("expired", authority.certificate("127.0.0.1", 2000, 2001), Some("the certificate has expired")),
+        ("wrong name", authority.certificate("other.example", 2000, 2100), Some("the certificate is for another name")),
+        (
+            "of a stranger",
+            Authority::new().certificate("127.0.0.1", 2000, 2100),
+            Some("no authority that this machine"),
+        ),
+        ("self-signed", Authority::of_itself("127.0.0.1"), Some("the certificate is signed by itself")),
     ] {
         let origin = Origin::start_tls(server);
         origin.script("/feed", [ok(rss(1))]);
         let client = Client::with_tls(&settings(), authority.trusting_client()).expect("a client");
         let mut reader = Reader { client, request: FetchRequest::new(origin.url("/feed").parse().unwrap()) };
-        match (reader.visit().await, good) {
-            (Ok(FetchOutcome::Modified(_)), true) => {}
-            (Err(error), false) => {
-                assert!(matches!(error.cause, Cause::Tls(_)), "{name}: {error:?}");
+        match (reader.visit().await, wrong) {
+            (Ok(FetchOutcome::Modified(_)), None) => {}
+            (Err(error), Some(words)) => {
+                assert!(matches!(&error.cause, Cause::Tls(told) if told.contains(words)), "{name}: {error:?}");
                 assert_eq!(origin.log().len(), 0, "{name}");
             }
             (other, _) => panic!("{name}: {other:?}"),
@@ -1142,6 +1147,16 @@ pub(super) struct Authority {
     certificate: rcgen::Certificate,
 }
 
+fn server(certificate: &rcgen::Certificate, key: &rcgen::KeyPair) -> rustls::ServerConfig {
+    let key = rustls::pki_types::PrivatePkcs8KeyDer::from(key.serialize_der());
+    rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.der().clone()], key.into())
+        .expect("a certificate and its key")
+}
+
 impl Authority {
     pub(super) fn new() -> Self {
         let mut params = rcgen::CertificateParams::new(Vec::new()).expect("no names");
@@ -1158,14 +1173,15 @@ impl Authority {
         params.not_before = rcgen::date_time_ymd(from_year, 1, 1);
         params.not_after = rcgen::date_time_ymd(to_year, 1, 1);
         let key = rcgen::KeyPair::generate().expect("a key");
-        let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
-        let key = rustls::pki_types::PrivatePkcs8KeyDer::from(key.serialize_der());
-        rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .expect("versions")
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate.der().clone()], key.into())
-            .expect("a certificate and its key")
+        server(&params.signed_by(&key, &self.issuer).expect("a certificate"), &key)
+    }
+
+    /// A server whose certificate is signed by itself and says that it may sign others, as `openssl req -x509` makes them.
+    fn of_itself(name: &str) -> rustls::ServerConfig {
+        let mut params = rcgen::CertificateParams::new(vec![name.to_owned()]).expect("a name");
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let key = rcgen::KeyPair::generate().expect("a key");
+        server(&params.self_signed(&key).expect("a certificate"), &key)
     }
 
     /// What a program is given to trust it.
