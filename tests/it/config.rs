@@ -360,7 +360,8 @@ fn h36_hostile_opml_is_bounded_and_reported() {
 fn h36_the_import_of_a_list_without_end_takes_bounded_memory() {
     let app = App::new("", "");
     let outlines: String = (0..300_000).map(|n| format!("<outline xmlUrl='http://a.test/{n}'/>")).collect();
-    app.write("list.opml", &format!("<opml><body>{outlines}</body></opml>"));
+    let padding = " ".repeat(128 << 20);
+    app.write("list.opml", &format!("<opml><body><!--{padding}-->{outlines}</body></opml>"));
     let list = app.directory().join("list.opml");
     let import = app.command(&["feeds", "import", &list.display().to_string()]);
     let mut limited = Command::new("prlimit");

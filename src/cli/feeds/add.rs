@@ -56,10 +56,10 @@ pub(super) fn add(url: &str, groups: &[String], dry_run: bool, context: &Context
     append(vec![found], Vec::new(), &settings, &source, dry_run, context)
 }
 
-pub(super) fn import(file: &str, text: &str, dry_run: bool, context: &Context) -> anyhow::Result<ExitCode> {
+pub(super) fn import(file: &str, text: String, dry_run: bool, context: &Context) -> anyhow::Result<ExitCode> {
     let source = Workplace::source(context)?.without_secrets();
     let settings = source.load()?;
-    let list = opml::read(text);
+    let list = opml::read(&text);
     let line = |at: usize| text.get(..at).map_or(0, |before| before.lines().count().max(1));
     let problems: Vec<String> = list
         .problems
@@ -69,6 +69,8 @@ pub(super) fn import(file: &str, text: &str, dry_run: bool, context: &Context) -
     if let Some(fatal) = list.problems.iter().find(|problem| problem.is_fatal) {
         bail!("{file}:{}: {}", line(fatal.span.start), fatal.message);
     }
+    // The config as it would be is checked next, which takes memory of its own.
+    drop(text);
     let found = list
         .feeds
         .into_iter()

@@ -62,7 +62,7 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
         Some(Action::Add { url, groups, dry_run }) => add::add(url, groups, *dry_run, context),
         Some(Action::Import { file, dry_run }) => {
             let bytes = input::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
-            add::import(&file.display().to_string(), &opml::decode(bytes), *dry_run, context)
+            add::import(&file.display().to_string(), opml::decode(bytes), *dry_run, context)
         }
         Some(Action::Fix { feeds, dry_run }) => fix::run(feeds, *dry_run, context),
         Some(Action::Export) => export(context),
