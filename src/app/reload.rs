@@ -188,8 +188,10 @@ fn watch_files(files: &[PathBuf], changed: &Arc<Notify>) -> Option<RecommendedWa
     let directories: HashSet<&Path> = files.iter().chain(&targets).filter_map(|file| file.parent()).collect();
     let changed = Arc::clone(changed);
     let started = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+        // Where so much changed that events were lost, none names what they were of.
         let matters = |event: &notify::Event| {
-            !matches!(event.kind, EventKind::Access(_)) && event.paths.iter().any(|path| is_config(path))
+            event.need_rescan()
+                || !matches!(event.kind, EventKind::Access(_)) && event.paths.iter().any(|path| is_config(path))
         };
         if event.as_ref().is_ok_and(matters) {
             changed.notify_one();
