@@ -86,7 +86,7 @@ fn row(site: &Site, feed: &FeedHealth) -> Markup {
             td data-label="Last refresh" {
                 @match feed.last_refresh_at { Some(at) => (parts::time(site, at)), None => "never" }
             }
-            td data-label="Next" {
+            td.next data-label="Next" {
                 @if let (Some(at), FeedState::Active) = (feed.next_check_at, feed.state) {
                     @if at <= site.now { "due" } @else { (parts::time(site, at)) }
                     p.quiet { (feed.next_check_reason) }
