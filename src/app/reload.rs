@@ -137,7 +137,12 @@ pub async fn sync_store(store: &Store, watch: &Watch, now: Timestamp) -> Result<
         tx.give_private_keys(&private)?;
         let new = tx.sync_feeds(&feeds)?;
         let stale = tx.sync_digests(&digests, now)?;
-        let is_behind = !tx.follows_rules(&rules)? || !stale.is_empty();
+        let follows = tx.follows_rules(&rules)?;
+        if !follows {
+            // What comes from now on is tagged by these: the archive follows neither them nor those before.
+            tx.forget_rules()?;
+        }
+        let is_behind = !follows || !stale.is_empty();
         tx.sync_outputs(&outputs, &hub_serves)?;
         tx.end_subscriptions(are_wanted, now)?;
         Ok((new, is_behind))

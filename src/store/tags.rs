@@ -204,13 +204,8 @@ impl WriteTx<'_> {
     /// Whether the archive follows these rules: a run over it with them has come to its end, and none with others has begun.
     pub fn follows_rules(&self, rules_hash: &str) -> Result<bool, StoreError> {
         let sql = "SELECT value = ?1 FROM facts WHERE name = 'rules_followed'";
-        let follows =
-            self.connection.prepare_cached(sql)?.query_row([rules_hash], |row| row.get(0)).optional()?.unwrap_or(false);
-        // Once new items come under others, it follows neither.
-        if !follows {
-            self.forget_rules()?;
-        }
-        Ok(follows)
+        let follows = self.connection.prepare_cached(sql)?.query_row([rules_hash], |row| row.get(0)).optional()?;
+        Ok(follows.unwrap_or(false))
     }
 
     /// Notes that the archive follows these rules.
@@ -222,7 +217,7 @@ impl WriteTx<'_> {
     }
 
     /// Notes that the archive follows no rules.
-    pub(super) fn forget_rules(&self) -> Result<(), StoreError> {
+    pub fn forget_rules(&self) -> Result<(), StoreError> {
         self.connection.prepare_cached("DELETE FROM facts WHERE name = 'rules_followed'")?.execute([])?;
         Ok(())
     }
